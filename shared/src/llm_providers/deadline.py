@@ -1,0 +1,45 @@
+"""One time budget per request, shared by every attempt."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from time import monotonic
+
+from llm_providers.errors import DeadlineExceeded, Timeout
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A moment on the monotonic clock, in seconds."""
+
+    at: float
+
+    @classmethod
+    def after(cls, seconds: float) -> Deadline:
+        return cls(monotonic() + seconds)
+
+    @property
+    def remaining(self) -> float:
+        return self.at - monotonic()
+
+    def check(self) -> None:
+        """Raise `DeadlineExceeded` once the budget is spent."""
+        if self.remaining <= 0:
+            raise DeadlineExceeded("the request's time budget is spent")
+
+    @asynccontextmanager
+    async def limit(self, seconds: float, what: str) -> AsyncGenerator[None, None]:
+        """Bound the block by `seconds` and by the deadline: raises `Timeout` for the first, `DeadlineExceeded` for it."""
+        self.check()
+        own = monotonic() + seconds
+        loop_now = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout_at(loop_now + min(seconds, self.remaining)):
+                yield
+        except TimeoutError as error:
+            if self.at <= own:
+                raise DeadlineExceeded("the request's time budget is spent") from error
+            raise Timeout(f"{what} took longer than {seconds:g} s") from error

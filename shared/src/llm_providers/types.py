@@ -1,0 +1,128 @@
+"""What every provider speaks: messages in, events out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Role(StrEnum):
+    """A job that a backend can do."""
+
+    TEXT = "text"
+    EMBEDDINGS = "embeddings"
+    VISION = "vision"
+    RERANK = "rerank"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A passage handed to the model as data, never as an instruction."""
+
+    label: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn; `sources` and `images` (encoded PNG or JPEG bytes) belong to a user turn."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+    sources: tuple[Source, ...] = ()
+    images: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One generation; `json_schema` asks for output that validates against that JSON Schema."""
+
+    messages: tuple[Message, ...]
+    max_tokens: int = 1024
+    temperature: float = 0.2
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+    json_schema: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the engine counted them; `estimated` when it did not."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Comes first, at the moment the engine has produced output: until then nothing is yielded."""
+
+    backend: str
+    model: str
+    extractive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A piece of the answer, in order; pieces concatenate to the whole text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Comes last, once; a stream that ends without it raised an error instead."""
+
+    finish_reason: Literal["stop", "length"]
+    usage: Usage = field(default_factory=Usage)
+    warnings: tuple[str, ...] = ()
+
+
+ChatEvent: TypeAlias = Started | Token | Done
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What serves a role: `context_tokens` bounds prompt plus answer; `extractive` models only quote their sources."""
+
+    backend: str
+    model: str
+    context_tokens: int
+    extractive: bool = False
+
+
+class EmbedKind(StrEnum):
+    """Some models prefix queries and documents differently."""
+
+    QUERY = "query"
+    DOCUMENT = "document"
+
+
+Vectors: TypeAlias = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingModel:
+    """What decides whether two vectors may be compared, apart from the weights themselves."""
+
+    model: str
+    dimension: int
+    pooling: str
+    normalised: bool
+    query_prefix: str = ""
+    document_prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A document's place in the input and its relevance; only the order of scores means something."""
+
+    index: int
+    score: float
