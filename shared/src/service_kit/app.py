@@ -1,0 +1,84 @@
+"""The app factory that every service uses."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.metadata import version
+
+import structlog
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+
+from service_kit import errors, health
+from service_kit.auth import Authenticator, authenticated
+from service_kit.keys import KeyStore, Scope
+from service_kit.metrics import Metrics
+from service_kit.middleware import RequestContext
+from service_kit.settings import ServiceSettings
+
+log = structlog.get_logger(__name__)
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def create_app(
+    *,
+    name: str,
+    description: str,
+    settings: ServiceSettings,
+    routers: Sequence[APIRouter],
+    lifespan: Lifespan,
+    metrics: Metrics | None = None,
+) -> FastAPI:
+    """Make a service: `routers` need a key, the health pages do not.
+
+    `lifespan` opens what the routes use and sets it on `app.state`, with checks on `app.state.health`.
+    """
+    keys = KeyStore(settings.data_dir / "auth")
+    metrics = metrics or Metrics()
+    state = health.Health(name, version(name))
+
+    @asynccontextmanager
+    async def run(app: FastAPI) -> AsyncGenerator[None, None]:
+        _prepare_keys(keys, settings)
+        async with lifespan(app):
+            state.up = True
+            log.info("up", service=name, version=state.version)
+            yield
+            state.up = False
+        log.info("down", service=name)
+
+    app = FastAPI(
+        title=name,
+        description=description,
+        version=state.version,
+        lifespan=run,
+        max_body_size=settings.max_body_bytes,
+        generate_unique_id_function=_operation_id,
+    )
+    app.state.health = state
+    app.state.metrics = metrics
+    app.state.keys = keys
+    app.state.settings = settings
+    app.state.authenticate = Authenticator(keys, enabled=settings.auth_enabled)
+    errors.install(app)
+    app.add_middleware(RequestContext, metrics=metrics)
+    app.include_router(health.router(state, metrics))
+    for router in routers:
+        app.include_router(router, dependencies=[authenticated])
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+def _prepare_keys(keys: KeyStore, settings: ServiceSettings) -> None:
+    keys.service_token()
+    if not settings.auth_enabled:
+        log.warning("API keys are switched off: everyone who can reach this port may do everything")
+    elif settings.admin_api_key is not None:
+        keys.adopt("environment", settings.admin_api_key.get_secret_value(), Scope.ADMIN)
+    elif (first := keys.ensure_first()) is not None:
+        # Standard output and not the log: it is shown once, to whoever started the stack, and kept nowhere in clear.
+        print(f"\nYour admin API key (shown once, kept only as a hash): {first}\n", flush=True)  # noqa: T201

@@ -1,0 +1,77 @@
+"""Who calls: a bearer key becomes a `Principal`, which routes ask for by type."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request, Security
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+
+from service_kit.errors import Forbidden, Unauthenticated
+from service_kit.keys import KeyStore, Scope
+
+_bearer = HTTPBearer(
+    auto_error=False, description="An API key: `switchyard keys create`, or the one printed at first start"
+)
+_header = APIKeyHeader(name="X-API-Key", auto_error=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The caller: `collections` None means all of them."""
+
+    name: str
+    scope: Scope
+    collections: tuple[str, ...] | None = None
+
+    def may_use(self, collection: str) -> bool:
+        return self.collections is None or collection in self.collections
+
+    def require(self, collection: str) -> None:
+        """Raise `Forbidden` unless the key is bound to `collection` or to none."""
+        if not self.may_use(collection):
+            raise Forbidden(f"this key may not use the collection {collection!r}", field="collection")
+
+
+class Authenticator:
+    """Turn a secret into a principal; raises `Unauthenticated`."""
+
+    def __init__(self, keys: KeyStore, *, enabled: bool) -> None:
+        self._keys = keys
+        self._enabled = enabled
+
+    def __call__(self, secret: str | None) -> Principal:
+        if not self._enabled:
+            return Principal("anonymous", Scope.ADMIN)
+        if not secret:
+            raise Unauthenticated("send an API key: 'Authorization: Bearer KEY' or 'X-API-Key: KEY'")
+        if hmac.compare_digest(secret.encode(), self._keys.service_token().encode()):
+            return Principal("service", Scope.ADMIN)
+        key = self._keys.find(secret)
+        if key is None:
+            raise Unauthenticated("this API key is not known here")
+        return Principal(key.name, key.scope, key.collections)
+
+
+def _principal(
+    request: Request,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+    header: Annotated[str | None, Security(_header)],
+) -> Principal:
+    authenticate: Authenticator = request.app.state.authenticate
+    return authenticate(bearer.credentials if bearer else header)
+
+
+User = Annotated[Principal, Depends(_principal)]
+
+
+def _admin(principal: User) -> Principal:
+    if principal.scope is not Scope.ADMIN:
+        raise Forbidden("this needs an admin key")
+    return principal
+
+
+Admin = Annotated[Principal, Depends(_admin)]
+authenticated = Security(_principal)

@@ -1,0 +1,178 @@
+"""Errors of the services, and the one place that turns errors into problem details (RFC 9457)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from llm_providers import errors as provider
+from service_kit.context import request_id
+
+log = structlog.get_logger(__name__)
+
+
+class ServiceError(Exception):
+    """An error that a caller may see; subclasses fix `status` and `type`, instances say what happened.
+
+    `field` names the input at fault; `extra` adds members to the problem detail.
+    """
+
+    status = 500
+    type = "internal-error"
+
+    def __init__(
+        self, detail: str, *, field: str | None = None, retry_after: float | None = None, **extra: Any
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.field = field
+        self.retry_after = retry_after
+        self.extra = extra
+
+
+class InvalidInput(ServiceError):
+    status = 422
+    type = "invalid-input"
+
+
+class BadRequest(ServiceError):
+    status = 400
+    type = "bad-request"
+
+
+class Unauthenticated(ServiceError):
+    status = 401
+    type = "unauthenticated"
+
+
+class Forbidden(ServiceError):
+    status = 403
+    type = "forbidden"
+
+
+class NotFound(ServiceError):
+    status = 404
+    type = "not-found"
+
+
+class Conflict(ServiceError):
+    status = 409
+    type = "conflict"
+
+
+class TooLarge(ServiceError):
+    status = 413
+    type = "too-large"
+
+
+class UnsupportedType(ServiceError):
+    status = 415
+    type = "unsupported-type"
+
+
+class UpstreamUnavailable(ServiceError):
+    status = 503
+    type = "upstream-unavailable"
+
+
+class StorageUnavailable(ServiceError):
+    status = 507
+    type = "storage-unavailable"
+
+
+_PROVIDER_PROBLEMS: tuple[tuple[type[provider.ProviderError], int, str], ...] = (
+    (provider.ContextLengthExceeded, 413, "context-length-exceeded"),
+    (provider.ModelNotFound, 503, "model-not-found"),
+    (provider.AuthenticationFailed, 503, "provider-authentication-failed"),
+    (provider.RequestRejected, 422, "rejected-by-model-server"),
+    (provider.DeadlineExceeded, 504, "deadline-exceeded"),
+    (provider.SpaceMismatch, 409, "embedding-space-mismatch"),
+    (provider.NotConfigured, 503, "provider-not-configured"),
+    (provider.ModelLoading, 503, "model-loading"),
+    (provider.Unavailable, 503, "provider-unavailable"),
+    (provider.ProviderError, 502, "provider-error"),
+)
+_DEFAULT_RETRY_AFTER = 5.0
+
+
+def problem(error: Exception) -> dict[str, Any]:
+    """Describe any error as problem-detail members; what we did not foresee is described without its text."""
+    if isinstance(error, ServiceError):
+        members = {"type": error.type, "status": error.status, "detail": error.detail, **error.extra}
+        if error.field is not None:
+            members["field"] = error.field
+        if error.retry_after is not None:
+            members["retry_after"] = error.retry_after
+    elif isinstance(error, provider.ProviderError):
+        status, kind = next((s, k) for cls, s, k in _PROVIDER_PROBLEMS if isinstance(error, cls))
+        members = {"type": kind, "status": status, "detail": str(error)}
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+            members["retry_after"] = error.retry_after or _DEFAULT_RETRY_AFTER
+    elif isinstance(error, OSError | OperationalError):
+        members = {
+            "type": StorageUnavailable.type,
+            "status": StorageUnavailable.status,
+            "detail": "The data folder cannot be written: the disk is full, read-only or gone. "
+            "Nothing of this request was kept; mend the volume and send it again.",
+        }
+    else:
+        members = {"type": "internal-error", "status": 500, "detail": "Something failed here; the logs say what."}
+    members["title"] = str(members["type"]).replace("-", " ").capitalize()
+    members["type"] = f"urn:switchyard:problem:{members['type']}"
+    members["request_id"] = request_id()
+    return members
+
+
+def response(members: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> JSONResponse:
+    all_headers = dict(headers or {})
+    if "retry_after" in members:
+        all_headers["Retry-After"] = str(max(1, math.ceil(members["retry_after"])))
+    if members["status"] == HTTPStatus.UNAUTHORIZED:
+        all_headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(
+        dict(members), status_code=members["status"], headers=all_headers, media_type="application/problem+json"
+    )
+
+
+async def _on_error(request: Request, error: Exception) -> JSONResponse:
+    members = problem(error)
+    if members["status"] >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        foreseen = isinstance(error, ServiceError | provider.ProviderError)
+        log.error("request failed", error=type(error).__name__, exc_info=None if foreseen else error)
+    return response(members)
+
+
+async def _on_http_exception(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    kinds = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 400: "bad-request"}
+    found = ServiceError(str(error.detail))
+    found.status, found.type = error.status_code, kinds.get(error.status_code, "http-error")
+    return response(problem(found), error.headers)
+
+
+async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    faults = [
+        {"field": ".".join(str(part) for part in item["loc"] if part != "body") or "body", "message": item["msg"]}
+        for item in error.errors()
+    ]
+    detail = "; ".join(f"{fault['field']}: {fault['message']}" for fault in faults[:5])
+    return response(problem(InvalidInput(detail, field=faults[0]["field"] if faults else None, errors=faults[:20])))
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of `app` a problem detail."""
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    for kind in (ServiceError, provider.ProviderError, OSError, OperationalError, Exception):
+        app.add_exception_handler(kind, _on_error)

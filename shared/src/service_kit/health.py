@@ -1,0 +1,88 @@
+"""`/livez`, `/readyz`, `/health` and `/metrics`, which ask for no key."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import JSONResponse, Response
+
+from service_kit.errors import problem
+from service_kit.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Something the service cannot work without; `run` raises while it is not there."""
+
+    name: str
+    run: Callable[[], Awaitable[None]]
+
+
+class Health:
+    """What a service can say of itself; `checks` and `report` are filled in as it starts."""
+
+    def __init__(self, service: str, version: str) -> None:
+        self.service = service
+        self.version = version
+        self.started = monotonic()
+        self.checks: list[Check] = []
+        self.report: Callable[[], dict[str, Any]] = dict
+        self.up = False
+
+    async def failures(self) -> dict[str, dict[str, Any]]:
+        if not self.up:
+            return {"start": {"detail": "the service is starting", "retry_after": 1.0}}
+        found: dict[str, dict[str, Any]] = {}
+        for check in self.checks:
+            try:
+                await check.run()
+            except Exception as error:  # whatever a check raises means: not ready
+                described = problem(error)
+                found[check.name] = {
+                    key: described[key] for key in ("type", "detail", "retry_after") if key in described
+                }
+        return found
+
+
+def router(health: Health, metrics: Metrics) -> APIRouter:
+    """Make the routes that tell how `health` is."""
+    routes = APIRouter(tags=["health"])
+
+    @routes.get("/livez")
+    async def livez() -> dict[str, str]:
+        """Say that the process runs."""
+        return {"status": "alive"}
+
+    @routes.get("/readyz", responses={503: {"description": "Not ready; says why, with Retry-After"}})
+    async def readyz() -> JSONResponse:
+        """Say whether every required role has produced a real token or vector recently, and storage works."""
+        failures = await health.failures()
+        if not failures:
+            return JSONResponse({"status": "ready"})
+        wait = max(float(failure.get("retry_after", 1)) for failure in failures.values())
+        body = {"status": "not ready", "failures": failures}
+        return JSONResponse(body, status_code=503, headers={"Retry-After": str(max(1, round(wait)))})
+
+    @routes.get("/health")
+    async def health_page() -> dict[str, Any]:
+        """Describe the service: version, uptime, readiness, and the active provider per role."""
+        failures = await health.failures()
+        return {
+            "service": health.service,
+            "version": health.version,
+            "status": "not ready" if failures else "ready",
+            "failures": failures,
+            "uptime_seconds": round(monotonic() - health.started, 1),
+            **health.report(),
+        }
+
+    @routes.get("/metrics", response_class=Response)
+    async def metrics_page() -> Response:
+        """Expose Prometheus metrics."""
+        return Response(metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return routes

@@ -1,0 +1,56 @@
+"""One pure ASGI middleware: request id, access log line and request metrics."""
+
+from __future__ import annotations
+
+import re
+from time import perf_counter
+from uuid import uuid4
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service_kit.context import set_request_id
+from service_kit.metrics import Metrics
+
+log = structlog.get_logger("service_kit.access")
+_ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_QUIET = ("/livez", "/readyz", "/metrics", "/healthz")
+
+
+class RequestContext:
+    """Give each request an id (the caller's own, if sane), log it once and count it."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self.app = app
+        self.metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        identity = given if _ACCEPTABLE_ID.fullmatch(given) else uuid4().hex
+        set_request_id(identity)
+        status = 0
+        started = perf_counter()
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-ID"] = identity
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_with_id)
+        except Exception:
+            # The outermost handler has answered 500 already, or the stream was cut.
+            status = status or 500
+            raise
+        finally:
+            seconds = perf_counter() - started
+            route = getattr(scope.get("route"), "path", "unmatched")
+            self.metrics.on_http(scope["method"], route, status, seconds)
+            line = log.debug if scope["path"].endswith(_QUIET) else log.info
+            line("request", method=scope["method"], route=route, status=status, seconds=round(seconds, 4))

