@@ -1,0 +1,180 @@
+"""Ollama's native dialect: NDJSON streams, errors as `{"error": "text"}`, prompts truncated in silence."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from aiohttp import web
+
+from engines import answers
+from engines.faults import Fault
+from engines.server import Engine, Seen, run_forever
+
+_NOW = "2026-01-31T12:00:00Z"
+
+
+class OllamaEngine(Engine):
+    """Serves `models` with a context of `context` tokens, or of `num_ctx` where a call asks for less."""
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        return [
+            web.post("/api/chat", self._chat),
+            web.post("/api/generate", self._generate),
+            web.post("/api/embed", self._embed),
+            web.post("/api/show", self._show),
+            web.post("/api/pull", self._pull),
+            web.get("/api/tags", self._tags),
+            web.get("/api/ps", self._ps),
+            web.get("/api/version", self._version),
+            web.get("/", self._root),
+        ]
+
+    def error_body(self, status: int, message: str) -> dict[str, Any]:
+        return {"error": message}
+
+    def knows(self, model: str) -> bool:
+        return model.removesuffix(":latest") in {name.removesuffix(":latest") for name in self.models}
+
+    async def _root(self, _: web.Request) -> web.Response:
+        return web.Response(text="Ollama is running")
+
+    async def _version(self, _: web.Request) -> web.Response:
+        return web.json_response({"version": "0.33.0"})
+
+    async def _tags(self, _: web.Request) -> web.Response:
+        return web.json_response({"models": [self._model(name) for name in self.models]})
+
+    async def _ps(self, _: web.Request) -> web.Response:
+        used = {seen.body.get("model") for seen in self.seen} - {None}
+        loaded = [name for name in self.models if name in used]
+        return web.json_response({"models": [self._model(n) | {"context_length": self.context} for n in loaded]})
+
+    def _model(self, name: str) -> dict[str, Any]:
+        return {"name": name, "model": name, "modified_at": _NOW, "size": 1, "digest": f"{hash(name):x}", "details": {}}
+
+    async def _show(self, request: web.Request) -> web.StreamResponse:
+        model = request["seen"].body.get("model", "")
+        if not self.knows(model):
+            return self.refuse(404, f"model '{model}' not found")
+        info = {"general.architecture": "llama", "llama.context_length": self.context}
+        return web.json_response(
+            {"modified_at": _NOW, "details": {"family": "llama"}, "model_info": info, "capabilities": ["completion"]}
+        )
+
+    async def _pull(self, request: web.Request) -> web.StreamResponse:
+        model = request["seen"].body.get("model", "")
+        response = await self._open(request)
+        fault: Fault | None = request["fault"]
+        if fault is not None and fault.kind == "error_line":
+            await self._line(response, {"error": fault.message})
+            return response
+        for status in ("pulling manifest", "verifying sha256 digest", "success"):
+            await self._line(response, {"status": status})
+        self.models.append(model)
+        return response
+
+    async def _embed(self, request: web.Request) -> web.StreamResponse:
+        seen: Seen = request["seen"]
+        fault: Fault | None = request["fault"]
+        if not self.knows(seen.body.get("model", "")):
+            return self.refuse(404, f"model '{seen.body.get('model', '')}' not found, try pulling it first")
+        if fault is not None and fault.kind == "malformed":
+            return web.Response(text='{"embeddings": [[', content_type="application/json")
+        texts = seen.body["input"]
+        texts = [texts] if isinstance(texts, str) else texts
+        limit = min(self.context, seen.body.get("options", {}).get("num_ctx", self.context))
+        if any(answers.count_tokens(text) > limit for text in texts):
+            if seen.body.get("truncate", True) is False:
+                return self.refuse(400, "the input length exceeds the context length")
+            texts = [" ".join(text.split()[:limit]) for text in texts]
+        seed = fault.amount if fault is not None and fault.kind == "other_vectors" else self.seed
+        vectors = [answers.vector(text, self.dimension, seed).tolist() for text in texts]
+        count = sum(answers.count_tokens(text) for text in texts)
+        return web.json_response({"model": seen.body["model"], "embeddings": vectors, "prompt_eval_count": count})
+
+    async def _chat(self, request: web.Request) -> web.StreamResponse:
+        messages = request["seen"].body.get("messages", [])
+        prompt = "\n".join(message.get("content", "") for message in messages)
+        return await self._complete(request, prompt, lambda text: {"message": {"role": "assistant", "content": text}})
+
+    async def _generate(self, request: web.Request) -> web.StreamResponse:
+        return await self._complete(request, request["seen"].body.get("prompt", ""), lambda text: {"response": text})
+
+    async def _complete(self, request: web.Request, prompt: str, wrap: Any) -> web.StreamResponse:
+        seen: Seen = request["seen"]
+        body, fault = seen.body, request["fault"]
+        model, options = body.get("model", ""), body.get("options") or {}
+        if not self.knows(model):
+            return self.refuse(404, f"model '{model}' not found")
+        limit = min(self.context, options.get("num_ctx", self.context))
+        if answers.count_tokens(prompt) > limit and body.get("truncate", True) is False:
+            return self.refuse(400, "the input length exceeds the context length")
+        if fault is not None and fault.kind == "truncated":
+            limit = fault.amount
+        prompt = answers.last_tokens(prompt, limit)
+        schema = body.get("format")
+        text = answers.json_answer(schema, prompt) if isinstance(schema, dict) else self.answer(prompt)
+        parts = answers.pieces(text)
+        allowed = options.get("num_predict", -1)
+        reason = "length" if 0 <= allowed < len(parts) else "stop"
+        parts = parts[:allowed] if allowed >= 0 else parts
+        last = wrap("") | {
+            "model": model,
+            "created_at": _NOW,
+            "done": True,
+            "done_reason": reason,
+            "prompt_eval_count": answers.count_tokens(prompt),
+            "eval_count": len(parts),
+        }
+        if body.get("stream", True) is False:
+            return web.json_response(last | wrap("".join(parts)))
+        response = await self._open(request)
+        async for part in self.paced(request, parts):
+            await self._line(response, {"model": model, "created_at": _NOW, "done": False} | wrap(part))
+        return await self._end(request, response, last)
+
+    async def _end(
+        self, request: web.Request, response: web.StreamResponse, last: dict[str, Any]
+    ) -> web.StreamResponse:
+        fault: Fault | None = request["fault"]
+        match fault.kind if fault is not None else "":
+            case "cut":
+                return self.cut(request)
+            case "hang":
+                await asyncio.Event().wait()
+            case "error_line" if fault is not None:
+                await self._line(response, {"error": fault.message})
+            case "malformed":
+                await response.write(b'{"message": {"role": "assist\n')
+            case "no_end" | "abort":
+                pass
+            case _:
+                await self._line(response, last)
+        return response
+
+    async def _open(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+        await response.prepare(request)
+        return response
+
+    async def _line(self, response: web.StreamResponse, data: dict[str, Any]) -> None:
+        await response.write(json.dumps(data, ensure_ascii=False).encode() + b"\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=11434)
+    parser.add_argument("--context", type=int, default=32768)
+    parser.add_argument("--dimension", type=int, default=768)
+    parser.add_argument("--delay", type=float, default=0.0, help="seconds between the pieces of an answer")
+    args = parser.parse_args()
+    run_forever(OllamaEngine(**vars(args)))
+
+
+if __name__ == "__main__":
+    main()
