@@ -33,7 +33,7 @@ class Graph:
         self.initializers: dict[str, onnx.TensorProto] = {}
 
     def constant(self, name: str, value: np.ndarray) -> str:
-        self.initializers[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
+        self.initializers[name] = numpy_helper.from_array(np.array(value, order="C"), name)
         return name
 
     def weight(self, name: str, *, transposed: bool = False) -> str:
@@ -57,7 +57,11 @@ class Graph:
 def bert(weights: dict[str, np.ndarray], config: dict[str, int | float]) -> onnx.ModelProto:
     """Build the graph in float32."""
     graph = Graph(weights)
-    width, heads, epsilon = int(config["hidden_size"]), int(config["num_attention_heads"]), float(config["layer_norm_eps"])
+    width, heads, epsilon = (
+        int(config["hidden_size"]),
+        int(config["num_attention_heads"]),
+        float(config["layer_norm_eps"]),
+    )
     split = graph.constant("split", np.array([0, 0, heads, width // heads], np.int64))
     joined = graph.constant("joined", np.array([0, 0, width], np.int64))
     scale = graph.constant("scale", np.array(np.sqrt(width // heads), np.float32))

@@ -1,0 +1,118 @@
+"""`EmbeddedProvider`: text by extraction, vectors and re-ranking by MiniLM, all in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from llm_providers.backends.embedded.answers import answer, digest
+from llm_providers.backends.embedded.encoder import MAX_TOKENS, Encoder, default_model_dir
+from llm_providers.backends.embedded.structured import fill
+from llm_providers.deadline import Deadline
+from llm_providers.dropin import DropIn
+from llm_providers.errors import RequestRejected
+from llm_providers.tokens import estimate_tokens
+from llm_providers.types import (
+    ChatEvent,
+    ChatRequest,
+    Done,
+    EmbeddingModel,
+    EmbedKind,
+    ModelInfo,
+    Ranked,
+    Started,
+    Token,
+    Usage,
+    Vectors,
+)
+
+T = TypeVar("T")
+_PIECE = re.compile(r"\S+\s*|\s+")
+_EMBED_BATCH = 16
+"""Texts encoded before the loop gets a say: bounds how long cancelling takes, and how long a query waits."""
+
+
+class EmbeddedProvider(DropIn):
+    """Quotes the sources it is given; says so by `extractive` in `Started` and `info`."""
+
+    name = "embedded"
+    context_tokens = 32_768
+    """Not a limit of any model, but of what is worth reading sentence by sentence while somebody waits."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self._model = EmbeddingModel(
+            model="all-MiniLM-L6-v2", dimension=encoder.dimension, pooling="mean", normalised=True
+        )
+
+    @classmethod
+    def open(cls, model_dir: Path | None = None) -> EmbeddedProvider:
+        """Load the model; raises `NotConfigured` if it has not been built."""
+        return cls(Encoder(model_dir or default_model_dir()))
+
+    async def chat(self, request: ChatRequest, deadline: Deadline) -> AsyncGenerator[ChatEvent, None]:
+        """Answer from the last message's sources, fill the schema from them, or else sum the message up."""
+        text = await self._in_thread(deadline, lambda: self._write(request))
+        pieces = _PIECE.findall(text)
+        kept = pieces[: request.max_tokens]
+        yield Started(self.name, "extractive", extractive=True)
+        for piece in kept:
+            yield Token(piece)
+        prompt = sum(
+            estimate_tokens(m.content) + sum(estimate_tokens(s.text) for s in m.sources) for m in request.messages
+        )
+        usage = Usage(prompt, len(kept), estimated=True)
+        yield Done("stop" if len(kept) == len(pieces) else "length", usage)
+
+    def _write(self, request: ChatRequest) -> str:
+        if not request.messages:
+            raise RequestRejected("a chat needs at least one message", backend=self.name)
+        message = request.messages[-1]
+        if request.json_schema is not None:
+            text = "\n\n".join(source.text for source in message.sources) or message.content
+            return fill(self._encoder, request.json_schema, text)
+        if message.sources:
+            return answer(self._encoder, message.content, message.sources)
+        return digest(self._encoder, message.content)
+
+    async def info(self, deadline: Deadline) -> ModelInfo:
+        return ModelInfo(self.name, "extractive", self.context_tokens, extractive=True)
+
+    async def embed(self, texts: Sequence[str], kind: EmbedKind, deadline: Deadline) -> Vectors:
+        parts = [np.empty((0, self._encoder.dimension), np.float32)]
+        for start in range(0, len(texts), _EMBED_BATCH):
+            batch = texts[start : start + _EMBED_BATCH]
+            parts.append(await self._in_thread(deadline, lambda batch=batch: self._encoder.encode(batch)))
+        return np.concatenate(parts)
+
+    async def embedding_model(self, deadline: Deadline) -> EmbeddingModel:
+        return self._model
+
+    async def rerank(self, query: str, documents: Sequence[str], top_n: int, deadline: Deadline) -> list[Ranked]:
+        """Order by late interaction: the mean of each query token's best match, https://arxiv.org/abs/2004.12832."""
+
+        def scores() -> list[float]:
+            asked, *read = self._encoder.token_vectors([query, *documents])
+            return [float((asked @ vectors.T).max(axis=1).mean()) if len(vectors) else 0.0 for vectors in read]
+
+        ranked = [Ranked(index, score) for index, score in enumerate(await self._in_thread(deadline, scores))]
+        return sorted(ranked, key=lambda result: -result.score)[:top_n]
+
+    async def _in_thread(self, deadline: Deadline, work: Callable[[], T]) -> T:
+        async with deadline.limit(deadline.remaining, "extraction"):
+            return await asyncio.to_thread(work)
+
+    def get_direct_client(self) -> Encoder:
+        """Return the encoder itself: there is no SDK behind this backend."""
+        return self._encoder
+
+    async def aclose(self) -> None:
+        """Nothing is held but memory."""
+
+
+__all__ = ["MAX_TOKENS", "EmbeddedProvider"]

@@ -1,0 +1,80 @@
+"""Sentences, their words, and which of them say what a question asks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+_ABBREVIATED = re.compile(
+    r"(?:\b(?:[A-Z]|(?i:mr|mrs|ms|dr|prof|st|no|nr|vs|e\.g|i\.e|cf|fig|inc|ltd|co|jr|sr|approx|bzw|z\.b|d\.h|ca|bijv|o\.a|dhr|mevr|drs|ir))\.)$"
+)
+_END = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s+[\"'“‘(\[]?[\w¿¡])|[。！？]")
+_BLOCK = re.compile(r"\n\s*\n|\n(?=\s*(?:[-*•|#>]|\d+[.)]\s|[A-Z][\w .'-]{0,30}:\s))")
+_WORD = re.compile(r"\w+", re.UNICODE)
+_MARKUP = re.compile(r"^\s*(?:#{1,6}\s+|[-*•>]\s+|\d+[.)]\s+)")
+
+STOP_WORDS = frozenset(
+    """a an and are as at be been but by can could did do does for from had has have he her his how i if in into is it
+    its may me my no not of on or our she should so some such than that the their them then there these they this to
+    was we were what when where which while who whom whose why will with would you your de het een en van ik te dat
+    die in is niet zijn op aan met als voor er maar om dan zou of wat mijn dit zo door over hij ze zij naar heb hoe
+    heeft hebben uit nog wie waar wanneer welke werd wordt worden bij ook was der die das den dem des ein eine einer
+    eines und ist im zu mit auf für von nicht es sich auch als an bei nach wie wer wo wann was welche welcher wird
+    wurde werden aus hat haben sind war""".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence as it stands in its text, which `start` and `end` delimit."""
+
+    text: str
+    start: int
+    end: int
+    heading: bool = False
+
+
+def split(text: str) -> list[Sentence]:
+    """Split Markdown or plain text into sentences; list items, table rows and speaker turns end one too."""
+    found = []
+    start = 0
+    bounds = [match.span() for match in _BLOCK.finditer(text)] + [(len(text), len(text))]
+    for block_end, next_start in bounds:
+        cut = start
+        for match in _END.finditer(text, start, block_end):
+            if _ABBREVIATED.search(text, max(cut, match.start() - 6), match.end()):
+                continue
+            found.append(_trimmed(text, cut, match.end()))
+            cut = match.end()
+        found.append(_trimmed(text, cut, block_end))
+        start = next_start
+    return [sentence for sentence in found if _WORD.search(sentence.text)]
+
+
+def _trimmed(text: str, start: int, end: int) -> Sentence:
+    raw = text[start:end]
+    heading = raw.lstrip().startswith("#")
+    if (markup := _MARKUP.match(raw)) is not None:
+        start += markup.end()
+    raw = text[start:end]
+    start += len(raw) - len(raw.lstrip())
+    return Sentence(raw.strip(), start, start + len(raw.strip()), heading)
+
+
+def words(text: str) -> list[str]:
+    """Return the content words of `text`, lower-cased and cut to a crude stem."""
+    return [_stem(word) for word in _WORD.findall(text.lower()) if word not in STOP_WORDS]
+
+
+def _stem(word: str) -> str:
+    for ending in ("ations", "ation", "ingly", "ings", "ing", "edly", "ies", "ed", "es", "en", "er", "ly", "s", "e"):
+        if word.endswith(ending) and len(word) - len(ending) >= 4:
+            return word[: -len(ending)]
+    return word
+
+
+def overlap(question: Iterable[str], sentence: Iterable[str]) -> float:
+    """Return the share of the question's content words that the sentence holds, between 0 and 1."""
+    wanted = set(question)
+    return len(wanted & set(sentence)) / len(wanted) if wanted else 0.0
