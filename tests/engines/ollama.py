@@ -12,7 +12,7 @@ from aiohttp import web
 
 from engines import answers
 from engines.faults import Fault
-from engines.server import Engine, Seen, run_forever
+from engines.server import FAULT, SEEN, Engine, Seen, run_forever
 
 _NOW = "2026-01-31T12:00:00Z"
 
@@ -57,7 +57,7 @@ class OllamaEngine(Engine):
         return {"name": name, "model": name, "modified_at": _NOW, "size": 1, "digest": f"{hash(name):x}", "details": {}}
 
     async def _show(self, request: web.Request) -> web.StreamResponse:
-        model = request["seen"].body.get("model", "")
+        model = request[SEEN].body.get("model", "")
         if not self.knows(model):
             return self.refuse(404, f"model '{model}' not found")
         info = {"general.architecture": "llama", "llama.context_length": self.context}
@@ -66,9 +66,9 @@ class OllamaEngine(Engine):
         )
 
     async def _pull(self, request: web.Request) -> web.StreamResponse:
-        model = request["seen"].body.get("model", "")
+        model = request[SEEN].body.get("model", "")
         response = await self._open(request)
-        fault: Fault | None = request["fault"]
+        fault: Fault | None = request[FAULT]
         if fault is not None and fault.kind == "error_line":
             await self._line(response, {"error": fault.message})
             return response
@@ -78,8 +78,8 @@ class OllamaEngine(Engine):
         return response
 
     async def _embed(self, request: web.Request) -> web.StreamResponse:
-        seen: Seen = request["seen"]
-        fault: Fault | None = request["fault"]
+        seen: Seen = request[SEEN]
+        fault: Fault | None = request[FAULT]
         if not self.knows(seen.body.get("model", "")):
             return self.refuse(404, f"model '{seen.body.get('model', '')}' not found, try pulling it first")
         if fault is not None and fault.kind == "malformed":
@@ -97,16 +97,16 @@ class OllamaEngine(Engine):
         return web.json_response({"model": seen.body["model"], "embeddings": vectors, "prompt_eval_count": count})
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
-        messages = request["seen"].body.get("messages", [])
+        messages = request[SEEN].body.get("messages", [])
         prompt = "\n".join(message.get("content", "") for message in messages)
         return await self._complete(request, prompt, lambda text: {"message": {"role": "assistant", "content": text}})
 
     async def _generate(self, request: web.Request) -> web.StreamResponse:
-        return await self._complete(request, request["seen"].body.get("prompt", ""), lambda text: {"response": text})
+        return await self._complete(request, request[SEEN].body.get("prompt", ""), lambda text: {"response": text})
 
     async def _complete(self, request: web.Request, prompt: str, wrap: Any) -> web.StreamResponse:
-        seen: Seen = request["seen"]
-        body, fault = seen.body, request["fault"]
+        seen: Seen = request[SEEN]
+        body, fault = seen.body, request[FAULT]
         model, options = body.get("model", ""), body.get("options") or {}
         if not self.knows(model):
             return self.refuse(404, f"model '{model}' not found")
@@ -140,7 +140,7 @@ class OllamaEngine(Engine):
     async def _end(
         self, request: web.Request, response: web.StreamResponse, last: dict[str, Any]
     ) -> web.StreamResponse:
-        fault: Fault | None = request["fault"]
+        fault: Fault | None = request[FAULT]
         match fault.kind if fault is not None else "":
             case "cut":
                 return self.cut(request)

@@ -33,6 +33,10 @@ class Seen:
         return self.outcome == "cancelled"
 
 
+SEEN: web.RequestKey[Seen] = web.RequestKey("seen", Seen)
+FAULT: web.RequestKey[Fault | None] = web.RequestKey("fault", Fault | None)  # type: ignore[arg-type]
+
+
 @dataclass
 class Engine:
     """What both dialects share; `with Engine(...) as engine:` serves on `engine.port` until the block ends."""
@@ -167,11 +171,12 @@ class Engine:
         except ValueError:
             return self.refuse(400, "the body is not JSON")
         seen = Seen(request.path, body, dict(request.headers))
-        request["seen"], request["fault"] = seen, self.next_fault(request.path)
+        fault = self.next_fault(request.path)
+        request[SEEN], request[FAULT] = seen, fault
         self.seen.append(seen)
         try:
             response: web.StreamResponse = await self._answer(request, handler)
-            seen.outcome = "done" if request["fault"] is None else request["fault"].kind
+            seen.outcome = "done" if fault is None else fault.kind
             return response
         except (asyncio.CancelledError, ConnectionResetError):
             seen.outcome = "cancelled"
@@ -180,7 +185,7 @@ class Engine:
             seen.finished.set()
 
     async def _answer(self, request: web.Request, handler: Callable[[web.Request], Any]) -> web.StreamResponse:
-        fault: Fault | None = request["fault"]
+        fault: Fault | None = request[FAULT]
         if fault is not None and fault.kind == "status":
             return self.refuse(fault.status, fault.message, fault.headers)
         if fault is not None and fault.after == 0:
@@ -202,9 +207,9 @@ class Engine:
 
     async def paced(self, request: web.Request, parts: Iterable[str]) -> AsyncIterator[str]:
         """Yield the answer's pieces, one `delay` apart, until the scripted fault's moment."""
-        fault: Fault | None = request["fault"]
+        fault: Fault | None = request[FAULT]
         stops = fault is not None and fault.kind in {"cut", "no_end", "abort", "error_line", "malformed", "hang"}
-        seen: Seen = request["seen"]
+        seen: Seen = request[SEEN]
         for part in parts:
             if stops and fault is not None and seen.sent >= fault.after:
                 return

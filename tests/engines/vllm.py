@@ -13,7 +13,7 @@ from aiohttp import web
 
 from engines import answers
 from engines.faults import Fault
-from engines.server import Engine, Seen, run_forever
+from engines.server import FAULT, SEEN, Engine, Seen, run_forever
 
 
 class OpenAIEngine(Engine):
@@ -49,7 +49,7 @@ class OpenAIEngine(Engine):
         return web.json_response({"object": "list", "data": data})
 
     async def _tokenize(self, request: web.Request) -> web.Response:
-        body = request["seen"].body
+        body = request[SEEN].body
         text = body.get("prompt") or self._prompt(body.get("messages", []))
         count = answers.count_tokens(text)
         return web.json_response({"count": count, "max_model_len": self.context, "tokens": list(range(count))})
@@ -68,8 +68,8 @@ class OpenAIEngine(Engine):
         )
 
     async def _embeddings(self, request: web.Request) -> web.StreamResponse:
-        seen: Seen = request["seen"]
-        fault: Fault | None = request["fault"]
+        seen: Seen = request[SEEN]
+        fault: Fault | None = request[FAULT]
         if (unknown := self._unknown(seen.body)) is not None:
             return unknown
         if fault is not None and fault.kind == "malformed":
@@ -92,8 +92,8 @@ class OpenAIEngine(Engine):
         return web.json_response({"object": "list", "data": data, "model": seen.body.get("model"), "usage": usage})
 
     async def _rerank(self, request: web.Request) -> web.StreamResponse:
-        body = request["seen"].body
-        fault: Fault | None = request["fault"]
+        body = request[SEEN].body
+        fault: Fault | None = request[FAULT]
         if (unknown := self._unknown(body)) is not None:
             return unknown
         if fault is not None and fault.kind == "malformed":
@@ -114,7 +114,7 @@ class OpenAIEngine(Engine):
         return "\n".join(texts)
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
-        seen: Seen = request["seen"]
+        seen: Seen = request[SEEN]
         body = seen.body
         if (unknown := self._unknown(body)) is not None:
             return unknown
@@ -153,7 +153,7 @@ class OpenAIEngine(Engine):
         reason: str,
         usage: dict[str, int],
     ) -> None:
-        fault: Fault | None = request["fault"]
+        fault: Fault | None = request[FAULT]
         match fault.kind if fault is not None else "":
             case "cut":
                 self.cut(request)
@@ -172,7 +172,7 @@ class OpenAIEngine(Engine):
                 await self._data(response, json.dumps({"error": error}))
             case _:
                 await self._delta(response, base, {"content": ""}, reason)
-                if (request["seen"].body.get("stream_options") or {}).get("include_usage"):
+                if (request[SEEN].body.get("stream_options") or {}).get("include_usage"):
                     await self._data(response, json.dumps(base | {"choices": [], "usage": usage}))
         await self._data(response, "[DONE]")
 

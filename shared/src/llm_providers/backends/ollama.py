@@ -1,0 +1,137 @@
+"""Ollama by its native API: the OpenAI-compatible one cannot set `num_ctx`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import Any, Self, cast
+
+import httpx
+import numpy as np
+from ollama import AsyncClient, ChatResponse
+
+from llm_providers.backends._embedders import Embedder, known_embedder
+from llm_providers.backends._mapping import inside_stream
+from llm_providers.backends._memo import Memo
+from llm_providers.backends._ollama_chat import context_for, context_tokens, events, to_body
+from llm_providers.backends._ollama_errors import ollama_errors
+from llm_providers.backends._pacing import Timeouts, paced
+from llm_providers.backends._vectors import unit_rows
+from llm_providers.deadline import Deadline
+from llm_providers.dropin import DropIn
+from llm_providers.errors import NotConfigured
+from llm_providers.types import ChatEvent, ChatRequest, EmbeddingModel, EmbedKind, ModelInfo, Vectors
+
+
+class OllamaProvider(DropIn):
+    """Text or vision by `model`, embeddings by `embed_model`; owns its pool of connections."""
+
+    def __init__(
+        self,
+        url: str,
+        model: str,
+        *,
+        embed_model: str = "",
+        keep_alive: str | int = "5m",
+        max_context: int = 32768,
+        timeouts: Timeouts | None = None,
+        embedder: Embedder | None = None,
+        name: str = "ollama",
+    ) -> None:
+        self._arguments: dict[str, Any] = {
+            "url": url,
+            "model": model,
+            "embed_model": embed_model,
+            "keep_alive": keep_alive,
+            "max_context": max_context,
+            "timeouts": timeouts,
+            "embedder": embedder,
+            "name": name,
+        }
+        self._name, self._timeouts = name, timeouts or Timeouts()
+        self.model, self.embed_model = model, embed_model
+        self._keep_alive, self._max_context = keep_alive, max_context
+        self._embedder = embedder or known_embedder(embed_model)
+        # Reads have no time-out of their own: every exchange is paced under the request's deadline.
+        with ollama_errors(name):
+            self._client = AsyncClient(
+                host=url,
+                timeout=httpx.Timeout(None, connect=self._timeouts.connect),
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
+            )
+        self._contexts: Memo[int] = Memo()
+        self._dimensions: Memo[int] = Memo()
+        self._asked = 0
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def fresh(self) -> Self:
+        return type(self)(**self._arguments)
+
+    async def chat(self, request: ChatRequest, deadline: Deadline) -> AsyncGenerator[ChatEvent, None]:
+        limit = (await self.info(deadline)).context_tokens
+        # A context once given is kept: going back would make Ollama load the model again.
+        self._asked = min(limit, max(self._asked, context_for(request, limit, self._name)))
+        async with aclosing(paced(self._events(request, self._asked), deadline, self._timeouts)) as stream:
+            async for event in stream:
+                yield event
+
+    async def _events(self, request: ChatRequest, num_ctx: int) -> AsyncGenerator[ChatEvent, None]:
+        body = to_body(request, self.model, num_ctx, self._keep_alive)
+        with ollama_errors(self._name):
+            # The client's own `chat` has no `truncate`.
+            answer = await self._client._request(ChatResponse, "POST", "/api/chat", json=body, stream=True)
+            parts = cast(AsyncGenerator[ChatResponse, None], answer)
+            async with aclosing(parts), aclosing(events(parts, request, self._name, self.model)) as stream:
+                yield await anext(stream)
+                with inside_stream(self._name), ollama_errors(self._name):
+                    async for event in stream:
+                        yield event
+
+    async def info(self, deadline: Deadline) -> ModelInfo:
+        return ModelInfo(self._name, self.model, await self._limit(self.model, deadline))
+
+    async def _limit(self, model: str, deadline: Deadline) -> int:
+        async def load() -> int:
+            async with deadline.limit(self._timeouts.idle, "/api/show"):
+                with ollama_errors(self._name):
+                    return context_tokens((await self._client.show(model)).modelinfo, self._name)
+
+        return min(self._max_context, await self._contexts.get(model, load))
+
+    async def embed(self, texts: Sequence[str], kind: EmbedKind, deadline: Deadline) -> Vectors:
+        if not self.embed_model:
+            raise NotConfigured("OLLAMA_EMBED_MODEL is not set", backend=self._name)
+        if not texts:
+            return np.zeros((0, (await self.embedding_model(deadline)).dimension), dtype=np.float32)
+        # Always the whole context, so that the model is never loaded twice.
+        limit = await self._limit(self.embed_model, deadline)
+        async with deadline.limit(self._timeouts.first_token, "/api/embed"):
+            with ollama_errors(self._name):
+                answer = await self._client.embed(
+                    self.embed_model,
+                    self._embedder.prefixed(texts, kind),
+                    truncate=False,
+                    options={"num_ctx": limit},
+                    keep_alive=self._keep_alive,
+                )
+        return unit_rows(answer.embeddings, len(texts), self._name)
+
+    async def embedding_model(self, deadline: Deadline) -> EmbeddingModel:
+        async def load() -> int:
+            return int((await self.embed(["dimension"], EmbedKind.DOCUMENT, deadline)).shape[1])
+
+        known = self._embedder
+        dimension = await self._dimensions.get(self.embed_model, load)
+        return EmbeddingModel(
+            self.embed_model, dimension, known.pooling, True, known.query_prefix, known.document_prefix
+        )
+
+    def get_direct_client(self) -> AsyncClient:
+        """The SDK's own client; closed with the provider."""
+        return self._client
+
+    async def aclose(self) -> None:
+        await self._client.close()  # type: ignore[no-untyped-call]

@@ -1,0 +1,142 @@
+"""LangChain objects over our protocols; needs the extra `langchain`, and is imported by nothing but `dropin`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any, cast
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.embeddings import Embeddings
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+
+from llm_providers.base import EmbeddingProvider, LLMProvider
+from llm_providers.deadline import Deadline
+from llm_providers.dropin import DropIn, run_apart
+from llm_providers.types import ChatRequest, Done, EmbedKind, Message, Token
+
+_ROLES = {"system": "system", "human": "user", "ai": "assistant"}
+
+
+def to_messages(messages: list[BaseMessage]) -> tuple[Message, ...]:
+    """LangChain's messages as ours; raises ValueError for a kind that has no counterpart (tools)."""
+    unknown = next((message.type for message in messages if message.type not in _ROLES), None)
+    if unknown is not None:
+        raise ValueError(f"messages of type {unknown!r} are not supported")
+    return tuple(Message(cast(Any, _ROLES[message.type]), str(message.text)) for message in messages)
+
+
+class ProviderChatModel(BaseChatModel):
+    """Any `LLMProvider` as a LangChain chat model; synchronous calls run in a loop of their own."""
+
+    provider: Any
+    max_tokens: int = 1024
+    temperature: float = 0.2
+    timeout: float = 600.0
+
+    @property
+    def _llm_type(self) -> str:
+        return f"switchyard-{self.provider.name}"
+
+    def _request(self, messages: list[BaseMessage], stop: list[str] | None) -> ChatRequest:
+        return ChatRequest(to_messages(messages), self.max_tokens, self.temperature, tuple(stop or ()))
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        async for chunk in self._chunks(self.provider, self._request(messages, stop)):
+            if run_manager is not None:
+                await run_manager.on_llm_new_token(str(chunk.text), chunk=chunk)
+            yield chunk
+
+    async def _chunks(self, provider: LLMProvider, request: ChatRequest) -> AsyncIterator[ChatGenerationChunk]:
+        async with aclosing(provider.chat(request, Deadline.after(self.timeout))) as stream:
+            async for event in stream:
+                if isinstance(event, Token):
+                    yield ChatGenerationChunk(message=AIMessageChunk(content=event.text))
+                elif isinstance(event, Done):
+                    prompt, completion = event.usage.prompt_tokens, event.usage.completion_tokens
+                    yield ChatGenerationChunk(
+                        message=AIMessageChunk(
+                            content="",
+                            response_metadata={"finish_reason": event.finish_reason, "warnings": list(event.warnings)},
+                            usage_metadata={
+                                "input_tokens": prompt,
+                                "output_tokens": completion,
+                                "total_tokens": prompt + completion,
+                            },
+                        )
+                    )
+
+    async def _whole(self, provider: LLMProvider, request: ChatRequest) -> ChatResult:
+        parts = [chunk async for chunk in self._chunks(provider, request)]
+        last = cast(AIMessageChunk, parts[-1].message)
+        message = AIMessage(
+            content="".join(str(part.text) for part in parts),
+            response_metadata=last.response_metadata,
+            usage_metadata=last.usage_metadata,
+        )
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return await self._whole(self.provider, self._request(messages, stop))
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        async def work() -> ChatResult:
+            provider = self.provider.fresh()
+            try:
+                return await self._whole(provider, self._request(messages, stop))
+            finally:
+                if provider is not self.provider:
+                    await provider.aclose()
+
+        return run_apart(work())
+
+
+class ProviderEmbeddings(Embeddings):
+    """Any `EmbeddingProvider` as LangChain embeddings; synchronous calls run in a loop of their own."""
+
+    def __init__(self, provider: DropIn, timeout: float = 600.0) -> None:
+        self._provider, self._timeout = provider, timeout
+
+    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
+        return await self._vectors(self._provider, texts, EmbedKind.DOCUMENT)
+
+    async def aembed_query(self, text: str) -> list[float]:
+        return (await self._vectors(self._provider, [text], EmbedKind.QUERY))[0]
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return run_apart(self._apart(texts, EmbedKind.DOCUMENT))
+
+    def embed_query(self, text: str) -> list[float]:
+        return run_apart(self._apart([text], EmbedKind.QUERY))[0]
+
+    async def _apart(self, texts: list[str], kind: EmbedKind) -> list[list[float]]:
+        provider = self._provider.fresh()
+        try:
+            return await self._vectors(provider, texts, kind)
+        finally:
+            if provider is not self._provider:
+                await cast(EmbeddingProvider, provider).aclose()
+
+    async def _vectors(self, provider: DropIn, texts: list[str], kind: EmbedKind) -> list[list[float]]:
+        vectors = await cast(EmbeddingProvider, provider).embed(texts, kind, Deadline.after(self._timeout))
+        return cast(list[list[float]], vectors.tolist())
