@@ -43,3 +43,12 @@ class Deadline:
             if self.at <= own:
                 raise DeadlineExceeded("the request's time budget is spent") from error
             raise Timeout(f"{what} took longer than {seconds:g} s") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds: to connect, to the first output (a model may have to load), and between two pieces of output."""
+
+    connect: float = 5.0
+    first_token: float = 120.0
+    idle: float = 30.0

@@ -15,9 +15,9 @@ from llm_providers.backends._mapping import inside_stream
 from llm_providers.backends._memo import Memo
 from llm_providers.backends._ollama_chat import context_for, context_tokens, events, to_body
 from llm_providers.backends._ollama_errors import ollama_errors
-from llm_providers.backends._pacing import Timeouts, paced
+from llm_providers.backends._pacing import paced
 from llm_providers.backends._vectors import unit_rows
-from llm_providers.deadline import Deadline
+from llm_providers.deadline import Deadline, Timeouts
 from llm_providers.dropin import DropIn
 from llm_providers.errors import NotConfigured
 from llm_providers.types import ChatEvent, ChatRequest, EmbeddingModel, EmbedKind, ModelInfo, Vectors

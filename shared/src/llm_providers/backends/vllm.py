@@ -16,9 +16,9 @@ from llm_providers.backends._mapping import inside_stream
 from llm_providers.backends._memo import Memo
 from llm_providers.backends._openai_chat import context_tokens, data_lines, events, to_body
 from llm_providers.backends._openai_errors import openai_errors
-from llm_providers.backends._pacing import Timeouts, paced
+from llm_providers.backends._pacing import paced
 from llm_providers.backends._vectors import unit_rows
-from llm_providers.deadline import Deadline
+from llm_providers.deadline import Deadline, Timeouts
 from llm_providers.dropin import DropIn
 from llm_providers.errors import InvalidResponse, ModelNotFound, NotConfigured
 from llm_providers.types import ChatEvent, ChatRequest, EmbeddingModel, EmbedKind, ModelInfo, Ranked, Vectors

@@ -1,0 +1,64 @@
+"""Texts longer than an embedding model's context, whole."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from llm_providers.base import EmbeddingProvider
+from llm_providers.deadline import Deadline
+from llm_providers.errors import ContextLengthExceeded
+from llm_providers.routing._wrapper import Wrapper
+from llm_providers.tokens import estimate_tokens
+from llm_providers.types import EmbedKind, Vectors
+
+T = TypeVar("T")
+_SMALLEST = 16
+
+
+class LongTexts(Wrapper[EmbeddingProvider]):
+    """Splits what does not fit and averages the parts' vectors by length, so that no text is dropped.
+
+    A batch that is refused is halved until the text at fault is alone; that text is halved at whitespace.
+    """
+
+    def __init__(self, provider: EmbeddingProvider) -> None:
+        self._provider = provider
+
+    @property
+    def name(self) -> str:
+        return self._provider.name
+
+    async def run(self, call: Callable[[EmbeddingProvider], Awaitable[T]], deadline: Deadline) -> T:
+        return await call(self._provider)
+
+    async def embed(self, texts: Sequence[str], kind: EmbedKind, deadline: Deadline) -> Vectors:
+        try:
+            return await self._provider.embed(texts, kind, deadline)
+        except ContextLengthExceeded:
+            if len(texts) > 1:
+                middle = len(texts) // 2
+                parts = [await self.embed(half, kind, deadline) for half in (texts[:middle], texts[middle:])]
+                return np.concatenate(parts)
+            if len(texts) == 0 or len(texts[0]) < _SMALLEST:
+                raise
+        halves = split_in_half(texts[0])
+        vectors = np.concatenate([await self.embed([half], kind, deadline) for half in halves])
+        weights = np.array([max(1, estimate_tokens(half)) for half in halves], dtype=np.float32)
+        mean = weights @ vectors
+        length = float(np.linalg.norm(mean))
+        # Parts that cancel out exactly have no mean direction: the first stands for all.
+        whole: Vectors = (mean / length)[np.newaxis, :] if length > 0 else vectors[:1]
+        return whole.astype(np.float32)
+
+
+def split_in_half(text: str) -> tuple[str, str]:
+    """Split at the whitespace nearest to the middle, or in the middle of a text that has none near it."""
+    middle, reach = len(text) // 2, len(text) // 4
+    for distance in range(reach):
+        for at in (middle - distance, middle + distance):
+            if text[at].isspace():
+                return text[:at], text[at:]
+    return text[:middle], text[middle:]

@@ -1,0 +1,171 @@
+"""What the environment may say about providers; the defaults live here and nowhere else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from llm_providers.deadline import Timeouts
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+class SettingsError(ValueError):
+    """A variable is missing or has a value that means nothing; the message names it."""
+
+
+def _web_address(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("must begin with http:// or https://")
+    return value.rstrip("/")
+
+
+Url = Annotated[str, AfterValidator(_web_address)]
+OptionalUrl = Annotated[str, AfterValidator(lambda value: _web_address(value) if value else "")]
+
+
+def _group(prefix: str = "") -> SettingsConfigDict:
+    # Compose hands on a variable that is not set as an empty one.
+    return SettingsConfigDict(env_prefix=prefix, env_ignore_empty=True, extra="ignore", frozen=True)
+
+
+class SelectionSettings(BaseSettings):
+    """Who serves the roles."""
+
+    model_config = _group()
+
+    llm_provider: Literal["embedded", "ollama", "vllm"] = "embedded"
+    use_vllm: bool = False
+    """Short for LLM_PROVIDER=vllm."""
+    use_vision_analysis: bool = True
+    embedded_model_dir: Path | None = None
+
+    @property
+    def provider(self) -> Literal["embedded", "ollama", "vllm"]:
+        """The one that counts; raises `SettingsError` where the two variables contradict each other."""
+        if self.use_vllm and self.llm_provider != "vllm" and "llm_provider" in self.model_fields_set:
+            raise SettingsError(f"USE_VLLM is true, but LLM_PROVIDER is {self.llm_provider}: leave one of them out")
+        return "vllm" if self.use_vllm else self.llm_provider
+
+
+class VLLMSettings(BaseSettings):
+    """vLLM: one server per role; the addresses include the /v1."""
+
+    model_config = _group("VLLM_")
+
+    url: Url = "http://localhost:8000/v1"
+    model: str = "meta-llama/Llama-3.2-3B-Instruct"
+    api_key: SecretStr = SecretStr("")
+    embed_url: Url = "http://localhost:8001/v1"
+    embed_model: str = "nomic-ai/nomic-embed-text-v1.5"
+    rerank_url: OptionalUrl = ""
+    rerank_model: str = "BAAI/bge-reranker-v2-m3"
+    fallback: bool = False
+    """Let Ollama answer (text only) when vLLM can't."""
+
+
+class OllamaSettings(BaseSettings):
+    """Ollama."""
+
+    model_config = _group("OLLAMA_")
+
+    url: Url = "http://localhost:11434"
+    model: str = "llama3.2"
+    embed_model: str = "nomic-embed-text"
+    vision_model: str = "llava"
+    keep_alive: str = "5m"
+    max_context: PositiveInt = 32768
+    """Tokens; what `num_ctx` never goes beyond, whatever the model could do."""
+
+
+class TimeSettings(BaseSettings):
+    """Time-outs in seconds."""
+
+    model_config = _group()
+
+    connect_timeout: PositiveFloat = 5.0
+    first_token_timeout: PositiveFloat = 120.0
+    idle_timeout: PositiveFloat = 30.0
+    request_timeout: PositiveFloat = 300.0
+
+    def timeouts(self) -> Timeouts:
+        """As backends take them."""
+        return Timeouts(self.connect_timeout, self.first_token_timeout, self.idle_timeout)
+
+
+class ResilienceSettings(BaseSettings):
+    """How failures are met."""
+
+    model_config = _group()
+
+    retry_attempts: PositiveInt = 3
+    breaker_failures: PositiveInt = 5
+    breaker_reset: PositiveFloat = 30.0
+    probe_interval: PositiveFloat = 30.0
+
+
+class ProviderSettings(BaseModel):
+    """Everything above, read once at start and passed down."""
+
+    model_config = ConfigDict(frozen=True)
+
+    selection: SelectionSettings = Field(default_factory=SelectionSettings)
+    vllm: VLLMSettings = Field(default_factory=VLLMSettings)
+    ollama: OllamaSettings = Field(default_factory=OllamaSettings)
+    times: TimeSettings = Field(default_factory=TimeSettings)
+    resilience: ResilienceSettings = Field(default_factory=ResilienceSettings)
+
+    @classmethod
+    def from_env(cls, env_file: Path | None = None) -> Self:
+        """Read the environment, and `env_file` where it is silent; raises `SettingsError`."""
+        settings = cls(
+            selection=read(SelectionSettings, env_file),
+            vllm=read(VLLMSettings, env_file),
+            ollama=read(OllamaSettings, env_file),
+            times=read(TimeSettings, env_file),
+            resilience=read(ResilienceSettings, env_file),
+        )
+        _ = settings.selection.provider
+        return settings
+
+
+GROUPS: tuple[type[BaseSettings], ...] = (
+    SelectionSettings,
+    VLLMSettings,
+    OllamaSettings,
+    TimeSettings,
+    ResilienceSettings,
+)
+
+
+def variables(group: type[BaseSettings]) -> dict[str, Any]:
+    """The environment variables a group of settings reads, with their defaults."""
+    prefix = group.model_config.get("env_prefix", "")
+    return {
+        str(field.validation_alias or prefix + name).upper(): field.get_default(call_default_factory=True)
+        for name, field in group.model_fields.items()
+    }
+
+
+def read(group: type[S], env_file: Path | None = None) -> S:
+    """Read one group; raises `SettingsError`, which names every variable at fault."""
+    try:
+        return group(_env_file=env_file)
+    except ValidationError as error:
+        names = dict(zip(group.model_fields, variables(group), strict=True))
+        faults = [
+            f"{names.get(str(e['loc'][0]), e['loc'][0])}: {e['msg']} (got {e['input']!r})" for e in error.errors()
+        ]
+        raise SettingsError("; ".join(faults)) from error
