@@ -45,6 +45,7 @@ class Durable:
     database_url: str
     executor: str
     _tasks: dict[str, Task] = field(default_factory=dict)
+    _resume: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     _workflows: dict[str, Callable[[str], Coroutine[Any, Any, None]]] = field(default_factory=dict)
     _loop: asyncio.AbstractEventLoop | None = None
 
@@ -53,14 +54,17 @@ class Durable:
         path.parent.mkdir(parents=True, exist_ok=True)
         return cls(f"sqlite:///{path}", executor)
 
-    def add(self, task: Task) -> None:
-        """Register `task`; only before `launch`."""
-        self._tasks[task.name] = task
+    def add(self, *tasks: Task, resume: Callable[[], Awaitable[None]]) -> None:
+        """Register `tasks`, before `launch`; `resume` is called after it, to start what a stop had left unqueued."""
+        self._tasks.update({task.name: task for task in tasks})
+        self._resume.append(resume)
 
     async def launch(self) -> None:
         """Start the engine on the running loop, where all steps will run; interrupted workflows go on."""
         self._loop = asyncio.get_running_loop()
         await asyncio.to_thread(self._launch)
+        for resume in self._resume:
+            await resume()
 
     def _launch(self) -> None:
         from dbos import DBOS

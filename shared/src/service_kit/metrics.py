@@ -39,7 +39,7 @@ class Metrics:
         self._fallbacks = Counter(
             "switchyard_provider_fallbacks",
             "Requests handed to another backend",
-            ("role", "from_backend", "to_backend"),
+            ("role", "from_backend", "to_backend", "reason"),
             registry=self.registry,
         )
         self._breaker = Gauge(
@@ -54,15 +54,15 @@ class Metrics:
         self._http_seconds.labels(method, route).observe(seconds)
 
     def on_request(
-        self, role: str, backend: str, outcome: str, seconds: float, first_token_seconds: float | None = None
+        self, role: str, backend: str, outcome: str, seconds: float, first_token_seconds: float | None
     ) -> None:
         self._provider.labels(role, backend, outcome).inc()
         self._provider_seconds.labels(role, backend).observe(seconds)
         if first_token_seconds is not None:
             self._first_token.labels(role, backend).observe(first_token_seconds)
 
-    def on_fallback(self, role: str, from_backend: str, to_backend: str) -> None:
-        self._fallbacks.labels(role, from_backend, to_backend).inc()
+    def on_fallback(self, role: str, from_backend: str, to_backend: str, reason: str) -> None:
+        self._fallbacks.labels(role, from_backend, to_backend, reason).inc()
 
     def on_breaker(self, role: str, backend: str, state: str) -> None:
         for known in _BREAKER_STATES:

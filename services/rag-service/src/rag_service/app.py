@@ -1,0 +1,122 @@
+"""The rag-service, put together: the only module that sees its concrete parts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import httpx2
+from fastapi import FastAPI
+
+from llm_providers.providers import Providers
+from llm_providers.types import Role
+from rag_service import keyword
+from rag_service.answering import Answerer
+from rag_service.chunking import Chunker
+from rag_service.conversations import Conversations
+from rag_service.documents import DEFAULT, Documents
+from rag_service.ingestion import Ingestion
+from rag_service.jobs import Jobs
+from rag_service.originals import Originals
+from rag_service.processor import DocProcessor
+from rag_service.reindex import Reindexer
+from rag_service.retrieval import Retriever
+from rag_service.routes import ROUTERS
+from rag_service.settings import RagSettings
+from rag_service.spaces import SpaceGuard
+from rag_service.state import State
+from rag_service.vectors import VectorIndex
+from service_kit import providers as provider_kit
+from service_kit.app import create_app
+from service_kit.database import Database
+from service_kit.durable import Durable
+from service_kit.health import Check, Health
+from service_kit.keys import KeyStore
+
+REQUIRED = {Role.TEXT, Role.EMBEDDINGS}
+
+
+def create(settings: RagSettings, shared: Providers | None = None, durable: Durable | None = None) -> FastAPI:
+    """Make the service; a process of several services hands in the providers and the job engine that they share.
+
+    A job engine that is handed in is launched by whoever made it, once all services have added their tasks.
+    """
+    engine = durable or Durable.sqlite(settings.data_dir.resolve() / "rag-jobs.db", "rag-service")
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
+        async with AsyncExitStack() as stack:
+            providers = await stack.enter_async_context(provider_kit.opened(app, shared, REQUIRED))
+            database = Database.beside(settings.data_dir, "rag", settings.database_url)
+            stack.push_async_callback(database.aclose)
+            await database.migrate("rag_service")
+            client = await stack.enter_async_context(httpx2.AsyncClient())
+            state, ingestion = _assemble(
+                settings, providers, database, engine, client, app.state.health, app.state.keys
+            )
+            app.state.rag = state
+            await state.documents.ensure_collection(DEFAULT)
+            await state.documents.finish_deletes()
+            engine.add(*ingestion.tasks(settings.ingest_concurrency), resume=state.jobs.start_forgotten)
+            if durable is None:
+                stack.push_async_callback(engine.aclose)
+                await engine.launch()
+            yield
+
+    return create_app(
+        name="rag-service",
+        description="Documents in, cited answers out.",
+        settings=settings,
+        routers=(*ROUTERS, provider_kit.router),
+        lifespan=lifespan,
+    )
+
+
+def _assemble(
+    settings: RagSettings,
+    providers: Providers,
+    database: Database,
+    engine: Durable,
+    client: httpx2.AsyncClient,
+    health: Health,
+    keys: KeyStore,
+) -> tuple[State, Ingestion]:
+    originals = Originals(settings.data_dir / "originals")
+    words = keyword.for_dialect(database.dialect)
+    vectors = VectorIndex.open(settings.chroma_url, settings.data_dir / "chroma")
+    spaces = SpaceGuard(database, providers.embeddings)
+    jobs = Jobs(database, engine)
+    documents = Documents(database, originals, words, vectors, spaces, jobs)
+    retriever = Retriever(
+        database,
+        words,
+        vectors,
+        providers.embeddings,
+        providers.rerank,
+        spaces,
+        candidates=settings.candidates,
+        rerank_top=settings.rerank_top,
+    )
+    answerer = Answerer(providers.text, retriever, top_k=settings.top_k, max_tokens=settings.max_answer_tokens)
+    ingestion = Ingestion(
+        database,
+        originals,
+        DocProcessor(client, settings.doc_processor_url, keys.service_token()),
+        lambda: Chunker(settings.chunk_tokens, settings.chunk_overlap_tokens),
+        words,
+        vectors,
+        providers.embeddings,
+        spaces,
+    )
+    health.checks += [Check("database", database.check), Check("vector-index", vectors.check)]
+    state = State(
+        settings,
+        documents,
+        originals,
+        jobs,
+        retriever,
+        answerer,
+        Conversations(database),
+        Reindexer(database, vectors, spaces, jobs),
+    )
+    return state, ingestion

@@ -1,0 +1,205 @@
+"""Documents and collections: add, list, get, delete; nothing is acknowledged before it is stored."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import BinaryIO
+
+from sqlalchemy import delete, func, select, update
+
+from rag_service.jobs import Jobs
+from rag_service.keyword import KeywordIndex
+from rag_service.originals import Originals
+from rag_service.spaces import SpaceGuard
+from rag_service.tables import CANCELLED, DELETING, FAILED, QUEUED, Chunk, Collection, Document, Job, PageText
+from rag_service.vectors import VectorIndex
+from service_kit.auth import Principal
+from service_kit.database import Database
+from service_kit.errors import Conflict, InvalidInput, NotFound
+from service_kit.ids import new_id
+from service_kit.pages import Page, decode, page
+
+DEFAULT = "default"
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class EmptyFile(InvalidInput):
+    type = "empty-file"
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """`new` is false where the same bytes were there already."""
+
+    document: Document
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What went: rows, vectors, and the file unless another collection holds the same bytes."""
+
+    documents: int
+    pages: int
+    chunks: int
+    vectors: int
+    files: int
+
+
+class Documents:
+    """The use cases around documents; jobs do the long part."""
+
+    def __init__(
+        self,
+        database: Database,
+        originals: Originals,
+        keyword: KeywordIndex,
+        vectors: VectorIndex,
+        spaces: SpaceGuard,
+        jobs: Jobs,
+    ) -> None:
+        self._database = database
+        self._originals = originals
+        self._keyword = keyword
+        self._vectors = vectors
+        self._spaces = spaces
+        self._jobs = jobs
+
+    async def add(self, collection: str, filename: str, source: BinaryIO, title: str | None = None) -> Added:
+        """Store the bytes and a job for them; a failed or cancelled document of the same bytes is tried again.
+
+        Raises `EmptyFile`, and `InvalidInput` for a collection name that can't be.
+        """
+        filename = _UNPRINTABLE.sub("", PurePosixPath(filename.replace("\\", "/")).name)[:200] or "untitled"
+        original = await self._originals.store(source)
+        if original.size == 0:
+            raise EmptyFile(f"{filename} is empty: there is nothing to read in it", field="file")
+        await self.ensure_collection(collection)
+        job_id = new_id("job")
+        async with self._database.writing() as session:
+            statement = select(Document).where(Document.collection == collection, Document.sha256 == original.sha256)
+            document = await session.scalar(statement)
+            if document is not None and document.status == DELETING:
+                raise Conflict("this document is being deleted; add it again in a moment", retry_after=2)
+            if document is not None and document.status not in (FAILED, CANCELLED):
+                return Added(document, new=False)
+            new = document is None
+            if document is None:
+                document = Document(
+                    id=new_id("doc"),
+                    collection=collection,
+                    sha256=original.sha256,
+                    filename=filename,
+                    title=(title or PurePosixPath(filename).stem)[:300],
+                    size=original.size,
+                )
+                session.add(document)
+            document.status, document.job_id = QUEUED, job_id
+            await session.flush()
+            session.add(Job(id=job_id, document_id=document.id, collection=collection))
+        await self._jobs.start(job_id)
+        return Added(document, new)
+
+    async def get(self, document_id: str, principal: Principal) -> Document:
+        """Return a document that the caller may see; raises `NotFound` for any other."""
+        async with self._database.reading() as session:
+            document = await session.get(Document, document_id)
+        if document is None or document.status == DELETING or not principal.may_use(document.collection):
+            raise NotFound(f"there is no document {document_id!r}", field="document_id")
+        return document
+
+    async def pages(self, document_id: str, first: int, limit: int) -> list[PageText]:
+        async with self._database.reading() as session:
+            statement = select(PageText).where(PageText.document_id == document_id, PageText.number >= first)
+            return list(await session.scalars(statement.order_by(PageText.number).limit(limit)))
+
+    async def listing(self, collection: str, status: str | None, limit: int, cursor: str | None) -> Page[Document]:
+        """List newest first."""
+        statement = select(Document).where(Document.collection == collection, Document.status != DELETING)
+        if status is not None:
+            statement = statement.where(Document.status == status)
+        if (before := decode(cursor)) is not None:
+            statement = statement.where(Document.id < before)
+        async with self._database.reading() as session:
+            rows = list(await session.scalars(statement.order_by(Document.id.desc()).limit(limit + 1)))
+        return page(rows, [row.id for row in rows], limit)
+
+    async def delete(self, document: Document) -> Deleted:
+        """Remove rows, vectors and file, in an order that a crash can't leave half done: the mark comes first."""
+        async with self._database.writing() as session:
+            await session.execute(update(Document).where(Document.id == document.id).values(status=DELETING))
+        await self._jobs.stop(document.job_id)
+        index = await self._spaces.recorded_index(document.collection)
+        vectors = await self._vectors.delete_document(index, document.id) if index else 0
+        async with self._database.writing() as session:
+            await self._keyword.remove(session, document.id)
+            chunks = await session.execute(delete(Chunk).where(Chunk.document_id == document.id).returning(Chunk.id))
+            pages = await session.execute(
+                delete(PageText).where(PageText.document_id == document.id).returning(PageText.number)
+            )
+            counts = len(chunks.all()), len(pages.all())
+            gone = await session.execute(delete(Document).where(Document.id == document.id).returning(Document.id))
+            documents = len(gone.all())
+            same = select(func.count()).select_from(Document).where(Document.sha256 == document.sha256)
+            shared = await session.scalar(same) or 0
+        files = 0 if shared else int(await self._originals.delete(document.sha256))
+        return Deleted(documents, pages=counts[1], chunks=counts[0], vectors=vectors, files=files)
+
+    async def finish_deletes(self) -> None:
+        """Complete what a stop interrupted."""
+        async with self._database.reading() as session:
+            waiting = list(await session.scalars(select(Document).where(Document.status == DELETING)))
+        for document in waiting:
+            await self.delete(document)
+
+    async def ensure_collection(self, name: str, description: str = "") -> Collection:
+        if not _NAME.fullmatch(name):
+            raise InvalidInput(
+                "a collection's name is 1 to 63 of a-z, 0-9, '-' and '_', beginning with a letter or digit",
+                field="collection",
+            )
+        async with self._database.writing() as session:
+            found = await session.get(Collection, name)
+            if found is None:
+                found = Collection(name=name, description=description)
+                session.add(found)
+        return found
+
+    async def collections(self, principal: Principal) -> list[tuple[Collection, int]]:
+        """Return the caller's collections with their number of documents."""
+        count = func.count(Document.id)
+        statement = (
+            select(Collection, count)
+            .outerjoin(Document, (Document.collection == Collection.name) & (Document.status != DELETING))
+            .group_by(Collection.name)
+            .order_by(Collection.name)
+        )
+        async with self._database.reading() as session:
+            rows = (await session.execute(statement)).all()
+        return [(row[0], row[1]) for row in rows if principal.may_use(row[0].name)]
+
+    async def require_collection(self, name: str, principal: Principal) -> Collection:
+        """Return the collection; raises `NotFound` where there is none, `Forbidden` where the key is bound elsewhere."""
+        principal.require(name)
+        async with self._database.reading() as session:
+            found = await session.get(Collection, name)
+        if found is None:
+            raise NotFound(f"there is no collection {name!r}; add a document to it, and there is", field="collection")
+        return found
+
+    async def delete_collection(self, name: str) -> Deleted:
+        """Remove a collection with all its documents."""
+        total = Deleted(0, 0, 0, 0, 0)
+        while batch := (await self.listing(name, None, 100, None)).items:
+            for document in batch:
+                one = await self.delete(document)
+                total = Deleted(*(getattr(total, field) + getattr(one, field) for field in Deleted.__slots__))
+        index = await self._spaces.recorded_index(name)
+        if index is not None:
+            await self._vectors.drop(index)
+        async with self._database.writing() as session:
+            await session.execute(delete(Collection).where(Collection.name == name))
+        return total

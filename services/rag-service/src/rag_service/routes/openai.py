@@ -1,0 +1,217 @@
+"""`/v1/chat/completions` and `/v1/models` in OpenAI's wire format: a model is a collection.
+
+https://platform.openai.com/docs/api-reference/chat. What the format has no place for goes into the extra member
+`switchyard`: of the answer, or of a stream's last chunk.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import aclosing
+from typing import Annotated, Any, Literal
+from uuid import uuid4
+
+from fastapi import APIRouter, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, Field
+from starlette.responses import JSONResponse
+
+from llm_providers.deadline import Deadline
+from llm_providers.errors import ProviderError
+from llm_providers.types import Message, Token
+from rag_service.answering import Answered, AnswerEvent
+from rag_service.conversations import REMEMBERED
+from rag_service.schemas import MAX_QUESTION
+from rag_service.state import Rag
+from service_kit.auth import User
+from service_kit.errors import InvalidInput, ServiceError, problem
+from service_kit.errors import response as problem_response
+from service_kit.sse import EventStream
+
+
+class _OpenAIErrors(APIRoute):
+    """Says errors in OpenAI's form, with the problem detail beside it."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        inner = super().get_route_handler()
+
+        async def handler(request: Request) -> Response:
+            try:
+                return await inner(request)
+            except RequestValidationError as error:
+                fault = error.errors()[0]
+                field = ".".join(str(part) for part in fault["loc"][1:])
+                return _error(InvalidInput(f"{field}: {fault['msg']}", field=field))
+            except (ServiceError, ProviderError) as error:
+                return _error(error)
+
+        return handler
+
+
+def _error(error: Exception) -> JSONResponse:
+    members = problem(error)
+    return problem_response({**members, "error": _openai_error(members)})
+
+
+def _openai_error(members: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "message": members["detail"],
+        "type": "invalid_request_error" if members["status"] < 500 else "server_error",
+        "param": members.get("field"),
+        "code": members["type"].rsplit(":", 1)[-1],
+    }
+
+
+router = APIRouter(prefix="/v1", tags=["OpenAI-compatible"], route_class=_OpenAIErrors)
+
+
+class TextPart(BaseModel):
+    type: Literal["text"]
+    text: str
+
+
+class ChatMessage(BaseModel):
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str | list[TextPart]
+
+    @property
+    def text(self) -> str:
+        return self.content if isinstance(self.content, str) else "\n".join(part.text for part in self.content)
+
+
+class StreamOptions(BaseModel):
+    include_usage: bool = False
+
+
+class CompletionIn(BaseModel):
+    """A chat request; the sampling options of the format are accepted, and what has no meaning here is ignored."""
+
+    model: str = Field(description="The name of a collection")
+    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=200)]
+    stream: bool = False
+    stream_options: StreamOptions | None = None
+    max_tokens: int | None = Field(None, ge=1, le=8192)
+    max_completion_tokens: int | None = Field(None, ge=1, le=8192)
+
+
+@router.get("/models")
+async def list_models(rag: Rag, user: User) -> dict[str, Any]:
+    """List the collections as models."""
+    rows = [row for row, _ in await rag.documents.collections(user)]
+    return {"object": "list", "data": [_model(row.name, int(row.created.timestamp())) for row in rows]}
+
+
+@router.get("/models/{name}")
+async def get_model(name: str, rag: Rag, user: User) -> dict[str, Any]:
+    """Describe one collection as a model."""
+    row = await rag.documents.require_collection(name, user)
+    return _model(row.name, int(row.created.timestamp()))
+
+
+def _model(name: str, created: int) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": created, "owned_by": "switchyard"}
+
+
+@router.post("/chat/completions", response_model=None)
+async def chat_completions(given: CompletionIn, rag: Rag, user: User) -> Response:
+    """Answer the last user message from the collection that `model` names; the ones before it are the conversation."""
+    await rag.documents.require_collection(given.model, user)
+    question, history = _question(given.messages)
+    events = rag.answerer.ask(
+        given.model,
+        question,
+        Deadline.after(rag.settings.query_timeout_seconds),
+        history,
+        max_tokens=given.max_completion_tokens or given.max_tokens,
+    )
+    head = {"id": f"chatcmpl-{uuid4().hex}", "created": int(time.time()), "model": given.model}
+    if given.stream:
+        try:
+            first = [await anext(events), await anext(events)]
+        except BaseException:
+            await events.aclose()
+            raise
+        return EventStream(
+            _chunks(head, first, events, usage=bool(given.stream_options and given.stream_options.include_usage))
+        )
+    answered = None
+    async with aclosing(events):
+        async for event in events:
+            answered = event if isinstance(event, Answered) else answered
+    assert answered is not None
+    message = {"role": "assistant", "content": answered.text, "refusal": None}
+    choice = {"index": 0, "message": message, "finish_reason": answered.finish_reason, "logprobs": None}
+    return JSONResponse(
+        {
+            **head,
+            "object": "chat.completion",
+            "choices": [choice],
+            "usage": _usage(answered),
+            "switchyard": _extra(answered),
+        }
+    )
+
+
+def _question(messages: list[ChatMessage]) -> tuple[str, list[Message]]:
+    """Return the last user message and the turns before it; instructions of the client's are not passed on."""
+    if messages[-1].role != "user":
+        raise InvalidInput("the last message must be the user's", field="messages")
+    question = messages[-1].text.replace("\x00", "").strip()
+    if not question or len(question) > MAX_QUESTION:
+        raise InvalidInput(f"a question has 1 to {MAX_QUESTION} characters", field="messages")
+    turns = [message for message in messages[:-1] if message.role in ("user", "assistant")]
+    return question, [
+        Message("user" if turn.role == "user" else "assistant", turn.text[:MAX_QUESTION])
+        for turn in turns[-REMEMBERED:]
+    ]
+
+
+async def _chunks(
+    head: dict[str, Any], first: list[AnswerEvent], events: AsyncGenerator[AnswerEvent, None], *, usage: bool
+) -> AsyncGenerator[str, None]:
+    base = {**head, "object": "chat.completion.chunk"}
+    try:
+        yield _chunk(base, {"role": "assistant", "content": ""})
+        async with aclosing(events):
+            for event in first:
+                if isinstance(event, Token):
+                    yield _chunk(base, {"content": event.text})
+            async for event in events:
+                if isinstance(event, Token):
+                    yield _chunk(base, {"content": event.text})
+                elif isinstance(event, Answered):
+                    yield _chunk({**base, "switchyard": _extra(event)}, {}, event.finish_reason)
+                    if usage:
+                        yield _data({**base, "choices": [], "usage": _usage(event)})
+        yield "data: [DONE]\n\n"
+    except (ServiceError, ProviderError) as error:
+        # No [DONE]: a client must not take what it has for a whole answer.
+        yield _data({"error": _openai_error(problem(error))})
+
+
+def _chunk(base: dict[str, Any], delta: dict[str, Any], finish_reason: str | None = None) -> str:
+    return _data({**base, "choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}]})
+
+
+def _data(value: dict[str, Any]) -> str:
+    return f"data: {json.dumps(value, ensure_ascii=False)}\n\n"
+
+
+def _usage(answered: Answered) -> dict[str, int]:
+    prompt, completion = answered.usage.prompt_tokens, answered.usage.completion_tokens
+    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+
+
+def _extra(answered: Answered) -> dict[str, Any]:
+    return {
+        "answered": answered.answered,
+        "citations": [citation.model_dump() for citation in answered.citations],
+        "provider": answered.backend,
+        "model": answered.model,
+        "extractive": answered.extractive,
+        "degraded": list(answered.degraded),
+        "warnings": list(answered.warnings),
+    }

@@ -1,0 +1,221 @@
+"""What goes over the wire: requests, answers, and their limits."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_serializer
+
+from rag_service.citations import Citation
+from rag_service.documents import DEFAULT
+
+MAX_QUESTION = 8000
+MAX_TEXT = 20_000_000
+CollectionName = Annotated[
+    str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", description="1 to 63 of a-z, 0-9, '-', '_'", examples=["default"])
+]
+
+
+def _has_words(text: str) -> str:
+    text = text.replace("\x00", "").strip()
+    if not text:
+        raise ValueError("is empty")
+    return text
+
+
+Question = Annotated[
+    str,
+    Field(max_length=MAX_QUESTION, examples=["What is wrong with pump 2?"]),
+    AfterValidator(_has_words),
+]
+
+
+class Row(BaseModel):
+    """A model that is read off a database row; times are UTC."""
+
+    model_config = ConfigDict(from_attributes=True)
+    created: datetime
+
+    @field_serializer("created", "updated", check_fields=False)
+    def _utc(self, moment: datetime) -> str:
+        return moment.isoformat(timespec="milliseconds") + "Z"
+
+
+class DocumentOut(Row):
+    """A document and how far it is."""
+
+    id: str
+    collection: str
+    filename: str
+    title: str
+    media_type: str
+    size: int = Field(description="Bytes")
+    sha256: str
+    status: Literal["queued", "running", "ready", "failed", "cancelled", "deleting"]
+    pages: int
+    chunks: int
+    warnings: list[str]
+    job_id: str = Field(description="The newest job for this document")
+    updated: datetime
+
+
+class JobOut(Row):
+    """A job; `pages_total` and `chunks_total` are null until they are known."""
+
+    id: str
+    kind: Literal["ingest", "reindex"]
+    document_id: str
+    collection: str
+    status: Literal["queued", "running", "ready", "failed", "cancelled"]
+    stage: str
+    pages_done: int
+    pages_total: int | None
+    chunks_done: int
+    chunks_total: int | None
+    waiting_for: str | None = Field(description="What the job waits for, if a peer is away")
+    error: dict[str, Any] | None = Field(description="The problem detail of a failed job")
+    updated: datetime
+
+
+class AddedOut(BaseModel):
+    """`new` is false where the same bytes were there already."""
+
+    document: DocumentOut
+    job_id: str
+    new: bool
+
+
+class AddedManyOut(BaseModel):
+    items: list[AddedOut]
+
+
+class TextIn(BaseModel):
+    """A document as text."""
+
+    text: str = Field(max_length=MAX_TEXT)
+    title: str = Field(min_length=1, max_length=300)
+    collection: CollectionName = DEFAULT
+
+
+class PageOut(BaseModel):
+    """A page's text, in which citations count their characters."""
+
+    model_config = ConfigDict(from_attributes=True)
+    number: int
+    text: str
+    engine: str
+    confidence: float | None
+    warnings: list[str]
+
+
+class DeletedOut(BaseModel):
+    """How much went."""
+
+    model_config = ConfigDict(from_attributes=True)
+    documents: int
+    pages: int
+    chunks: int
+    vectors: int
+    files: int
+
+
+class CollectionIn(BaseModel):
+    name: CollectionName
+    description: str = Field("", max_length=1000)
+
+
+class CollectionOut(Row):
+    """A collection; `embedding_model` is set by its first document."""
+
+    name: str
+    description: str
+    documents: int
+    embedding_model: dict[str, Any] | None
+
+
+class SearchIn(BaseModel):
+    question: Question
+    collection: CollectionName = DEFAULT
+    limit: int = Field(10, ge=1, le=100)
+
+
+class PassageOut(BaseModel):
+    """A passage; `score` means something within one answer only."""
+
+    model_config = ConfigDict(from_attributes=True)
+    document_id: str
+    title: str
+    filename: str
+    page: int
+    start: int
+    end: int
+    heading: str
+    text: str
+    score: float
+    cosine: float | None
+    keyword: float | None
+
+
+class SearchOut(BaseModel):
+    items: list[PassageOut]
+    degraded: list[str] = Field(description="Parts of the search that were missing")
+    seconds: dict[str, float]
+
+
+class QueryIn(BaseModel):
+    question: Question
+    collection: CollectionName = DEFAULT
+    conversation_id: str | None = Field(None, max_length=64, description="Goes on with a conversation")
+    remember: bool = Field(False, description="Begin a conversation; its id is in the answer")
+    top_k: int | None = Field(None, ge=1, le=50)
+    max_tokens: int | None = Field(None, ge=16, le=8192)
+
+
+class UsageOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+    prompt_tokens: int
+    completion_tokens: int
+    estimated: bool
+
+
+class AnswerOut(BaseModel):
+    """An answer; `answered` is false where the documents do not hold one."""
+
+    model_config = ConfigDict(from_attributes=True)
+    text: str
+    answered: bool
+    citations: list[Citation]
+    finish_reason: Literal["stop", "length"]
+    conversation_id: str | None = None
+    usage: UsageOut
+    provider: str
+    model: str
+    extractive: bool = Field(description="The answer is made of the documents' own sentences")
+    degraded: list[str]
+    warnings: list[str]
+    seconds: dict[str, float]
+
+
+class TurnOut(Row):
+    id: str
+    role: Literal["user", "assistant"]
+    content: str
+    citations: list[Citation]
+
+
+class ConversationOut(Row):
+    id: str
+    collection: str
+
+
+class ConversationDetail(ConversationOut):
+    turns: list[TurnOut]
+
+
+class ReindexIn(BaseModel):
+    collection: CollectionName = DEFAULT
+
+
+class ReindexOut(BaseModel):
+    job_ids: list[str]

@@ -1,0 +1,27 @@
+"""The rag-service's settings; upper-case field names are its environment variables."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from service_kit.settings import ServiceSettings
+
+
+class RagSettings(ServiceSettings):
+    """Settings of the rag-service."""
+
+    database_url: str | None = Field(None, description="SQL database; SQLite in DATA_DIR if not set")
+    chroma_url: str | None = Field(
+        None, description="Chroma server; in-process in DATA_DIR if not set (one process only)"
+    )
+    doc_processor_url: str = Field("http://localhost:8003", description="Where the doc-processor listens")
+    chunk_tokens: int = Field(224, ge=64, le=400, description="Size of a chunk; title and heading come on top")
+    chunk_overlap_tokens: int = Field(32, ge=0, le=128, description="Tokens that neighbouring chunks share")
+    top_k: int = Field(6, ge=1, le=50, description="Passages handed to the model")
+    candidates: int = Field(50, ge=10, le=500, description="Chunks taken from each search before they are fused")
+    rerank_top: int = Field(12, ge=0, le=100, description="Chunks re-ranked where a reranker is configured; 0 for none")
+    max_answer_tokens: int = Field(800, ge=16, description="Longest answer")
+    query_timeout_seconds: float = Field(
+        120, gt=0, description="Time budget of one question, from retrieval to last token"
+    )
+    ingest_concurrency: int = Field(2, ge=1, le=16, description="Documents ingested at the same time")

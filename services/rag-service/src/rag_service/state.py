@@ -1,0 +1,37 @@
+"""What the routes find on `app.state`, by type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from rag_service.answering import Answerer
+from rag_service.conversations import Conversations
+from rag_service.documents import Documents
+from rag_service.jobs import Jobs
+from rag_service.originals import Originals
+from rag_service.reindex import Reindexer
+from rag_service.retrieval import Retriever
+from rag_service.settings import RagSettings
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    settings: RagSettings
+    documents: Documents
+    originals: Originals
+    jobs: Jobs
+    retriever: Retriever
+    answerer: Answerer
+    conversations: Conversations
+    reindexer: Reindexer
+
+
+def _state(request: Request) -> State:
+    state: State = request.app.state.rag
+    return state
+
+
+Rag = Annotated[State, Depends(_state)]

@@ -1,0 +1,121 @@
+"""The rag-service's rows: SQL is the source of truth, all else can be rebuilt from it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+QUEUED, RUNNING, READY, FAILED, CANCELLED, DELETING = "queued", "running", "ready", "failed", "cancelled", "deleting"
+FINISHED = (READY, FAILED, CANCELLED)
+
+
+def now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+class Base(DeclarativeBase):
+    type_annotation_map: ClassVar = {dict[str, Any]: JSON, list[Any]: JSON}
+
+
+class Collection(Base):
+    """A named set of documents; `space` is the fingerprint of the vectors made for it."""
+
+    __tablename__ = "collections"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    description: Mapped[str] = mapped_column(default="")
+    space: Mapped[str | None]
+    created: Mapped[datetime] = mapped_column(default=now)
+
+
+class Document(Base):
+    """A file or text as it was given; its bytes lie under `sha256` in the originals."""
+
+    __tablename__ = "documents"
+    __table_args__ = (UniqueConstraint("collection", "sha256"), Index("documents_sha256", "sha256"))
+    id: Mapped[str] = mapped_column(primary_key=True)
+    collection: Mapped[str] = mapped_column(ForeignKey("collections.name"))
+    sha256: Mapped[str]
+    filename: Mapped[str]
+    title: Mapped[str]
+    media_type: Mapped[str] = mapped_column(default="application/octet-stream")
+    size: Mapped[int]
+    status: Mapped[str] = mapped_column(default=QUEUED)
+    pages: Mapped[int] = mapped_column(default=0)
+    chunks: Mapped[int] = mapped_column(default=0)
+    warnings: Mapped[list[Any]] = mapped_column(default=list)
+    job_id: Mapped[str]
+    created: Mapped[datetime] = mapped_column(default=now)
+    updated: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+
+
+class PageText(Base):
+    """A page's text as the doc-processor gave it; chunks and citations count characters in it."""
+
+    __tablename__ = "pages"
+    document_id: Mapped[str] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    text: Mapped[str]
+    engine: Mapped[str]
+    confidence: Mapped[float | None]
+    warnings: Mapped[list[Any]] = mapped_column(default=list)
+
+
+class Chunk(Base):
+    """A stretch of one page, `start` to `end`; `embedded` once its vector is stored."""
+
+    __tablename__ = "chunks"
+    __table_args__ = (UniqueConstraint("document_id", "ordinal"), Index("chunks_waiting", "document_id", "embedded"))
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    document_id: Mapped[str] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"))
+    ordinal: Mapped[int]
+    page: Mapped[int]
+    start: Mapped[int]
+    end: Mapped[int]
+    heading: Mapped[str] = mapped_column(default="")
+    text: Mapped[str]
+    embedded: Mapped[bool] = mapped_column(default=False)
+
+
+class Job(Base):
+    """An ingestion, or a reindexing: what a caller may watch, cancel, and ask about afterwards."""
+
+    __tablename__ = "jobs"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(default="ingest")
+    document_id: Mapped[str]
+    collection: Mapped[str]
+    status: Mapped[str] = mapped_column(default=QUEUED)
+    stage: Mapped[str] = mapped_column(default="waiting")
+    pages_done: Mapped[int] = mapped_column(default=0)
+    pages_total: Mapped[int | None]
+    chunks_done: Mapped[int] = mapped_column(default=0)
+    chunks_total: Mapped[int | None]
+    waiting_for: Mapped[str | None]
+    error: Mapped[dict[str, Any] | None]
+    created: Mapped[datetime] = mapped_column(default=now)
+    updated: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+
+
+class Conversation(Base):
+    """Questions and answers that build on one another; seen by the key that began it, and by admins."""
+
+    __tablename__ = "conversations"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    collection: Mapped[str] = mapped_column(ForeignKey("collections.name", ondelete="CASCADE"))
+    owner: Mapped[str]
+    created: Mapped[datetime] = mapped_column(default=now)
+
+
+class Turn(Base):
+    """One question or answer of a conversation."""
+
+    __tablename__ = "turns"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"), index=True)
+    role: Mapped[str]
+    content: Mapped[str]
+    citations: Mapped[list[Any]] = mapped_column(default=list)
+    created: Mapped[datetime] = mapped_column(default=now)

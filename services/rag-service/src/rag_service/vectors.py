@@ -1,0 +1,133 @@
+"""The vector index: Chroma, in process or by HTTP; everything in it can be made again from SQL."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from llm_providers.types import Vectors
+from service_kit.errors import UpstreamUnavailable
+
+if TYPE_CHECKING:
+    from chromadb.api import ClientAPI
+    from chromadb.api.models.Collection import Collection
+
+T = TypeVar("T")
+_SAFE = re.compile(r"[^a-zA-Z0-9_-]")
+
+
+class VectorIndex:
+    """Vectors of chunks by (document, ordinal); one Chroma collection per collection and embedding space."""
+
+    def __init__(self, connect: Callable[[], ClientAPI]) -> None:
+        self._connect = connect
+        self._client: ClientAPI | None = None
+        self._collections: dict[str, Collection] = {}
+        self._connecting = asyncio.Lock()
+
+    @classmethod
+    def open(cls, url: str | None, folder: Path) -> VectorIndex:
+        """Use the Chroma server at `url`, or else files in `folder`, which only one process may use."""
+
+        def connect() -> ClientAPI:
+            # Imported here: it takes more than a second, which start-up need not wait for.
+            import chromadb
+            from chromadb.config import Settings
+
+            settings = Settings(anonymized_telemetry=False)
+            if url is None:
+                folder.mkdir(parents=True, exist_ok=True)
+                return chromadb.PersistentClient(str(folder), settings)
+            parts = urlsplit(url)
+            return chromadb.HttpClient(
+                parts.hostname or "localhost", parts.port or 8000, ssl=parts.scheme == "https", settings=settings
+            )
+
+        return cls(connect)
+
+    async def upsert(self, name: str, keys: Sequence[tuple[str, int]], vectors: Vectors) -> None:
+        """Store one vector per (document id, ordinal); doing it again changes nothing."""
+        ids = [f"{document}:{ordinal}" for document, ordinal in keys]
+        metadata: list[Any] = [{"document": document} for document, _ in keys]
+
+        def work(collection: Collection) -> None:
+            collection.upsert(ids=ids, embeddings=vectors, metadatas=metadata)
+
+        await self._on(name, work)
+
+    async def search(self, name: str, vector: Vectors, limit: int) -> list[tuple[str, int, float]]:
+        """Return (document id, ordinal, cosine), best first."""
+
+        def work(collection: Collection) -> list[tuple[str, int, float]]:
+            found = collection.query(query_embeddings=vector[None, :], n_results=limit, include=["distances"])
+            ids, distances = found["ids"][0], (found["distances"] or [[]])[0]
+            keys = [identity.rsplit(":", 1) for identity in ids]
+            return [(key[0], int(key[1]), 1 - distance) for key, distance in zip(keys, distances, strict=True)]
+
+        return await self._on(name, work)
+
+    async def delete_document(self, name: str, document_id: str) -> int:
+        """Remove a document's vectors; return how many there were."""
+
+        def work(collection: Collection) -> int:
+            ids = collection.get(where={"document": document_id}, include=[])["ids"]
+            for start in range(0, len(ids), 5000):
+                collection.delete(ids=ids[start : start + 5000])
+            return len(ids)
+
+        return await self._on(name, work)
+
+    async def count(self, name: str) -> int:
+        return await self._on(name, lambda collection: collection.count())
+
+    async def drop(self, name: str) -> None:
+        """Remove the whole index `name`, if there is one."""
+        client = await self._connected()
+
+        def work() -> None:
+            if name in {collection.name for collection in client.list_collections()}:
+                client.delete_collection(name)
+
+        self._collections.pop(name, None)
+        await self._run(work)
+
+    async def check(self) -> None:
+        """Raise `UpstreamUnavailable` unless Chroma answers."""
+        client = await self._connected()
+        await self._run(client.heartbeat)
+
+    async def _on(self, name: str, work: Callable[[Collection], T]) -> T:
+        client = await self._connected()
+
+        def with_collection() -> T:
+            if name not in self._collections:
+                self._collections[name] = client.get_or_create_collection(
+                    name, configuration={"hnsw": {"space": "cosine"}}, embedding_function=None
+                )
+            return work(self._collections[name])
+
+        return await self._run(with_collection)
+
+    async def _connected(self) -> ClientAPI:
+        async with self._connecting:
+            if self._client is None:
+                self._client = await self._run(self._connect)
+            return self._client
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        try:
+            return await asyncio.to_thread(work)
+        except OSError:
+            raise
+        except Exception as error:
+            self._collections.clear()
+            raise UpstreamUnavailable(f"the vector index failed: {type(error).__name__}", retry_after=5) from error
+
+
+def index_name(collection: str, space: str) -> str:
+    """Name the Chroma collection of `collection` in the embedding space with digest `space`."""
+    return f"sy-{_SAFE.sub('-', collection)}-{space[:12]}"
