@@ -1,0 +1,92 @@
+"""Pictures made ready for Tesseract: grey, dark on light, level, of a good size."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+MAX_PIXELS = 20_000_000  # A3 at 300 dpi is 17 million
+_SMALL_SIDE = 1000
+_WIDEST_SKEW, _COARSE, _FINE = 12.0, 1.0, 0.1
+_SKEW_SIDE = 800
+_WORTH_TURNING = 0.25
+_VISION_SIDE = 1600
+
+
+def grey(image: Image.Image) -> Image.Image:
+    """Return 8-bit grey, upright by its EXIF tag, transparent parts white, light text on dark turned round."""
+    image = ImageOps.exif_transpose(image)
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        paper = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(paper, image)
+    if image.mode.startswith(("I", "F")):
+        # 16 bits and more: stretched to what is there.
+        values = np.asarray(image, dtype=np.float32)
+        low, high = float(values.min()), float(values.max())
+        image = Image.fromarray(((values - low) * (255 / max(high - low, 1))).astype(np.uint8))
+    image = image.convert("L")
+    if np.median(np.asarray(image)[::8, ::8]) < 80:
+        image = ImageOps.invert(image)
+    return image
+
+
+def sized(image: Image.Image) -> Image.Image:
+    """Enlarge what is too small to find lines in, and shrink what is too large to be worth the time."""
+    pixels = image.width * image.height
+    if pixels > MAX_PIXELS:
+        return scaled(image, (MAX_PIXELS / pixels) ** 0.5)
+    if max(image.size) < _SMALL_SIDE:
+        return scaled(image, 2.0)
+    return image
+
+
+def scaled(image: Image.Image, factor: float) -> Image.Image:
+    """Resize by `factor`, or by less where the result would pass `MAX_PIXELS`."""
+    factor = min(factor, (MAX_PIXELS / (image.width * image.height)) ** 0.5)
+    size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
+    return image.resize(size, Image.Resampling.BICUBIC)
+
+
+def turned(image: Image.Image, degrees: float) -> Image.Image:
+    """Turn counter-clockwise; the corners take the colour of the paper."""
+    if degrees % 90 == 0:
+        return image.rotate(degrees, expand=True)
+    paper = int(np.percentile(np.asarray(image)[::8, ::8], 80))
+    return image.rotate(degrees, Image.Resampling.BICUBIC, expand=True, fillcolor=paper)
+
+
+def skew(image: Image.Image) -> float:
+    """Return by how many degrees to turn the picture counter-clockwise so that lines of text run level; 0 if unsure.
+
+    The angle is the one whose row sums of ink differ most from row to row (Postl's projection profile, 1986).
+    """
+    factor = min(1.0, _SKEW_SIDE / max(image.size))
+    small = image.resize(
+        (max(8, round(image.width * factor)), max(8, round(image.height * factor))), Image.Resampling.BOX
+    )
+    values = np.asarray(small, dtype=np.float32)
+    background = np.asarray(small.resize(small.size).reduce(16).resize(small.size), dtype=np.float32)
+    ink = Image.fromarray((np.clip(background - values - 12, 0, 80) * 3).astype(np.uint8))
+    level = _contrast(ink, 0.0)
+    if level == 0:
+        return 0.0
+    coarse = max(np.arange(-_WIDEST_SKEW, _WIDEST_SKEW + _COARSE, _COARSE), key=lambda angle: _contrast(ink, angle))
+    fine = max(np.arange(coarse - _COARSE, coarse + _COARSE, _FINE), key=lambda angle: _contrast(ink, angle))
+    clear = _contrast(ink, float(fine)) > 1.05 * level
+    inside = abs(fine) < _WIDEST_SKEW  # the best at the very edge means that there is no best
+    return float(fine) if clear and inside and abs(fine) >= _WORTH_TURNING else 0.0
+
+
+def _contrast(ink: Image.Image, degrees: float) -> float:
+    turned_ink = np.asarray(ink.rotate(degrees, Image.Resampling.BILINEAR))
+    rows: NDArray[np.float32] = turned_ink.sum(axis=1, dtype=np.float32)
+    return float(np.square(np.diff(rows)).sum())
+
+
+def for_vision(image: Image.Image) -> Image.Image:
+    """Return a picture of a size that vision models take in whole."""
+    image = ImageOps.exif_transpose(image).convert("RGB")
+    image.thumbnail((_VISION_SIDE, _VISION_SIDE))
+    return image

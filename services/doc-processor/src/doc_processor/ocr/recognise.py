@@ -1,0 +1,140 @@
+"""A picture to text: one pass of Tesseract where that goes well, several ways and the best of them where not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import median
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from PIL import ImageFilter
+
+from doc_processor.ocr import prepare, tesseract
+from doc_processor.ocr.tesseract import OcrFailed, Word
+from doc_processor.parsers.base import Limits, Note, PageText
+from doc_processor.text import tidy
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+# Line finding works best on words about this many pixels high, and noise matters less a little below it.
+_HEIGHT, _LOW_HEIGHT = 34.0, 26.0
+_GOOD_HEIGHT = (24.0, 46.0)
+_WIDEST_SCALE = 4.0
+_SURE = 90.0  # per cent: books and office print lie above, receipts and photographs below
+_DOUBTFUL = 65.0
+_FEW_LETTERS = 20
+_ORIENTATION_SURE = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One attempt at a page."""
+
+    words: list[Word]
+
+    @property
+    def letters(self) -> int:
+        return sum(word.letters for word in self.words)
+
+    @property
+    def confidence(self) -> float:
+        """Mean over letters, 0 to 100."""
+        return sum(word.confidence * word.letters for word in self.words) / max(1, self.letters)
+
+    @property
+    def merit(self) -> float:
+        """Letters that are more likely right than wrong count for a reading, the others against it."""
+        return sum((word.confidence - 50) * word.letters for word in self.words)
+
+    @property
+    def height(self) -> float | None:
+        heights = [word.height for word in self.words if word.confidence > 30]
+        return median(heights) if heights else None
+
+
+class Page:
+    """A picture on its way to text, within a budget of seconds."""
+
+    def __init__(self, image: Image, languages: str, seconds: float) -> None:
+        self._image = image
+        self._languages = languages
+        self._until = monotonic() + seconds
+
+    @property
+    def _left(self) -> float:
+        return self._until - monotonic()
+
+    def read(self) -> Reading:
+        """Raise `OcrFailed` if not even one attempt came through."""
+        best = self._orient(self._attempt(self._image, tesseract.AUTO))
+        height = best.height
+        if height is None:
+            return best
+        try:
+            for image, mode in self._other_ways(height):
+                if best.confidence >= _SURE or self._left <= 0:
+                    break
+                best = max(best, self._attempt(image, mode), key=lambda reading: reading.merit)
+        except OcrFailed:
+            pass  # what was read so far stands
+        return best
+
+    def _attempt(self, image: Image, mode: int) -> Reading:
+        return Reading(tesseract.read(image, mode, self._languages, self._left))
+
+    def _orient(self, first: Reading) -> Reading:
+        """Turn the page where it was scanned sideways or upside down; otherwise return the reading as it is."""
+        if first.confidence >= _DOUBTFUL and first.letters >= _FEW_LETTERS:
+            return first
+        degrees, confidence = tesseract.upright(self._image, self._left)
+        if degrees == 0 or confidence < _ORIENTATION_SURE:
+            return first
+        image = prepare.turned(self._image, -degrees)
+        image = prepare.turned(image, prepare.skew(image))
+        try:
+            other = self._attempt(image, tesseract.AUTO)
+        except OcrFailed:
+            return first
+        if other.merit > first.merit:
+            self._image = image
+            return other
+        return first
+
+    def _other_ways(self, height: float) -> Iterator[tuple[Image, int]]:
+        image = self._image
+        if not _GOOD_HEIGHT[0] <= height <= _GOOD_HEIGHT[1]:
+            image = prepare.scaled(self._image, min(_WIDEST_SCALE, _HEIGHT / height))
+            yield image, tesseract.AUTO
+        yield image, tesseract.ONE_BLOCK
+        # Dot-matrix and thermal print: letters of loose dots grow together.
+        soft = prepare.scaled(self._image, min(_WIDEST_SCALE, _LOW_HEIGHT / height))
+        soft = soft.filter(ImageFilter.GaussianBlur(1.2))
+        yield soft, tesseract.ONE_BLOCK
+        yield soft, tesseract.AUTO
+
+
+def recognise(image: Image, limits: Limits) -> PageText:
+    """Read a page's picture; raises `OcrUnavailable` where OCR is not installed."""
+    ready = prepare.sized(prepare.grey(image))
+    ready = prepare.turned(ready, prepare.skew(ready))
+    try:
+        reading = Page(ready, limits.ocr_languages, limits.ocr_seconds).read()
+    except OcrFailed as error:
+        return PageText("", "tesseract", 0.0, (Note("ocr-failed", f"the page's picture could not be read: {error}"),))
+    return PageText(tidy(tesseract.in_lines(reading.words)), "tesseract", _share(reading), _notes(reading))
+
+
+def _share(reading: Reading) -> float | None:
+    return round(reading.confidence / 100, 3) if reading.words else None
+
+
+def _notes(reading: Reading) -> tuple[Note, ...]:
+    if not reading.letters:
+        return (Note("no-text-found", "no text was found in the page's picture"),)
+    if reading.confidence < _DOUBTFUL:
+        return (
+            Note("low-confidence", f"the text was read with a confidence of only {reading.confidence:.0f} per cent"),
+        )
+    return ()

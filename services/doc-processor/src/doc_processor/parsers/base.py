@@ -1,0 +1,100 @@
+"""What every parser takes and gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A warning for the caller: a stable code, and a sentence that holds none of the document's text."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class PageText:
+    """One page as read; `confidence` is 0 to 1, or None where the engine has none.
+
+    `wants_ocr` says that the text is missing or not to be trusted, and the page's image should be read instead.
+    """
+
+    text: str
+    engine: str
+    confidence: float | None = None
+    warnings: tuple[Note, ...] = ()
+    wants_ocr: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a worker may spend on one document."""
+
+    max_pages: int = 5000
+    max_image_pixels: int = 100_000_000
+    max_unpacked_bytes: int = 256_000_000
+    max_ratio: int = 200
+    max_table_cells: int = 1_000_000
+    render_dpi: int = 300
+    ocr_languages: str = "eng"
+    ocr_seconds: float = 40.0
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """The file as it was sent; `name` and `declared` (a media type) only tell text formats apart."""
+
+    path: Path
+    name: str = ""
+    declared: str = ""
+
+
+class Opened(Protocol):
+    """A document that was understood; pages count from 1."""
+
+    @property
+    def pages(self) -> int: ...
+
+    @property
+    def warnings(self) -> tuple[Note, ...]: ...
+
+    def page(self, number: int) -> PageText: ...
+
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class Pictured(Protocol):
+    """A document whose pages can be looked at."""
+
+    def picture(self, number: int) -> Image:
+        """Return the page as an upright-as-stored picture of bounded size."""
+        ...
+
+
+Parser = Callable[[Upload, Limits], Opened]
+
+
+@dataclass(slots=True)
+class ReadyPages:
+    """A document that was read in one go."""
+
+    texts: list[PageText]
+    warnings: tuple[Note, ...] = field(default=())
+
+    @property
+    def pages(self) -> int:
+        return len(self.texts)
+
+    def page(self, number: int) -> PageText:
+        return self.texts[number - 1]
+
+    def close(self) -> None:
+        self.texts = []

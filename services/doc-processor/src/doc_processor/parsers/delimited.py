@@ -1,0 +1,52 @@
+"""CSV and its kin, as one Markdown table."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from doc_processor import markdown
+from doc_processor.parsers.base import Limits, Note, PageText, ReadyPages, Upload
+from doc_processor.parsers.plain import read_text
+from doc_processor.refusals import Empty, Unreadable
+from doc_processor.text import clean, tidy
+
+_SAMPLE = 65_536
+_DELIMITERS = ",;\t|"
+
+
+def parse(upload: Upload, limits: Limits) -> ReadyPages:
+    """Raise `Empty` without a single cell; rows beyond `max_table_cells` are left out with a warning."""
+    raw, warnings = read_text(upload.path.read_bytes())
+    text = clean(raw)
+    try:
+        # The limit is per process and guards against an unclosed quote, which swallows the rest of the file.
+        csv.field_size_limit(10_000_000)
+        rows: list[list[str]] = []
+        cells = 0
+        for row in csv.reader(io.StringIO(text, newline=""), dialect=_dialect(text[:_SAMPLE])):
+            if not any(value.strip() for value in row):
+                continue
+            cells += len(row)
+            if cells > limits.max_table_cells:
+                detail = f"the table has more than {limits.max_table_cells} cells; {len(rows)} rows were read"
+                warnings = (*warnings, Note("table-cut", detail))
+                break
+            rows.append(row)
+    except csv.Error as error:
+        raise Unreadable(f"the file is not readable as CSV: {error}") from error
+    if not rows:
+        raise Empty("the file holds no cells")
+    return ReadyPages([PageText(tidy(markdown.table(rows)), "csv")], warnings)
+
+
+def _dialect(sample: str) -> type[csv.Dialect]:
+    try:
+        return csv.Sniffer().sniff(sample, _DELIMITERS)
+    except csv.Error:
+        first = sample.partition("\n")[0]
+
+        class Guessed(csv.excel):
+            delimiter = max(_DELIMITERS, key=first.count)
+
+        return Guessed

@@ -1,0 +1,95 @@
+"""HTML to Markdown; scripts, styles, navigation and hidden parts are left out, and nothing is fetched."""
+
+from __future__ import annotations
+
+import re
+import warnings as python_warnings
+
+from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning, Tag, XMLParsedAsHTMLWarning
+from bs4.element import PreformattedString
+from markdownify import ATX, MarkdownConverter
+
+from doc_processor.parsers.base import Limits, Note, PageText, ReadyPages, Upload
+from doc_processor.refusals import Empty
+from doc_processor.text import clean, decode, tidy
+
+_DROPPED = (
+    "script", "style", "template", "noscript", "nav", "iframe", "object", "embed", "svg", "canvas", "button",
+    "select", "textarea", "input", "video", "audio", "map",
+)  # fmt: skip
+_HIDDEN = re.compile(
+    r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?![.\d])|opacity\s*:\s*0(?![.\d])", re.I
+)
+_CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?([\w-]+)", re.I)
+
+
+class _Converter(MarkdownConverter):
+    """Links keep their text and images their description: addresses are of no use to a reader of passages."""
+
+    def convert_a(self, el: Tag, text: str, parent_tags: set[str]) -> str:
+        return text
+
+    def convert_img(self, el: Tag, text: str, parent_tags: set[str]) -> str:
+        return " ".join(str(el.get("alt") or "").split())
+
+
+def parse(upload: Upload, limits: Limits) -> ReadyPages:
+    """Raise `Empty` where no visible text is left."""
+    data = upload.path.read_bytes()
+    text, notes = _decode(data)
+    converted, more = to_markdown(text)
+    if not converted:
+        raise Empty("the page holds no visible text")
+    return ReadyPages([PageText(converted, "html")], (*notes, *more))
+
+
+def _decode(data: bytes) -> tuple[str, tuple[Note, ...]]:
+    decoded = decode(data)
+    declared = _CHARSET.search(data[:4096])
+    if decoded.guessed and declared:
+        try:
+            return data.decode(declared.group(1).decode()), ()
+        except (LookupError, UnicodeDecodeError):
+            pass
+    if decoded.guessed or decoded.replaced:
+        note = Note(
+            "encoding-guessed", f"the text was read as {decoded.encoding}; {decoded.replaced} characters are lost"
+        )
+        return decoded.text, (note,)
+    return decoded.text, ()
+
+
+def to_markdown(text: str) -> tuple[str, tuple[Note, ...]]:
+    """Convert a page or a fragment; the title becomes the first heading where the body has none."""
+    with python_warnings.catch_warnings():
+        python_warnings.simplefilter("ignore", XMLParsedAsHTMLWarning)
+        python_warnings.simplefilter("ignore", MarkupResemblesLocatorWarning)
+        soup = BeautifulSoup(clean(text), "lxml")
+    title = soup.title.get_text(" ", strip=True) if soup.title else ""
+    _strip(soup)
+    body = soup.body or soup
+    notes: tuple[Note, ...] = ()
+    try:
+        converter = _Converter(
+            heading_style=ATX, bullets="-", escape_asterisks=False, escape_underscores=False, escape_misc=False,
+            table_infer_header=True,
+        )  # fmt: skip
+        result = tidy(converter.convert_soup(body))
+    except RecursionError:
+        result = tidy(body.get_text("\n"))
+        notes = (Note("structure-lost", "the page is nested too deeply; its text was read without structure"),)
+    if title and not re.search(r"^# ", result, re.MULTILINE):
+        result = tidy(f"# {title}\n\n{result}")
+    return result, notes
+
+
+def _strip(soup: BeautifulSoup) -> None:
+    for element in [node for node in soup.descendants if isinstance(node, PreformattedString)]:
+        element.extract()
+    for tag in soup.find_all(["head", *_DROPPED]):
+        tag.decompose()
+    for tag in soup.find_all(True):
+        if tag.decomposed:
+            continue
+        if tag.has_attr("hidden") or tag.get("aria-hidden") == "true" or _HIDDEN.search(str(tag.get("style") or "")):
+            tag.decompose()

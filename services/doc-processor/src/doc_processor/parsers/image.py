@@ -1,0 +1,78 @@
+"""Pictures: every frame of a TIFF is a page, all others are one page; the text comes from OCR."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from PIL import Image, UnidentifiedImageError
+
+from doc_processor.ocr.prepare import MAX_PIXELS
+from doc_processor.parsers.base import Limits, Note, PageText, Upload
+from doc_processor.refusals import ImageTooLarge, TooManyPages, Unreadable
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+# What Pillow raises on damaged pictures; it has no common class.
+_DAMAGE = (UnidentifiedImageError, OSError, SyntaxError, ValueError, OverflowError, struct.error, KeyError, IndexError, TypeError, EOFError)  # fmt: skip
+_FORMATS = ("PNG", "JPEG", "TIFF", "WEBP")
+# JPEG is decoded at a half to an eighth of its size for next to nothing, so more of it can be read.
+_DRAFT_FACTOR = 4
+
+
+class Frames:
+    """An open picture; the first frame was decoded already, which proves that it can be."""
+
+    def __init__(self, image: Picture, limits: Limits) -> None:
+        self._image = image
+        self._limits = limits
+        self.pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
+        self.warnings: tuple[Note, ...] = ()
+        if self.pages == 1 and getattr(image, "n_frames", 1) > 1:
+            self.warnings = (Note("frames-not-read", "only the first frame of the animation was read"),)
+
+    def page(self, number: int) -> PageText:
+        return PageText("", "none", wants_ocr=True)
+
+    def picture(self, number: int) -> Picture:
+        """Raise `Unreadable` or `ImageTooLarge` for this frame."""
+        try:
+            if self.pages > 1:
+                self._image.seek(number - 1)
+                _check(self._image, self._limits)
+            return self._image.copy()
+        except _DAMAGE as error:
+            raise Unreadable("the picture is damaged") from error
+
+    def close(self) -> None:
+        self._image.close()
+
+
+def parse(upload: Upload, limits: Limits) -> Frames:
+    # Sizes are checked here, before anything is decoded; Pillow's own limit only warns.
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        image = Image.open(upload.path, formats=_FORMATS)
+        frames = Frames(image, limits)
+        if frames.pages > limits.max_pages:
+            raise TooManyPages(f"the picture has {frames.pages} frames; at most {limits.max_pages} are read")
+        _check(image, limits)
+        image.load()
+    except _DAMAGE as error:
+        raise Unreadable("the file is not a readable picture: it is damaged or cut short") from error
+    except MemoryError as error:
+        raise ImageTooLarge("decoding the picture takes more memory than a worker may use") from error
+    return frames
+
+
+def _check(image: Picture, limits: Limits) -> None:
+    width, height = image.size
+    allowed = limits.max_image_pixels
+    if image.format == "JPEG":
+        allowed *= _DRAFT_FACTOR
+        shrink = (width * height / MAX_PIXELS) ** 0.5
+        if shrink > 1:
+            image.draft(image.mode, (round(width / shrink), round(height / shrink)))
+    if width * height > allowed:
+        raise ImageTooLarge(f"the picture has {width} x {height} pixels; at most {allowed} pixels are read")

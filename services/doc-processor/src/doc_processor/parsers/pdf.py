@@ -1,0 +1,122 @@
+"""PDF: the text layer page by page with PDFium, and pictures of pages with poppler."""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pdf2image
+import pypdfium2 as pdfium  # type: ignore[import-untyped]
+import pypdfium2.raw as pdfium_c  # type: ignore[import-untyped]
+from pdf2image.exceptions import PDFInfoNotInstalledError, PDFPageCountError, PDFPopplerTimeoutError, PDFSyntaxError
+
+from doc_processor.parsers.base import Limits, Note, PageText, Upload
+from doc_processor.parsers.pdf_text import laid_out, trusted
+from doc_processor.refusals import NoPages, PasswordRequired, TooManyPages, Unreadable
+from doc_processor.text import tidy
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_POINTS_PER_INCH = 72
+_MAX_RENDERED_PIXELS = 18_000_000
+_MAX_OBJECTS = 2000
+_ENOUGH_LETTERS = 200
+_LOCKED = (pdfium_c.FPDF_ERR_PASSWORD, pdfium_c.FPDF_ERR_SECURITY)
+_NO_PAGES = re.compile(rb"/Type\s*/Pages\b[^>]*/Count\s+0\b|/Count\s+0\b[^>]*/Type\s*/Pages\b")
+
+
+class Pages:
+    """An open PDF; to be used in one thread of a process of its own."""
+
+    def __init__(self, document: pdfium.PdfDocument, path: Path, limits: Limits) -> None:
+        self._document = document
+        self._path = path
+        self._limits = limits
+        self.pages = len(document)
+        attached = document.count_attachments()
+        self.warnings = (Note("attachment-not-read", f"{attached} attached files were not read"),) if attached else ()
+
+    def page(self, number: int) -> PageText:
+        """Read the text layer, and say whether it is good enough to do without OCR."""
+        try:
+            page = self._document[number - 1]
+        except pdfium.PdfiumError as error:
+            raise Unreadable("the page is damaged") from error
+        try:
+            layer = page.get_textpage()
+            raw = layer.get_text_range()
+            text = tidy(laid_out(layer, raw))
+            letters = sum(1 for character in text if character.isalnum())
+            covered = 0.0 if letters >= _ENOUGH_LETTERS else _covered(page)
+            good = trusted(raw, covered, drawn=letters > 0 or _has_content(page))
+            layer.close()
+        except pdfium.PdfiumError as error:
+            raise Unreadable("the page is damaged") from error
+        finally:
+            page.close()
+        return PageText(text, "text-layer", None, wants_ocr=not good)
+
+    def picture(self, number: int) -> Image:
+        """Render at the set resolution, or at less where the page is huge; poppler first, else PDFium."""
+        page = self._document[number - 1]
+        width, height = (max(1.0, side) / _POINTS_PER_INCH for side in page.get_size())
+        dpi = min(float(self._limits.render_dpi), (_MAX_RENDERED_PIXELS / (width * height)) ** 0.5)
+        try:
+            pictures = pdf2image.convert_from_path(
+                self._path, dpi=max(1, int(dpi)), first_page=number, last_page=number, grayscale=True,
+                timeout=int(self._limits.ocr_seconds),
+            )  # fmt: skip
+            if pictures:
+                return pictures[0]
+        except (PDFInfoNotInstalledError, PDFPageCountError, PDFSyntaxError, OSError, ValueError):
+            pass  # PDFium opened it, so PDFium may well render what poppler does not
+        except PDFPopplerTimeoutError as error:
+            raise Unreadable("the page takes too long to render") from error
+        try:
+            rendered: Image = page.render(scale=dpi / _POINTS_PER_INCH, grayscale=True).to_pil()
+            return rendered
+        except pdfium.PdfiumError as error:
+            raise Unreadable("the page cannot be rendered") from error
+        finally:
+            page.close()
+
+    def close(self) -> None:
+        self._document.close()
+
+
+def parse(upload: Upload, limits: Limits) -> Pages:
+    """Raise `PasswordRequired`, `Unreadable`, `NoPages` or `TooManyPages`; an owner password alone is no hindrance."""
+    try:
+        document = pdfium.PdfDocument(upload.path)
+    except pdfium.PdfiumError as error:
+        if error.err_code in _LOCKED:
+            raise PasswordRequired("the document is encrypted and needs a password") from error
+        if _NO_PAGES.search(upload.path.read_bytes()):
+            raise NoPages("the document has no pages") from error
+        raise Unreadable("the file is not a readable PDF: it is damaged or cut short") from error
+    count = len(document)
+    if count == 0:
+        raise NoPages("the document has no pages")
+    if count > limits.max_pages:
+        raise TooManyPages(f"the document has {count} pages; at most {limits.max_pages} are read")
+    return Pages(document, upload.path, limits)
+
+
+def _covered(page: pdfium.PdfPage) -> float:
+    """Return the largest share of the page that one picture covers."""
+    width, height = page.get_size()
+    largest = 0.0
+    for found in islice(page.get_objects(filter=[pdfium_c.FPDF_PAGEOBJ_IMAGE], max_depth=4), _MAX_OBJECTS):
+        left, bottom, right, top = found.get_bounds()
+        seen_width = min(right, width) - max(left, 0)
+        seen_height = min(top, height) - max(bottom, 0)
+        if seen_width > 0 and seen_height > 0:
+            largest = max(largest, seen_width * seen_height / (width * height))
+    return largest
+
+
+def _has_content(page: pdfium.PdfPage) -> bool:
+    return next(iter(page.get_objects(max_depth=1)), None) is not None

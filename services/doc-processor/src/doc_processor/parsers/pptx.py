@@ -1,0 +1,95 @@
+"""Presentations: a page per slide, with title, text, tables and speaker notes."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+from lxml.etree import XMLSyntaxError
+from pptx import Presentation
+from pptx.enum.shapes import MSO_SHAPE_TYPE
+from pptx.exc import PackageNotFoundError, PythonPptxError
+
+from doc_processor import containers, markdown
+from doc_processor.parsers.base import Limits, Note, PageText, ReadyPages, Upload
+from doc_processor.refusals import NoPages, TooManyPages, Unreadable
+from doc_processor.text import tidy
+
+_DAMAGE = (
+    PackageNotFoundError, PythonPptxError, XMLSyntaxError, zipfile.BadZipFile, KeyError, ValueError, AttributeError,
+    TypeError, IndexError, AssertionError, OSError,
+)  # fmt: skip
+_MAX_DEPTH = 20
+
+
+def parse(upload: Upload, limits: Limits) -> ReadyPages:
+    containers.check(upload.path, limits)
+    try:
+        presentation = Presentation(str(upload.path))
+        slides = list(presentation.slides)
+    except _DAMAGE as error:
+        raise Unreadable("the file is not a readable PPTX presentation") from error
+    if not slides:
+        raise NoPages("the presentation has no slides")
+    if len(slides) > limits.max_pages:
+        raise TooManyPages(f"the presentation has {len(slides)} slides; at most {limits.max_pages} are read")
+    return ReadyPages([_slide(slide) for slide in slides])
+
+
+def _slide(slide: Any) -> PageText:
+    try:
+        return _read(slide)
+    except _DAMAGE:
+        return PageText("", "pptx", warnings=(Note("page-failed", "the slide is damaged"),))
+
+
+def _read(slide: Any) -> PageText:
+    title = slide.shapes.title
+    blocks = [markdown.heading(title.text_frame.text, 1)] if title is not None and title.has_text_frame else []
+    pictures = 0
+    for shape in _flatten(slide.shapes):
+        if title is not None and shape.shape_id == title.shape_id:
+            continue
+        if shape.has_text_frame:
+            blocks.append(_frame(shape.text_frame, bulleted=shape.is_placeholder))
+        elif getattr(shape, "has_table", False):
+            blocks.append(markdown.table([[cell.text for cell in row.cells] for row in shape.table.rows]))
+        elif getattr(shape, "has_chart", False):
+            blocks.append(_chart(shape.chart))
+        elif shape.shape_type == MSO_SHAPE_TYPE.PICTURE:
+            pictures += 1
+    if slide.has_notes_slide and slide.notes_slide.notes_text_frame is not None:
+        notes = slide.notes_slide.notes_text_frame.text.strip()
+        if notes:
+            blocks += [markdown.heading("Speaker notes", 2), markdown.paragraph(notes)]
+    warnings = [Note("pictures-not-read", f"{pictures} pictures on the slide were not read")] if pictures else []
+    if slide._element.get("show") == "0":
+        warnings.append(Note("hidden-slide", "the slide is hidden in the presentation"))
+    return PageText(tidy("\n\n".join(filter(None, blocks))), "pptx", warnings=tuple(warnings))
+
+
+def _flatten(shapes: Any, depth: int = 0) -> Iterator[Any]:
+    for shape in shapes:
+        if shape.shape_type == MSO_SHAPE_TYPE.GROUP and depth < _MAX_DEPTH:
+            yield from _flatten(shape.shapes, depth + 1)
+        else:
+            yield shape
+
+
+def _frame(frame: Any, *, bulleted: bool) -> str:
+    lines = [(paragraph.level, paragraph.text) for paragraph in frame.paragraphs if paragraph.text.strip()]
+    if bulleted and len(lines) > 1:
+        return "\n".join(markdown.item(text, level) for level, text in lines)
+    return "\n\n".join(markdown.paragraph(text.replace("\v", "\n")) for _, text in lines)
+
+
+def _chart(chart: Any) -> str:
+    title = chart.chart_title.text_frame.text if chart.has_title and chart.chart_title.has_text_frame else ""
+    plots = list(chart.plots)
+    if not plots:
+        return markdown.paragraph(title)
+    categories = [str(category) for category in plots[0].categories]
+    rows = [["", *categories]]
+    rows += [[series.name or "", *("" if v is None else f"{v:g}" for v in series.values)] for series in chart.series]
+    return "\n\n".join(filter(None, [markdown.paragraph(title), markdown.table(rows)]))

@@ -1,0 +1,160 @@
+"""What a file is, told from its content; the name only tells text formats apart."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from doc_processor.parsers.base import Note, Upload
+from doc_processor.refusals import Empty, PasswordRequired, Unreadable, Unsupported
+from doc_processor.text import decode
+
+PDF = "application/pdf"
+PNG, JPEG, TIFF, WEBP = "image/png", "image/jpeg", "image/tiff", "image/webp"
+_OFFICE = "application/vnd.openxmlformats-officedocument."
+DOCX, PPTX, XLSX = (
+    f"{_OFFICE}wordprocessingml.document",
+    f"{_OFFICE}presentationml.presentation",
+    f"{_OFFICE}spreadsheetml.sheet",
+)
+HTML, MARKDOWN, PLAIN, CSV, EML = "text/html", "text/markdown", "text/plain", "text/csv", "message/rfc822"
+
+SUPPORTED = "PDF, PNG, JPEG, TIFF, WebP, DOCX, PPTX, XLSX, HTML, Markdown, plain text, CSV and EML"
+_HEAD = 8192
+_MAGIC: tuple[tuple[bytes, str], ...] = (
+    (b"\x89PNG\r\n\x1a\n", PNG),
+    (b"\xff\xd8\xff", JPEG),
+    (b"II*\0", TIFF),
+    (b"MM\0*", TIFF),
+    (b"II+\0", TIFF),
+    (b"MM\0+", TIFF),
+)
+_FOREIGN: tuple[tuple[bytes, str], ...] = (
+    (b"{\\rtf", "RTF"),
+    (b"GIF8", "GIF"),
+    (b"BM", "BMP"),
+    (b"%!PS", "PostScript"),
+    (b"\x1f\x8b", "gzip"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"7z\xbc\xaf", "7-Zip"),
+    (b"Rar!", "RAR"),
+    (b"\x7fELF", "ELF program"),
+    (b"MZ", "Windows program"),
+    (b"ID3", "MP3"),
+    (b"SQLite format 3\0", "SQLite"),
+)
+_PARTS = (("word/", DOCX), ("ppt/", PPTX), ("xl/", XLSX))
+_BY_SUFFIX = {
+    ".pdf": PDF, ".png": PNG, ".jpg": JPEG, ".jpeg": JPEG, ".tif": TIFF, ".tiff": TIFF, ".webp": WEBP,
+    ".docx": DOCX, ".pptx": PPTX, ".xlsx": XLSX, ".html": HTML, ".htm": HTML, ".xhtml": HTML, ".md": MARKDOWN,
+    ".markdown": MARKDOWN, ".txt": PLAIN, ".text": PLAIN, ".log": PLAIN, ".csv": CSV, ".tsv": CSV, ".eml": EML,
+}  # fmt: skip
+_TEXTUAL = (HTML, MARKDOWN, PLAIN, CSV, EML)
+_HTML_START = re.compile(r"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)\b", re.I | re.S)
+_MAIL_HEADER = re.compile(
+    r"^(received|return-path|delivered-to|from|to|cc|subject|date|message-id|mime-version|reply-to|content-type"
+    r"|dkim-signature|x-[\w-]+)\s*:",
+    re.I,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sniffed:
+    """The media type of the content, and a warning where the file's name says something else."""
+
+    media_type: str
+    warnings: tuple[Note, ...] = ()
+
+
+def sniff(upload: Upload) -> Sniffed:
+    """Raise `Empty`, `Unsupported`, `PasswordRequired` or `Unreadable` where there is nothing to parse."""
+    with upload.path.open("rb") as file:
+        head = file.read(_HEAD)
+    if not head:
+        raise Empty("the file is empty")
+    media_type = _binary(head, upload.path) or _textual(head, upload)
+    claimed = _BY_SUFFIX.get(PurePosixPath(upload.name.lower()).suffix)
+    if claimed is None or claimed == media_type or (claimed in _TEXTUAL and media_type in _TEXTUAL):
+        return Sniffed(media_type)
+    note = Note("type-mismatch", f"the name says {claimed}, but the content is {media_type} and was read as that")
+    return Sniffed(media_type, (note,))
+
+
+def _binary(head: bytes, path: Path) -> str | None:
+    for magic, media_type in _MAGIC:
+        if head.startswith(magic):
+            return media_type
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return WEBP
+    # PDF readers accept up to a kilobyte of anything before the header (ISO 32000-1, annex H, note 13).
+    if b"%PDF-" in head[:1024]:
+        return PDF
+    if head.startswith(b"PK\x03\x04"):
+        return _office(path)
+    if head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
+        return _compound(path)
+    for magic, name in _FOREIGN:
+        if head.startswith(magic) and not (len(magic) < 4 and _looks_like_text(head)):
+            raise Unsupported(f"{name} files are not read; {SUPPORTED} are")
+    return None
+
+
+def _office(path: Path) -> str:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, ValueError, OSError) as error:
+        raise Unreadable("the file is a damaged zip container") from error
+    if "[Content_Types].xml" in names:
+        for prefix, media_type in _PARTS:
+            if any(name.startswith(prefix) for name in names):
+                return media_type
+    raise Unsupported(f"zip archives are not read unless they are DOCX, PPTX or XLSX; {SUPPORTED} are")
+
+
+def _compound(path: Path) -> str:
+    # MS-OFFCRYPTO wraps a protected DOCX, PPTX or XLSX in a compound file with a stream of this name.
+    if "EncryptedPackage".encode("utf-16-le") in path.read_bytes():
+        raise PasswordRequired("the document is encrypted and needs a password")
+    raise Unsupported(f"Office files older than 2007 (.doc, .xls, .ppt, .msg) are not read; {SUPPORTED} are")
+
+
+def _looks_like_text(head: bytes) -> bool:
+    text = decode(head).text
+    odd = sum(1 for character in text if character == "\ufffd" or (character < " " and character not in "\t\n\r\f\x1b"))
+    return odd <= 0.3 * len(text)
+
+
+def _textual(head: bytes, upload: Upload) -> str:
+    if not _looks_like_text(head):
+        raise Unsupported(f"the content is none of the formats that are read: {SUPPORTED}")
+    suffix = PurePosixPath(upload.name.lower()).suffix
+    named = _BY_SUFFIX.get(suffix)
+    if named in _TEXTUAL:
+        return named
+    if named is not None:
+        raise Unreadable(f"the name says {named}, but the content is not: it is damaged, cut short or something else")
+    text = decode(head).text
+    if _HTML_START.match(text):
+        return HTML
+    if _is_mail(text):
+        return EML
+    declared = upload.declared.partition(";")[0].strip().lower()
+    return declared if declared in _TEXTUAL else PLAIN
+
+
+def _is_mail(text: str) -> bool:
+    found: set[str] = set()
+    for line in text.replace("\r\n", "\n").split("\n"):
+        if not line:
+            break
+        if line[0] in " \t":
+            continue
+        match = _MAIL_HEADER.match(line)
+        if match is None:
+            return False
+        found.add(match.group(1).lower())
+    return "from" in found and len(found) >= 3

@@ -1,0 +1,138 @@
+"""The worker process: opens documents and reads pages, one task after the other, within hard limits."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from doc_processor import parsers
+from doc_processor.parsers.base import Limits, Opened, Pictured, Upload
+from doc_processor.refusals import Refusal, UnpacksTooLarge, Unreadable
+from doc_processor.sniff import sniff
+from doc_processor.workers import protocol
+from doc_processor.workers.protocol import Message
+
+OpenAs = Callable[[str, Upload, Limits], Opened]
+_PR_SET_PDEATHSIG = 1
+_LARGEST_FILE = 1 << 30
+
+
+class Desk:
+    """Holds the document that was worked on last, so that its pages need not each open it again."""
+
+    def __init__(self, limits: Limits, open_as: OpenAs) -> None:
+        self._limits = limits
+        self._open_as = open_as
+        self._path = ""
+        self._opened: Opened | None = None
+        self._tasks: Mapping[str, Callable[[Message], Message]] = {
+            "open": self._open,
+            "page": self._page,
+            "ocr": self._ocr,
+            "picture": self._picture,
+        }
+
+    def do(self, task: Message) -> Message:
+        """Do one task; raises `Refusal`."""
+        return self._tasks[task["task"]](task)
+
+    def _open(self, task: Message) -> Message:
+        upload = Upload(Path(task["path"]), task["name"], task["declared"])
+        sniffed = sniff(upload)
+        opened = self._take({**task, "media_type": sniffed.media_type})
+        warnings = [asdict(note) for note in (*sniffed.warnings, *opened.warnings)]
+        return {"media_type": sniffed.media_type, "pages": opened.pages, "warnings": warnings}
+
+    def _page(self, task: Message) -> Message:
+        return asdict(self._take(task).page(task["number"]))
+
+    def _ocr(self, task: Message) -> Message:
+        from doc_processor.ocr.recognise import recognise
+
+        return asdict(recognise(self._look(task), self._limits))
+
+    def _picture(self, task: Message) -> Message:
+        from doc_processor.ocr.prepare import for_vision
+
+        for_vision(self._look(task)).save(task["into"], "JPEG", quality=85)
+        return {}
+
+    def _look(self, task: Message) -> Any:
+        opened = self._take(task)
+        if not isinstance(opened, Pictured):
+            raise Unreadable("pages of this format have no picture")
+        return opened.picture(task["number"])
+
+    def _take(self, task: Message) -> Opened:
+        if self._opened is None or self._path != task["path"]:
+            self.clear()
+            upload = Upload(Path(task["path"]), task["name"], task["declared"])
+            self._opened = self._open_as(task["media_type"], upload, self._limits)
+            self._path = task["path"]
+        return self._opened
+
+    def clear(self) -> None:
+        if self._opened is not None:
+            self._opened.close()
+        self._opened = None
+
+
+def answer(desk: Desk, task: Message) -> Message:
+    """Do a task; whatever goes wrong becomes an answer that names the kind of failure and none of the text."""
+    try:
+        return {"ok": desk.do(task)}
+    except Refusal as refusal:
+        return {"refused": refusal.kind, "detail": str(refusal)}
+    except MemoryError:
+        desk.clear()
+        return {"refused": UnpacksTooLarge.kind, "detail": "reading it takes more memory than a worker may use"}
+    except Exception as error:  # a parser's bug on a strange file must not look like ours
+        desk.clear()
+        kind = f"{type(error).__module__}.{type(error).__qualname__}"
+        return {"refused": Unreadable.kind, "detail": "the parser failed on it", "exception": kind}
+
+
+def confine(memory_bytes: int) -> None:
+    """Bound memory and file size, leave no core dumps, and die with the service."""
+    for what, most in (
+        (resource.RLIMIT_AS, memory_bytes),
+        (resource.RLIMIT_FSIZE, _LARGEST_FILE),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        _, hard = resource.getrlimit(what)
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(what, (most, most))
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def serve(open_as: OpenAs = parsers.open_as) -> None:
+    """Answer tasks from standard input until it ends; the first message sets the limits."""
+    # Libraries that print must not be able to break the protocol.
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    tasks = sys.stdin.buffer
+    setup = protocol.read(tasks)
+    if setup is None:
+        return
+    confine(setup["memory_bytes"])
+    desk = Desk(Limits(**setup["limits"]), open_as)
+    reply: Message = {"ok": {}}
+    while True:
+        answers.write(protocol.encode(reply))
+        answers.flush()
+        task = protocol.read(tasks)
+        if task is None:
+            return
+        reply = answer(desk, task)
+
+
+if __name__ == "__main__":
+    serve()

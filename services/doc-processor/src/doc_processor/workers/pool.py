@@ -1,0 +1,112 @@
+"""A bounded number of worker processes, started when needed and stopped when idle."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import structlog
+
+from doc_processor.parsers.base import Limits
+from doc_processor.workers.protocol import Message
+from doc_processor.workers.worker import Worker, WorkerFailed
+
+log = structlog.get_logger(__name__)
+COMMAND = (sys.executable, "-P", "-m", "doc_processor.workers.child")
+
+
+class WorkersUnavailable(Exception):
+    """No worker could be started: something is wrong with this machine, not with the document."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSettings:
+    """Times in seconds; `tasks_per_worker` bounds what a leak in a parser can pile up."""
+
+    size: int
+    scratch: Path
+    limits: Limits = field(default_factory=Limits)
+    memory_bytes: int = 1 << 30
+    task_seconds: float = 50.0
+    start_seconds: float = 30.0
+    idle_seconds: float = 60.0
+    tasks_per_worker: int = 2000
+    command: Sequence[str] = COMMAND
+
+
+class WorkerPool:
+    """Runs tasks first come, first served; used from one event loop."""
+
+    def __init__(self, settings: PoolSettings) -> None:
+        self._settings = settings
+        self._slots = asyncio.Semaphore(settings.size)
+        self._idle: list[Worker] = []
+        self._timers: dict[Worker, asyncio.TimerHandle] = {}
+        self._tasks_done: dict[Worker, int] = {}
+        self._stopping: set[asyncio.Task[None]] = set()
+
+    @property
+    def size(self) -> int:
+        return self._settings.size
+
+    @property
+    def idle(self) -> int:
+        return len(self._idle)
+
+    async def run(self, task: Message) -> Message:
+        """Return the worker's answer; raises `WorkerFailed`, or `WorkersUnavailable` if none can be started."""
+        async with self._slots:
+            worker = self._reuse(task["path"]) or await self._start()
+            try:
+                reply = await worker.call(task, self._settings.task_seconds)
+            except BaseException:
+                self._tasks_done.pop(worker, None)
+                raise
+            worker.path = task["path"]
+            self._put_back(worker)
+            return reply
+
+    async def aclose(self) -> None:
+        """Stop every idle worker; tasks that are under way must have been cancelled."""
+        for worker in list(self._idle):
+            self._retire(worker)
+        await asyncio.gather(*self._stopping)
+
+    def _reuse(self, path: str) -> Worker | None:
+        """Take the worker that has the document open, else the one used last."""
+        if not self._idle:
+            return None
+        worker = next((worker for worker in self._idle if worker.path == path), self._idle[-1])
+        self._idle.remove(worker)
+        self._timers.pop(worker).cancel()
+        return worker
+
+    async def _start(self) -> Worker:
+        settings = self._settings
+        setup = {"memory_bytes": settings.memory_bytes, "limits": asdict(settings.limits)}
+        try:
+            worker = await Worker.start(settings.command, setup, os.fspath(settings.scratch), settings.start_seconds)
+        except (OSError, WorkerFailed) as error:
+            raise WorkersUnavailable("a worker process could not be started") from error
+        self._tasks_done[worker] = 0
+        return worker
+
+    def _put_back(self, worker: Worker) -> None:
+        self._tasks_done[worker] += 1
+        self._idle.append(worker)
+        loop = asyncio.get_running_loop()
+        self._timers[worker] = loop.call_later(self._settings.idle_seconds, self._retire, worker)
+        if self._tasks_done[worker] >= self._settings.tasks_per_worker:
+            self._retire(worker)
+
+    def _retire(self, worker: Worker) -> None:
+        self._idle.remove(worker)
+        self._timers.pop(worker).cancel()
+        self._tasks_done.pop(worker)
+        stopping = asyncio.get_running_loop().create_task(worker.kill())
+        self._stopping.add(stopping)
+        stopping.add_done_callback(self._stopping.discard)

@@ -1,0 +1,88 @@
+"""One worker process, seen from the service."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from doc_processor.workers import protocol
+from doc_processor.workers.protocol import Message
+
+# Nothing else of the service's environment is any business of a parser: it holds keys.
+_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH", "TESSDATA_PREFIX", "SYSTEMROOT")
+_FIXED = {"OMP_THREAD_LIMIT": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+class WorkerFailed(Exception):
+    """The worker did not answer: it crashed, hung, or talked nonsense, and is dead now."""
+
+
+class WorkerCrashed(WorkerFailed):
+    """The process ended in the middle of a task."""
+
+
+class WorkerTimedOut(WorkerFailed):
+    """The task took longer than it may."""
+
+
+class Worker:
+    """A process and its pipes; after any failure it is killed, with everything it started."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self.path = ""
+
+    @classmethod
+    async def start(cls, command: Sequence[str], setup: Message, scratch: str, seconds: float) -> Worker:
+        """Raise `WorkerFailed` if it is not ready in time."""
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=DEVNULL,
+            env=_environment(os.environ, scratch),
+            start_new_session=True,
+        )
+        worker = cls(process)
+        await worker.call(setup, seconds)
+        return worker
+
+    async def call(self, message: Message, seconds: float) -> Message:
+        """Send a message and await the answer; a cancelled call kills the worker, because its task goes on."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._exchange(message)
+        except TimeoutError as error:
+            await self.kill()
+            raise WorkerTimedOut(f"no answer within {seconds:g} s") from error
+        except (OSError, EOFError, protocol.BadMessage) as error:
+            await self.kill()
+            raise WorkerCrashed(f"exit status {self._process.returncode}") from error
+        except BaseException:
+            await asyncio.shield(self.kill())
+            raise
+
+    async def _exchange(self, message: Message) -> Message:
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        stdin.write(protocol.encode(message))
+        await stdin.drain()
+        length = protocol.body_length(await stdout.readexactly(protocol.HEADER_BYTES))
+        return protocol.decode(await stdout.readexactly(length))
+
+    async def kill(self) -> None:
+        """Kill the whole process group (Tesseract and poppler are in it), and wait until it is gone."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        await self._process.wait()
+
+
+def _environment(own: Mapping[str, str], scratch: str) -> dict[str, str]:
+    return {name: own[name] for name in _PASSED_ON if name in own} | _FIXED | {"TMPDIR": scratch}
