@@ -22,6 +22,7 @@ _header = APIKeyHeader(name="X-API-Key", auto_error=False)
 class Principal:
     """The caller: `collections` None means all of them."""
 
+    id: str
     name: str
     scope: Scope
     collections: tuple[str, ...] | None = None
@@ -44,15 +45,15 @@ class Authenticator:
 
     def __call__(self, secret: str | None) -> Principal:
         if not self._enabled:
-            return Principal("anonymous", Scope.ADMIN)
+            return Principal("anonymous", "anonymous", Scope.ADMIN)
         if not secret:
             raise Unauthenticated("send an API key: 'Authorization: Bearer KEY' or 'X-API-Key: KEY'")
         if hmac.compare_digest(secret.encode(), self._keys.service_token().encode()):
-            return Principal("service", Scope.ADMIN)
+            return Principal("service", "service", Scope.ADMIN)
         key = self._keys.find(secret)
         if key is None:
             raise Unauthenticated("this API key is not known here")
-        return Principal(key.name, key.scope, key.collections)
+        return Principal(key.id, key.name, key.scope, key.collections)
 
 
 def _principal(

@@ -14,24 +14,25 @@ from rag_service import keyword
 from rag_service.answering import Answerer
 from rag_service.chunking import Chunker
 from rag_service.conversations import Conversations
-from rag_service.documents import DEFAULT, Documents
+from rag_service.documents import DEFAULT, Documents, mark_stopped, visible
 from rag_service.ingestion import Ingestion
-from rag_service.jobs import Jobs
-from rag_service.originals import Originals
-from rag_service.processor import DocProcessor
 from rag_service.reindex import Reindexer
 from rag_service.retrieval import Retriever
 from rag_service.routes import ROUTERS
 from rag_service.settings import RagSettings
 from rag_service.spaces import SpaceGuard
 from rag_service.state import State
+from rag_service.tables import Job
 from rag_service.vectors import VectorIndex
 from service_kit import providers as provider_kit
 from service_kit.app import create_app
 from service_kit.database import Database
 from service_kit.durable import Durable
 from service_kit.health import Check, Health
+from service_kit.jobs import Jobs
 from service_kit.keys import KeyStore
+from service_kit.originals import Originals
+from service_kit.processor import DocProcessor
 
 REQUIRED = {Role.TEXT, Role.EMBEDDINGS}
 
@@ -85,7 +86,7 @@ def _assemble(
     words = keyword.for_dialect(database.dialect)
     vectors = VectorIndex.open(settings.chroma_url, settings.data_dir / "chroma")
     spaces = SpaceGuard(database, providers.embeddings)
-    jobs = Jobs(database, engine)
+    jobs = Jobs(database, engine, Job, visible, mark_stopped)
     documents = Documents(database, originals, words, vectors, spaces, jobs)
     retriever = Retriever(
         database,

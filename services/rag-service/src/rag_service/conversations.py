@@ -25,7 +25,7 @@ class Conversations:
         self._database = database
 
     async def begin(self, collection: str, principal: Principal) -> Conversation:
-        conversation = Conversation(id=new_id("conv"), collection=collection, owner=principal.name)
+        conversation = Conversation(id=new_id("conv"), collection=collection, owner=principal.id)
         async with self._database.writing() as session:
             session.add(conversation)
         return conversation
@@ -33,13 +33,13 @@ class Conversations:
     async def get(self, conversation_id: str, principal: Principal) -> Conversation:
         async with self._database.reading() as session:
             found = await session.get(Conversation, conversation_id)
-        own = found is not None and (found.owner == principal.name or principal.scope is Scope.ADMIN)
+        own = found is not None and (found.owner == principal.id or principal.scope is Scope.ADMIN)
         if found is None or not own or not principal.may_use(found.collection):
             raise NotFound(f"there is no conversation {conversation_id!r}", field="conversation_id")
         return found
 
     async def listing(self, principal: Principal, limit: int, cursor: str | None) -> Page[Conversation]:
-        statement = select(Conversation).where(Conversation.owner == principal.name)
+        statement = select(Conversation).where(Conversation.owner == principal.id)
         if (before := decode(cursor)) is not None:
             statement = statement.where(Conversation.id < before)
         async with self._database.reading() as session:

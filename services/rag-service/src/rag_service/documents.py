@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, true, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from rag_service.jobs import Jobs
 from rag_service.keyword import KeywordIndex
-from rag_service.originals import Originals
 from rag_service.spaces import SpaceGuard
-from rag_service.tables import CANCELLED, DELETING, FAILED, QUEUED, Chunk, Collection, Document, Job, PageText
+from rag_service.tables import DELETING, Chunk, Collection, Document, Job, PageText
 from rag_service.vectors import VectorIndex
 from service_kit.auth import Principal
 from service_kit.database import Database
 from service_kit.errors import Conflict, InvalidInput, NotFound
 from service_kit.ids import new_id
+from service_kit.jobs import CANCELLED, FAILED, OPEN, QUEUED, Jobs
+from service_kit.originals import Originals
 from service_kit.pages import Page, decode, page
 
 DEFAULT = "default"
@@ -49,6 +50,17 @@ class Deleted:
     files: int
 
 
+def visible(principal: Principal) -> ColumnElement[bool]:
+    """Say in SQL which jobs a caller may see: those of the collections that the key is bound to."""
+    return true() if principal.collections is None else Job.collection.in_(principal.collections)
+
+
+async def mark_stopped(session: AsyncSession, job: Job) -> None:
+    """Mark the document of a cancelled job; one that was ready before a reindexing stays so."""
+    was_open = (Document.id == job.document_id) & Document.status.in_(OPEN)
+    await session.execute(update(Document).where(was_open).values(status=CANCELLED))
+
+
 class Documents:
     """The use cases around documents; jobs do the long part."""
 
@@ -59,7 +71,7 @@ class Documents:
         keyword: KeywordIndex,
         vectors: VectorIndex,
         spaces: SpaceGuard,
-        jobs: Jobs,
+        jobs: Jobs[Job],
     ) -> None:
         self._database = database
         self._originals = originals
@@ -99,8 +111,8 @@ class Documents:
                 session.add(document)
             document.status, document.job_id = QUEUED, job_id
             await session.flush()
-            session.add(Job(id=job_id, document_id=document.id, collection=collection))
-        await self._jobs.start(job_id)
+            session.add(Job(id=job_id, kind="ingest", document_id=document.id, collection=collection))
+        await self._jobs.start(job_id, "ingest")
         return Added(document, new)
 
     async def get(self, document_id: str, principal: Principal) -> Document:

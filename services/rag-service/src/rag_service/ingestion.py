@@ -17,14 +17,15 @@ from llm_providers.errors import DeadlineExceeded, Unavailable
 from llm_providers.types import EmbedKind
 from rag_service.chunking import Chunker, Piece
 from rag_service.keyword import KeywordIndex
-from rag_service.originals import Originals
-from rag_service.processor import DocProcessor, ProcessedHead, ProcessedPage
 from rag_service.spaces import SpaceGuard
-from rag_service.tables import CANCELLED, FAILED, QUEUED, READY, RUNNING, Chunk, Document, Job, PageText
+from rag_service.tables import Chunk, Document, Job, PageText
 from rag_service.vectors import VectorIndex
 from service_kit.database import Database
 from service_kit.durable import Task
 from service_kit.errors import Conflict, InvalidInput, UpstreamUnavailable, problem
+from service_kit.jobs import CANCELLED, FAILED, QUEUED, READY, RUNNING
+from service_kit.originals import Originals
+from service_kit.processor import DocProcessor, ProcessedHead, ProcessedPage
 
 log = structlog.get_logger(__name__)
 _EMBED_BATCH = 64

@@ -9,7 +9,7 @@ from typing import Protocol
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from rag_service.tables import READY
+from service_kit.jobs import READY
 
 _WORD = re.compile(r"\w+", re.UNICODE)
 _MOST_WORDS = 64

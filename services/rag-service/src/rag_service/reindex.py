@@ -5,19 +5,19 @@ from __future__ import annotations
 from sqlalchemy import func, select, update
 
 from llm_providers.spaces import Fingerprint
-from rag_service.jobs import Jobs
 from rag_service.spaces import SpaceGuard, space_index
-from rag_service.tables import CANCELLED, DELETING, FAILED, QUEUED, Chunk, Collection, Document, Job
+from rag_service.tables import DELETING, Chunk, Collection, Document, Job
 from rag_service.vectors import VectorIndex
 from service_kit.database import Database
 from service_kit.errors import NotFound
 from service_kit.ids import new_id
+from service_kit.jobs import CANCELLED, FAILED, QUEUED, Jobs
 
 
 class Reindexer:
     """Drops what Chroma holds of a collection; the ingestion's own last steps fill it again."""
 
-    def __init__(self, database: Database, vectors: VectorIndex, spaces: SpaceGuard, jobs: Jobs) -> None:
+    def __init__(self, database: Database, vectors: VectorIndex, spaces: SpaceGuard, jobs: Jobs[Job]) -> None:
         self._database = database
         self._vectors = vectors
         self._spaces = spaces

@@ -13,14 +13,15 @@ from sqlalchemy import and_, or_, select
 from llm_providers.base import EmbeddingProvider, RerankProvider
 from llm_providers.deadline import Deadline
 from llm_providers.errors import Unavailable
-from llm_providers.types import EmbedKind
+from llm_providers.types import EmbedKind, Vectors
 from rag_service.ingestion import embedding_text
 from rag_service.keyword import KeywordIndex
 from rag_service.spaces import SpaceGuard
-from rag_service.tables import READY, Chunk, Document
+from rag_service.tables import Chunk, Document
 from rag_service.vectors import VectorIndex
 from service_kit.database import Database
 from service_kit.errors import UpstreamUnavailable
+from service_kit.jobs import READY
 
 log = structlog.get_logger(__name__)
 _VECTOR_SHARE = 0.5
@@ -33,6 +34,7 @@ class Passage:
 
     chunk_id: int
     document_id: str
+    ordinal: int
     title: str
     filename: str
     page: int
@@ -52,6 +54,15 @@ class Found:
     passages: list[Passage]
     degraded: tuple[str, ...]
     seconds: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Near:
+    """The question's vector, the index it was sought in, and what was found near it."""
+
+    index: str
+    vector: Vectors
+    cosines: Mapping[tuple[str, int], float]
 
 
 class Retriever:
@@ -84,10 +95,13 @@ class Retriever:
         Raises `SpaceMismatch` if the collection was made with another embedding model.
         """
         started = perf_counter()
-        (by_vector, degraded, vector_seconds), (by_keyword, keyword_seconds) = await asyncio.gather(
+        (near, vector_seconds), (by_keyword, keyword_seconds) = await asyncio.gather(
             self._by_vector(collection, question, deadline), self._by_keyword(collection, question)
         )
-        passages = await self._load(by_vector, by_keyword)
+        passages = await self._load(near.cosines if near else {}, by_keyword)
+        if near is not None:
+            passages = await self._with_cosines(near, passages)
+        degraded: tuple[str, ...] = () if near is not None else ("embeddings",)
         ranked = sorted(_fused(passages), key=lambda passage: (-passage.score, passage.chunk_id))
         seconds = {"vectors": vector_seconds, "keywords": keyword_seconds, "search": perf_counter() - started}
         if self._rerank is not None and len(ranked) > 1:
@@ -100,9 +114,7 @@ class Retriever:
             seconds["rerank"] = perf_counter() - begun
         return Found(ranked[:limit], degraded, {name: round(value, 4) for name, value in seconds.items()})
 
-    async def _by_vector(
-        self, collection: str, question: str, deadline: Deadline
-    ) -> tuple[Mapping[tuple[str, int], float], tuple[str, ...], float]:
+    async def _by_vector(self, collection: str, question: str, deadline: Deadline) -> tuple[_Near | None, float]:
         started = perf_counter()
         try:
             index = await self._spaces.index(collection)
@@ -110,8 +122,20 @@ class Retriever:
             found = await self._vectors.search(index, vector, self._candidates)
         except (Unavailable, UpstreamUnavailable) as error:
             log.warning("search by keywords alone", error=type(error).__name__)
-            return {}, ("embeddings",), perf_counter() - started
-        return {(document, ordinal): cosine for document, ordinal, cosine in found}, (), perf_counter() - started
+            return None, perf_counter() - started
+        cosines = {(document, ordinal): cosine for document, ordinal, cosine in found}
+        return _Near(index, vector, cosines), perf_counter() - started
+
+    async def _with_cosines(self, near: _Near, passages: list[Passage]) -> list[Passage]:
+        """Score by vector what only the keywords found: left at zero, fusion would lose to either search alone."""
+        missing = {(p.document_id, p.ordinal): p for p in passages if p.cosine is None}
+        try:
+            cosines = await self._vectors.cosines(near.index, near.vector, list(missing))
+        except UpstreamUnavailable:
+            return passages
+        return [
+            p if p.cosine is not None else replace(p, cosine=cosines.get((p.document_id, p.ordinal))) for p in passages
+        ]
 
     async def _by_keyword(self, collection: str, question: str) -> tuple[Mapping[int, float], float]:
         started = perf_counter()
@@ -132,6 +156,7 @@ class Retriever:
             Passage(
                 chunk_id=chunk.id,
                 document_id=chunk.document_id,
+                ordinal=chunk.ordinal,
                 title=title,
                 filename=filename,
                 page=chunk.page,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_serializer
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from rag_service.citations import Citation
 from rag_service.documents import DEFAULT
+from service_kit.jobs import JobRow, Row
 
 MAX_QUESTION = 8000
 MAX_TEXT = 20_000_000
@@ -31,17 +32,6 @@ Question = Annotated[
 ]
 
 
-class Row(BaseModel):
-    """A model that is read off a database row; times are UTC."""
-
-    model_config = ConfigDict(from_attributes=True)
-    created: datetime
-
-    @field_serializer("created", "updated", check_fields=False)
-    def _utc(self, moment: datetime) -> str:
-        return moment.isoformat(timespec="milliseconds") + "Z"
-
-
 class DocumentOut(Row):
     """A document and how far it is."""
 
@@ -60,22 +50,15 @@ class DocumentOut(Row):
     updated: datetime
 
 
-class JobOut(Row):
-    """A job; `pages_total` and `chunks_total` are null until they are known."""
+class JobOut(JobRow):
+    """An ingestion or reindexing; the totals are null until they are known."""
 
-    id: str
-    kind: Literal["ingest", "reindex"]
     document_id: str
     collection: str
-    status: Literal["queued", "running", "ready", "failed", "cancelled"]
-    stage: str
     pages_done: int
     pages_total: int | None
     chunks_done: int
     chunks_total: int | None
-    waiting_for: str | None = Field(description="What the job waits for, if a peer is away")
-    error: dict[str, Any] | None = Field(description="The problem detail of a failed job")
-    updated: datetime
 
 
 class AddedOut(BaseModel):

@@ -15,7 +15,7 @@ class RagSettings(ServiceSettings):
         None, description="Chroma server; in-process in DATA_DIR if not set (one process only)"
     )
     doc_processor_url: str = Field("http://localhost:8003", description="Where the doc-processor listens")
-    chunk_tokens: int = Field(224, ge=64, le=400, description="Size of a chunk; title and heading come on top")
+    chunk_tokens: int = Field(288, ge=64, le=400, description="Size of a chunk; title and heading come on top")
     chunk_overlap_tokens: int = Field(32, ge=0, le=128, description="Tokens that neighbouring chunks share")
     top_k: int = Field(6, ge=1, le=50, description="Passages handed to the model")
     candidates: int = Field(50, ge=10, le=500, description="Chunks taken from each search before they are fused")

@@ -10,11 +10,12 @@ from fastapi import Depends, Request
 from rag_service.answering import Answerer
 from rag_service.conversations import Conversations
 from rag_service.documents import Documents
-from rag_service.jobs import Jobs
-from rag_service.originals import Originals
 from rag_service.reindex import Reindexer
 from rag_service.retrieval import Retriever
 from rag_service.settings import RagSettings
+from rag_service.tables import Job
+from service_kit.jobs import Jobs
+from service_kit.originals import Originals
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class State:
     settings: RagSettings
     documents: Documents
     originals: Originals
-    jobs: Jobs
+    jobs: Jobs[Job]
     retriever: Retriever
     answerer: Answerer
     conversations: Conversations

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-QUEUED, RUNNING, READY, FAILED, CANCELLED, DELETING = "queued", "running", "ready", "failed", "cancelled", "deleting"
-FINISHED = (READY, FAILED, CANCELLED)
+from service_kit.jobs import QUEUED, JobColumns, now
 
-
-def now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)
+DELETING = "deleting"
+"""A document's status besides those of its job: it is going, and not to be seen."""
 
 
 class Base(DeclarativeBase):
@@ -79,24 +77,16 @@ class Chunk(Base):
     embedded: Mapped[bool] = mapped_column(default=False)
 
 
-class Job(Base):
+class Job(JobColumns, Base):
     """An ingestion, or a reindexing: what a caller may watch, cancel, and ask about afterwards."""
 
     __tablename__ = "jobs"
-    id: Mapped[str] = mapped_column(primary_key=True)
-    kind: Mapped[str] = mapped_column(default="ingest")
     document_id: Mapped[str]
     collection: Mapped[str]
-    status: Mapped[str] = mapped_column(default=QUEUED)
-    stage: Mapped[str] = mapped_column(default="waiting")
     pages_done: Mapped[int] = mapped_column(default=0)
     pages_total: Mapped[int | None]
     chunks_done: Mapped[int] = mapped_column(default=0)
     chunks_total: Mapped[int | None]
-    waiting_for: Mapped[str | None]
-    error: Mapped[dict[str, Any] | None]
-    created: Mapped[datetime] = mapped_column(default=now)
-    updated: Mapped[datetime] = mapped_column(default=now, onupdate=now)
 
 
 class Conversation(Base):

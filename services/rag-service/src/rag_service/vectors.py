@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+import numpy as np
+
 from llm_providers.types import Vectors
 from service_kit.errors import UpstreamUnavailable
 
@@ -69,6 +71,21 @@ class VectorIndex:
             return [(key[0], int(key[1]), 1 - distance) for key, distance in zip(keys, distances, strict=True)]
 
         return await self._on(name, work)
+
+    async def cosines(
+        self, name: str, vector: Vectors, keys: Sequence[tuple[str, int]]
+    ) -> dict[tuple[str, int], float]:
+        """Return the cosine of `vector` with each stored vector among `keys`."""
+        ids = {f"{document}:{ordinal}": (document, ordinal) for document, ordinal in keys}
+
+        def work(collection: Collection) -> dict[tuple[str, int], float]:
+            found = collection.get(ids=list(ids), include=["embeddings"])
+            if not found["ids"]:
+                return {}
+            scores = np.asarray(found["embeddings"], np.float32) @ vector
+            return {ids[identity]: float(score) for identity, score in zip(found["ids"], scores, strict=True)}
+
+        return await self._on(name, work) if ids else {}
 
     async def delete_document(self, name: str, document_id: str) -> int:
         """Remove a document's vectors; return how many there were."""

@@ -1,0 +1,193 @@
+"""Jobs as callers see them: start, get, list, watch, cancel. Rows tell how far a job is, the durable engine drives it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field, field_serializer
+from sqlalchemy import JSON, ColumnElement, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from service_kit.auth import Principal, User
+from service_kit.database import Database
+from service_kit.durable import Durable
+from service_kit.errors import Conflict, NotFound
+from service_kit.pages import Cursor, Limit, Page, decode, page
+from service_kit.sse import EventStream, encode
+
+QUEUED, RUNNING, READY, FAILED, CANCELLED = "queued", "running", "ready", "failed", "cancelled"
+OPEN = (QUEUED, RUNNING)
+Status: TypeAlias = Literal["queued", "running", "ready", "failed", "cancelled"]
+_WATCH_SECONDS = 0.25
+
+
+def now() -> datetime:
+    """Return the time as rows hold it: UTC, without a zone, because SQLite keeps none."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+class JobColumns:
+    """The columns that every service's jobs have; a service adds how it counts progress."""
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    status: Mapped[str] = mapped_column(default=QUEUED)
+    stage: Mapped[str] = mapped_column(default="waiting")
+    waiting_for: Mapped[str | None]
+    error: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    created: Mapped[datetime] = mapped_column(default=now)
+    updated: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+
+
+class Row(BaseModel):
+    """A model that is read off a database row; times are UTC."""
+
+    model_config = ConfigDict(from_attributes=True)
+    created: datetime
+
+    @field_serializer("created", "updated", check_fields=False)
+    def _utc(self, moment: datetime) -> str:
+        return moment.isoformat(timespec="milliseconds") + "Z"
+
+
+class JobRow(Row):
+    """A job; a service adds how far it is."""
+
+    id: str
+    kind: str
+    status: Status
+    stage: str
+    waiting_for: str | None = Field(description="What the job waits for, if a peer is away")
+    error: dict[str, Any] | None = Field(description="The problem detail of a failed job")
+    updated: datetime
+
+
+J = TypeVar("J", bound=JobColumns)
+
+
+class Jobs(Generic[J]):
+    """The jobs of one service.
+
+    `visible` says in SQL which jobs a caller may see; `stopped` marks what a cancelled job was about, in the same
+    transaction.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        durable: Durable,
+        table: type[J],
+        visible: Callable[[Principal], ColumnElement[bool]],
+        stopped: Callable[[AsyncSession, J], Awaitable[None]],
+    ) -> None:
+        self._database = database
+        self._durable = durable
+        self._table = table
+        self._visible = visible
+        self._stopped = stopped
+
+    async def start(self, job_id: str, kind: str) -> None:
+        await self._durable.start(kind, job_id)
+
+    async def start_forgotten(self) -> None:
+        """Enqueue jobs that were stored but not enqueued when the process stopped; the others are not touched."""
+        async with self._database.reading() as session:
+            waiting = list(await session.scalars(select(self._table).where(self._table.status.in_(OPEN))))
+        for job in waiting:
+            await self.start(job.id, job.kind)
+
+    async def get(self, job_id: str, principal: Principal) -> J:
+        statement = select(self._table).where(self._table.id == job_id, self._visible(principal))
+        async with self._database.reading() as session:
+            job = await session.scalar(statement)
+        if job is None:
+            raise NotFound(f"there is no job {job_id!r}", field="job_id")
+        return job
+
+    async def listing(self, principal: Principal, status: str | None, limit: int, cursor: str | None) -> Page[J]:
+        """List newest first."""
+        statement = select(self._table).where(self._visible(principal))
+        if status is not None:
+            statement = statement.where(self._table.status == status)
+        if (before := decode(cursor)) is not None:
+            statement = statement.where(self._table.id < before)
+        async with self._database.reading() as session:
+            rows = list(await session.scalars(statement.order_by(self._table.id.desc()).limit(limit + 1)))
+        return page(rows, [row.id for row in rows], limit)
+
+    async def watch(self, job_id: str, principal: Principal) -> AsyncGenerator[J, None]:
+        """Yield the job now, at each change, and for the last time when it has finished."""
+        seen = None
+        while True:
+            job = await self.get(job_id, principal)
+            state = {name: value for name, value in vars(job).items() if name not in ("_sa_instance_state", "updated")}
+            if state != seen:
+                seen = state
+                yield job
+            if job.status not in OPEN:
+                return
+            await asyncio.sleep(_WATCH_SECONDS)
+
+    async def cancel(self, job_id: str, principal: Principal) -> J:
+        """Stop the job; raises `Conflict` if it has finished."""
+        job = await self.get(job_id, principal)
+        if job.status not in OPEN:
+            raise Conflict(f"this job is {job.status} already")
+        await self.stop(job_id)
+        return await self.get(job_id, principal)
+
+    async def stop(self, job_id: str) -> None:
+        """Cancel the job if it is open."""
+        is_open = (self._table.id == job_id) & self._table.status.in_(OPEN)
+        async with self._database.writing() as session:
+            statement = update(self._table).where(is_open).values(status=CANCELLED, waiting_for=None)
+            job = await session.scalar(statement.returning(self._table))
+            if job is not None:
+                await self._stopped(session, job)
+        if job is not None:
+            await self._durable.cancel(job_id)
+
+
+def routes(jobs_of: Callable[[Request], Jobs[Any]], out: type[JobRow]) -> APIRouter:
+    """Make `/v1/jobs` for a service whose jobs look like `out`."""
+    router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+    @router.get("", response_model=Page[out])  # type: ignore[valid-type]
+    async def list_jobs(
+        request: Request, user: User, status: Status | None = None, limit: Limit = 50, cursor: Cursor = None
+    ) -> Page[Any]:
+        """List jobs, newest first."""
+        found = await jobs_of(request).listing(user, status, limit, cursor)
+        return Page(items=[out.model_validate(row) for row in found.items], next_cursor=found.next_cursor)
+
+    @router.get("/{job_id}", response_model=out)
+    async def get_job(job_id: str, request: Request, user: User) -> Any:
+        """Say how far a job is."""
+        return await jobs_of(request).get(job_id, user)
+
+    @router.get("/{job_id}/events", response_class=EventStream)
+    async def watch_job(job_id: str, request: Request, user: User) -> EventStream:
+        """Stream the job as `progress` events, one at each change, and at its end one named after how it ended."""
+        jobs = jobs_of(request)
+        await jobs.get(job_id, user)
+        return EventStream(_frames(jobs.watch(job_id, user), out))
+
+    @router.delete("/{job_id}", response_model=out)
+    async def cancel_job(job_id: str, request: Request, user: User) -> Any:
+        """Cancel a job that has not finished; what it was about stays, as cancelled."""
+        return await jobs_of(request).cancel(job_id, user)
+
+    return router
+
+
+async def _frames(states: AsyncGenerator[Any, None], out: type[JobRow]) -> AsyncGenerator[str, None]:
+    async with aclosing(states) as events:
+        async for job in events:
+            shown = out.model_validate(job)
+            yield encode("progress" if shown.status in OPEN else shown.status, shown)
