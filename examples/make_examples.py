@@ -189,14 +189,11 @@ NOTICE = [
     [
         ("h1", "FROST WATCH: ROTA FOR OCTOBER AND NOVEMBER 2026"),
         "From 20:00 to 07:00. Duty telephone: extension 42.",
-        [
-            ["Week", "Monday to Thursday", "Friday to Sunday"],
-            ["43", "Oda Castellane", "Tobias Linnemark"],
-            ["44", "Jonna Freywald", "Ilse Varnhagen"],
-            ["45", "Tobias Linnemark", "Ruben Achterveld"],
-            ["46", "Ruben Achterveld", "Jonna Freywald"],
-            ["47", "Ilse Varnhagen", "Oda Castellane"],
-        ],
+        "Week 43: Oda Castellane from Monday to Thursday, Tobias Linnemark from Friday to Sunday.",
+        "Week 44: Jonna Freywald from Monday to Thursday, Ilse Varnhagen from Friday to Sunday.",
+        "Week 45: Tobias Linnemark from Monday to Thursday, Ruben Achterveld from Friday to Sunday.",
+        "Week 46: Ruben Achterveld from Monday to Thursday, Jonna Freywald from Friday to Sunday.",
+        "Week 47: Ilse Varnhagen from Monday to Thursday, Oda Castellane from Friday to Sunday.",
         "You cannot come? Swap with a colleague and write the swap on this sheet before noon.",
         "Before you start: check that both propane cylinders are open, that the louvre of the boiler room moves freely, and "
         "that the telephone is charged.",

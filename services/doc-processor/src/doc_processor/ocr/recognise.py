@@ -25,6 +25,7 @@ _WIDEST_SCALE = 4.0
 _SURE = 90.0  # per cent: books and office print lie above, receipts and photographs below
 _DOUBTFUL = 65.0
 _FEW_LETTERS = 20
+_SPECK = 60.0  # punctuation that is less sure than this is dirt on the paper
 _ORIENTATION_SURE = 1.0
 
 
@@ -82,7 +83,8 @@ class Page:
         return best
 
     def _attempt(self, image: Image, mode: int) -> Reading:
-        return Reading(tesseract.read(image, mode, self._languages, self._left))
+        words = tesseract.read(image, mode, self._languages, self._left)
+        return Reading([word for word in words if word.letters or word.confidence >= _SPECK])
 
     def _orient(self, first: Reading) -> Reading:
         """Turn the page where it was scanned sideways or upside down; otherwise return the reading as it is."""

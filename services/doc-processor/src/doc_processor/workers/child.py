@@ -37,6 +37,7 @@ class Desk:
             "page": self._page,
             "ocr": self._ocr,
             "picture": self._picture,
+            "close": self._close,
         }
 
     def do(self, task: Message) -> Message:
@@ -62,6 +63,10 @@ class Desk:
         from doc_processor.ocr.prepare import for_vision
 
         for_vision(self._look(task)).save(task["into"], "JPEG", quality=85)
+        return {}
+
+    def _close(self, task: Message) -> Message:
+        self.clear()
         return {}
 
     def _look(self, task: Message) -> Any:

@@ -18,8 +18,10 @@ from doc_processor.workers.worker import Worker, WorkerFailed
 log = structlog.get_logger(__name__)
 COMMAND = (sys.executable, "-P", "-m", "doc_processor.workers.child")
 
+_CLOSE_SECONDS = 5.0
 
-class WorkersUnavailable(Exception):
+
+class NoWorker(Exception):
     """No worker could be started: something is wrong with this machine, not with the document."""
 
 
@@ -58,7 +60,7 @@ class WorkerPool:
         return len(self._idle)
 
     async def run(self, task: Message) -> Message:
-        """Return the worker's answer; raises `WorkerFailed`, or `WorkersUnavailable` if none can be started."""
+        """Return the worker's answer; raises `WorkerFailed`, or `NoWorker` if none can be started."""
         async with self._slots:
             worker = self._reuse(task["path"]) or await self._start()
             try:
@@ -69,6 +71,21 @@ class WorkerPool:
             worker.path = task["path"]
             self._put_back(worker)
             return reply
+
+    async def forget(self, path: str) -> None:
+        """Make idle workers close a document that is about to be deleted."""
+        holding = [worker for worker in self._idle if worker.path == path]
+        for worker in holding:
+            self._idle.remove(worker)
+            self._timers.pop(worker).cancel()
+        for worker in holding:
+            try:
+                await worker.call({"task": "close", "path": path}, _CLOSE_SECONDS)
+            except WorkerFailed:
+                self._tasks_done.pop(worker)
+            else:
+                worker.path = ""
+                self._put_back(worker)
 
     async def aclose(self) -> None:
         """Stop every idle worker; tasks that are under way must have been cancelled."""
@@ -91,7 +108,7 @@ class WorkerPool:
         try:
             worker = await Worker.start(settings.command, setup, os.fspath(settings.scratch), settings.start_seconds)
         except (OSError, WorkerFailed) as error:
-            raise WorkersUnavailable("a worker process could not be started") from error
+            raise NoWorker("a worker process could not be started") from error
         self._tasks_done[worker] = 0
         return worker
 

@@ -1,0 +1,85 @@
+"""The doc-processor, put together: the only module that sees its concrete parts."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from doc_processor import installed
+from doc_processor.metrics import PageMetrics
+from doc_processor.parsers.base import Limits
+from doc_processor.process import Processor, sweep
+from doc_processor.reading import PageReader
+from doc_processor.routes import router
+from doc_processor.settings import DocProcessorSettings
+from doc_processor.vision import Transcriber
+from doc_processor.workers.pool import PoolSettings, WorkerPool
+from llm_providers.providers import Providers
+from llm_providers.settings import ProviderSettings
+from service_kit import providers as provider_kit
+from service_kit.app import create_app
+from service_kit.health import Check
+
+# Tesseract and poppler give up before the worker is killed, so that a slow page still gets what was read of it.
+_OCR_SHARE = 0.8
+
+
+def create(settings: DocProcessorSettings, shared: Providers | None = None) -> FastAPI:
+    """Make the service; a process of several services hands in the providers that they share."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
+        async with AsyncExitStack() as stack:
+            await installed.check_languages(settings.ocr_languages)
+            providers = await stack.enter_async_context(provider_kit.opened(app, shared or _needless(), set()))
+            work_dir = settings.work_dir or Path(tempfile.gettempdir())
+            work_dir.mkdir(parents=True, exist_ok=True)
+            sweep(work_dir)
+            pool = WorkerPool(pool_settings(settings, work_dir))
+            stack.push_async_callback(pool.aclose)
+            transcriber = (
+                Transcriber(providers.vision, settings.vision_timeout_seconds) if providers.vision is not None else None
+            )
+            reader = PageReader(pool, transcriber, settings.vision_below_confidence)
+            metrics = PageMetrics(app.state.metrics.registry)
+            app.state.processor = Processor(pool, reader, metrics, work_dir, settings.document_timeout_seconds)
+            app.state.health.checks += [Check("ocr", installed.check_programs)]
+            yield
+
+    return create_app(
+        name="doc-processor",
+        description="Files in, text by page out.",
+        settings=settings,
+        routers=(router, provider_kit.router),
+        lifespan=lifespan,
+    )
+
+
+def pool_settings(settings: DocProcessorSettings, work_dir: Path) -> PoolSettings:
+    limits = Limits(
+        max_pages=settings.max_pages,
+        max_image_pixels=settings.max_image_megapixels * 1_000_000,
+        render_dpi=settings.render_dpi,
+        ocr_languages=settings.ocr_languages,
+        ocr_seconds=settings.page_timeout_seconds * _OCR_SHARE,
+    )
+    return PoolSettings(
+        size=settings.workers,
+        scratch=work_dir,
+        limits=limits,
+        memory_bytes=settings.worker_memory_mb << 20,
+        task_seconds=settings.page_timeout_seconds,
+        idle_seconds=settings.worker_idle_seconds,
+    )
+
+
+def _needless() -> Providers | None:
+    """Of all roles only vision is used here: where none is configured, no model is loaded for nothing."""
+    chosen = ProviderSettings.from_env()
+    if chosen.selection.provider == "embedded" or not chosen.selection.use_vision_analysis:
+        return Providers(chosen, {}, ())
+    return None

@@ -1,0 +1,61 @@
+"""What a caller gets: a document, its pages in order, and one end."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+
+class DocumentEvent(BaseModel):
+    """Comes first: what the file is."""
+
+    event: Literal["document"] = "document"
+    media_type: str = Field(description="Told from the content, whatever the name says")
+    file_name: str
+    size_bytes: int
+    pages_total: int | None = Field(description="Pages, slides, sheets or frames; null where that is not known yet")
+    warnings: list[str] = Field(description="Each a stable code, a colon and a sentence")
+
+
+class PageEvent(BaseModel):
+    """One page; structured formats come as Markdown."""
+
+    event: Literal["page"] = "page"
+    number: int = Field(description="Counts from 1")
+    text: str
+    engine: str = Field(
+        description="text-layer, tesseract, vision, docx, pptx, xlsx, html, csv, eml, plain-text or none"
+    )
+    confidence: float | None = Field(description="0 to 1; null where the engine has no measure of it")
+    warnings: list[str]
+
+
+class DoneEvent(BaseModel):
+    """Comes last when all pages were read or accounted for."""
+
+    event: Literal["done"] = "done"
+    pages: int
+    characters: int
+    engines: dict[str, int] = Field(description="Pages by engine")
+    pages_with_warnings: int
+    open_seconds: float
+    total_seconds: float
+
+
+class ErrorEvent(BaseModel):
+    """Comes last when the document could not be finished: a problem detail (RFC 9457)."""
+
+    event: Literal["error"] = "error"
+    problem: dict[str, Any]
+
+
+class ProcessedDocument(BaseModel):
+    """The whole answer at once."""
+
+    document: DocumentEvent
+    pages: list[PageEvent]
+    done: DoneEvent
+
+
+Event = DocumentEvent | PageEvent | DoneEvent

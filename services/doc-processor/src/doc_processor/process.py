@@ -1,0 +1,198 @@
+"""The use case: a file in, its pages out, in order and as they are done."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections import Counter, deque
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from time import monotonic
+from typing import Protocol
+
+import anyio
+import structlog
+
+from doc_processor.errors import DocumentTimeout, UnreadableDocument, WorkersUnavailable, refused
+from doc_processor.events import DocumentEvent, DoneEvent, Event, PageEvent
+from doc_processor.metrics import PageMetrics
+from doc_processor.parsers.base import PageText
+from doc_processor.reading import PageReader, Source
+from doc_processor.workers.pool import NoWorker, WorkerPool
+from doc_processor.workers.protocol import Message
+from doc_processor.workers.worker import WorkerFailed
+from llm_providers.deadline import Deadline
+
+log = structlog.get_logger(__name__)
+_PREFIX = "doc-processor"
+_BLOCK = 1 << 20
+
+
+class Readable(Protocol):
+    """An upload, as web frameworks hand it on."""
+
+    async def read(self, size: int = -1) -> bytes: ...
+
+
+class Processor:
+    """Reads documents; `work_dir` holds each upload for as long as it is worked on."""
+
+    def __init__(
+        self, pool: WorkerPool, reader: PageReader, metrics: PageMetrics, work_dir: Path, document_seconds: float
+    ) -> None:
+        self._pool = pool
+        self._reader = reader
+        self._metrics = metrics
+        self._work_dir = work_dir
+        self._document_seconds = document_seconds
+
+    @asynccontextmanager
+    async def received(self, upload: Readable, name: str, declared: str) -> AsyncGenerator[Source, None]:
+        """Keep an upload in a folder of its own for the length of the block, and not a moment longer."""
+        folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}-{os.getpid()}-", dir=self._work_dir))
+        path = folder / "upload"
+        try:
+            with path.open("wb") as file:
+                while block := await upload.read(_BLOCK):
+                    file.write(block)
+            yield Source(path, name, declared)
+        finally:
+            with anyio.CancelScope(shield=True):
+                # A worker that has the file open would keep its blocks on the disk.
+                await self._pool.forget(str(path))
+            shutil.rmtree(folder, ignore_errors=True)
+
+    async def open(self, source: Source, first_page: int = 1) -> Document:
+        """Find out what the file is; raises what `errors` has for files that are not read."""
+        started = monotonic()
+        deadline = Deadline.after(self._document_seconds)
+        try:
+            reply = await self._pool.run(source.task("open"))
+        except WorkerFailed as error:
+            log.warning("document failed", error=str(error))
+            raise UnreadableDocument(
+                "the file crashed the parser, or kept it busy for too long", field="file"
+            ) from error
+        except NoWorker as error:
+            raise WorkersUnavailable(str(error), retry_after=5) from error
+        if "ok" not in reply:
+            log.info("document refused", kind=reply.get("refused"), exception=reply.get("exception"))
+            raise refused(str(reply.get("refused")), str(reply.get("detail")))
+        found = Source(source.path, source.name, source.declared, reply["ok"]["media_type"])
+        head = _head(found, reply["ok"])
+        return Document(head, found, first_page, self._reader, self._metrics, self._pool.size, deadline, started)
+
+
+class Document:
+    """A document that was understood, with its pages still to be read."""
+
+    def __init__(
+        self,
+        head: DocumentEvent,
+        source: Source,
+        first_page: int,
+        reader: PageReader,
+        metrics: PageMetrics,
+        workers: int,
+        deadline: Deadline,
+        started: float,
+    ) -> None:
+        self.head = head
+        self._source = source
+        self._first_page = first_page
+        self._reader = reader
+        self._metrics = metrics
+        # Enough to keep every worker busy while the oldest page is awaited, and no more: memory stays bounded.
+        self._window = 2 * workers
+        self._deadline = deadline
+        self._started = started
+        self._opened = monotonic()
+
+    async def events(self) -> AsyncGenerator[Event, None]:
+        """Yield the document, each page in order, and the end; raises `DocumentTimeout` or `WorkersUnavailable`.
+
+        Closing the generator stops the pages that are under way.
+        """
+        yield self.head
+        engines: Counter[str] = Counter()
+        characters = warned = 0
+        pages = self._pages()
+        try:
+            async for page in pages:
+                engines[page.engine] += 1
+                characters += len(page.text)
+                warned += bool(page.warnings)
+                yield page
+        finally:
+            await pages.aclose()
+        done = DoneEvent(
+            pages=engines.total(),
+            characters=characters,
+            engines=dict(engines),
+            pages_with_warnings=warned,
+            open_seconds=round(self._opened - self._started, 3),
+            total_seconds=round(monotonic() - self._started, 3),
+        )
+        log.info("document read", media_type=self.head.media_type, **done.model_dump(exclude={"event"}))
+        yield done
+
+    async def _pages(self) -> AsyncGenerator[PageEvent, None]:
+        waiting: deque[asyncio.Task[PageText]] = deque()
+        numbers = iter(range(self._first_page, (self.head.pages_total or 0) + 1))
+        try:
+            for number in range(self._first_page, (self.head.pages_total or 0) + 1):
+                while len(waiting) < self._window and (ahead := next(numbers, None)) is not None:
+                    waiting.append(asyncio.create_task(self._read(ahead)))
+                yield _page_event(number, await self._awaited(waiting[0]))
+                waiting.popleft()
+        finally:
+            for task in waiting:
+                task.cancel()
+            with anyio.CancelScope(shield=True):
+                await asyncio.gather(*waiting, return_exceptions=True)
+
+    async def _read(self, number: int) -> PageText:
+        started = monotonic()
+        page = await self._reader.read(self._source, number)
+        self._metrics.on_page(page.engine, monotonic() - started)
+        return page
+
+    async def _awaited(self, task: asyncio.Task[PageText]) -> PageText:
+        try:
+            async with asyncio.timeout(self._deadline.remaining):
+                return await task
+        except TimeoutError as error:
+            raise DocumentTimeout("reading the whole document takes too long; pages so far were sent") from error
+        except NoWorker as error:
+            raise WorkersUnavailable(str(error), retry_after=5) from error
+
+
+def sweep(work_dir: Path) -> None:
+    """Remove what processes that were killed had left in `work_dir`."""
+    for folder in work_dir.glob(f"{_PREFIX}-*-*"):
+        owner = folder.name.split("-")[2]
+        if owner.isdigit() and int(owner) != os.getpid() and not Path(f"/proc/{owner}").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _head(source: Source, found: Message) -> DocumentEvent:
+    return DocumentEvent(
+        media_type=source.media_type,
+        file_name=source.name,
+        size_bytes=source.path.stat().st_size,
+        pages_total=found["pages"],
+        warnings=[f"{note['code']}: {note['detail']}" for note in found["warnings"]],
+    )
+
+
+def _page_event(number: int, page: PageText) -> PageEvent:
+    return PageEvent(
+        number=number,
+        text=page.text,
+        engine=page.engine,
+        confidence=page.confidence,
+        warnings=[f"{note.code}: {note.detail}" for note in page.warnings],
+    )

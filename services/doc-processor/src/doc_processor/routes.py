@@ -1,0 +1,55 @@
+"""`/v1/process`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from pathlib import PurePosixPath
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, File, Query, Request, UploadFile
+from starlette.responses import Response
+
+from doc_processor.answers import respond
+from doc_processor.events import ProcessedDocument
+from doc_processor.process import Processor
+from doc_processor.reading import Source
+
+router = APIRouter(prefix="/v1", tags=["process"])
+_NAME_CHARACTERS = 255
+
+
+def _processor(request: Request) -> Processor:
+    processor: Processor = request.app.state.processor
+    return processor
+
+
+async def _received(
+    file: Annotated[UploadFile, File(description="The document")],
+    processor: Annotated[Processor, Depends(_processor)],
+) -> AsyncGenerator[Source, None]:
+    # Some clients send whole paths, of either kind.
+    name = PurePosixPath((file.filename or "").replace("\\", "/")).name[-_NAME_CHARACTERS:]
+    async with processor.received(file, name, file.content_type or "") as source:
+        yield source
+
+
+_STREAMS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "model": ProcessedDocument,
+        "description": "JSON at the end; or, as `Accept` asks, events as pages are done: `document`, `page`…, then "
+        "`done` or `error`",
+        "content": {"application/x-ndjson": {}, "text/event-stream": {}},
+    }
+}
+
+
+@router.post("/process", responses=_STREAMS)
+async def process(
+    request: Request,
+    source: Annotated[Source, Depends(_received)],
+    processor: Annotated[Processor, Depends(_processor)],
+    first_page: Annotated[int, Query(ge=1, description="Begin here: pages before it were read earlier")] = 1,
+) -> Response:
+    """Turn a file into text, page by page."""
+    document = await processor.open(source, first_page)
+    return await respond(document, request)

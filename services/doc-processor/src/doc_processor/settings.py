@@ -1,0 +1,38 @@
+"""The doc-processor's settings; upper-case field names are its environment variables."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import Field
+
+from service_kit.settings import ServiceSettings
+
+
+class DocProcessorSettings(ServiceSettings):
+    """Settings of the doc-processor."""
+
+    ocr_languages: str = Field(
+        "eng", pattern=r"^[A-Za-z_]+(\+[A-Za-z_]+)*$", description="Languages Tesseract reads, such as eng or eng+nld"
+    )
+    max_pages: int = Field(5000, ge=1, description="Pages, slides, sheets or frames of one document; more is refused")
+    max_image_megapixels: int = Field(100, ge=1, description="Largest picture that is decoded; JPEGs may be 4 times it")
+    render_dpi: int = Field(300, ge=72, le=600, description="Resolution at which pages are rendered for OCR")
+    ocr_workers: int | None = Field(
+        None, ge=1, le=256, description="Pages read side by side; as many as cores if unset"
+    )
+    worker_memory_mb: int = Field(1024, ge=256, description="Address space of one worker process")
+    worker_idle_seconds: float = Field(60, gt=0, description="After how long without work a worker process is stopped")
+    page_timeout_seconds: float = Field(50, ge=5, description="Longest time for one page; it then gets a warning")
+    document_timeout_seconds: float = Field(3600, gt=0, description="Longest time for one document")
+    vision_below_confidence: float = Field(
+        0.6, ge=0, le=1, description="Pages whose OCR is less sure than this go to the vision model, where there is one"
+    )
+    vision_timeout_seconds: float = Field(120, gt=0, description="Longest time the vision model may take for one page")
+    work_dir: Path | None = Field(None, description="Where uploads lie while they are read; the system's if unset")
+
+    @property
+    def workers(self) -> int:
+        """One per core that this process may use: a page keeps one core busy."""
+        return self.ocr_workers or len(os.sched_getaffinity(0))
