@@ -22,6 +22,7 @@ class Seen:
     path: str
     body: dict[str, Any]
     headers: dict[str, str]
+    peer: str = ""
     outcome: str = "running"
     sent: int = 0
     finished: threading.Event = field(default_factory=threading.Event)
@@ -170,7 +171,8 @@ class Engine:
             body = json.loads(raw) if raw else {}
         except ValueError:
             return self.refuse(400, "the body is not JSON")
-        seen = Seen(request.path, body, dict(request.headers))
+        peer = request.transport.get_extra_info("peername") if request.transport is not None else None
+        seen = Seen(request.path, body, dict(request.headers), f"{peer}")
         fault = self.next_fault(request.path)
         request[SEEN], request[FAULT] = seen, fault
         self.seen.append(seen)

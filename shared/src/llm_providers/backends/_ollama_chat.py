@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from typing import Any
-
-from ollama import ChatResponse
+from typing import Any, Literal
 
 from llm_providers.backends._images import to_base64
+from llm_providers.backends._lines import drain
 from llm_providers.errors import ContextLengthExceeded, InvalidResponse, StreamBroken
 from llm_providers.prompting import estimate_prompt, render
 from llm_providers.types import ChatEvent, ChatRequest, Done, Started, Token, Usage
@@ -72,32 +72,39 @@ def to_body(request: ChatRequest, model: str, num_ctx: int, keep_alive: str | in
 
 
 async def events(
-    parts: AsyncIterator[ChatResponse], request: ChatRequest, backend: str, model: str
+    parts: AsyncIterator[bytes], request: ChatRequest, backend: str, model: str
 ) -> AsyncGenerator[ChatEvent, None]:
-    """Turn parts into `Started`, `Token`… `Done`; the client ends in silence where the connection was cut."""
+    """Turn lines of JSON into `Started`, `Token`… `Done`; only a part with `done` true ends an answer."""
     started = False
-    async for part in parts:
-        if text := part.message.content:
+    async for line in parts:
+        part = json.loads(line)
+        if "error" in part:
+            raise StreamBroken(str(part["error"]), backend=backend)
+        if text := part["message"].get("content"):
             if not started:
                 started = True
                 yield Started(backend, model)
             yield Token(text)
-        if part.done:
-            if part.done_reason not in (None, "stop", "length"):
-                raise StreamBroken(f"the stream ended with done_reason {part.done_reason!r}", backend=backend)
-            if not started:
-                yield Started(backend, model)
-            yield _done(part, request)
-            return
-    raise StreamBroken("the stream ended without done", backend=backend)
+        if part.get("done"):
+            break
+    else:
+        raise StreamBroken("the stream ended without done", backend=backend)
+    reason = part.get("done_reason", "stop")
+    if reason not in ("stop", "length"):
+        raise StreamBroken(f"the stream ended with done_reason {reason!r}", backend=backend)
+    if not started:
+        yield Started(backend, model)
+    await drain(parts)
+    yield _done(part, request)
 
 
-def _done(part: ChatResponse, request: ChatRequest) -> Done:
-    counted = part.prompt_eval_count
-    usage = Usage(counted or 0, part.eval_count or 0, estimated=counted is None)
+def _done(part: dict[str, Any], request: ChatRequest) -> Done:
+    counted = part.get("prompt_eval_count")
+    usage = Usage(counted or 0, part.get("eval_count") or 0, estimated=counted is None)
     # No count means that the prompt was cached whole, not that it was empty.
     dropped = bool(counted) and usage.prompt_tokens < least_tokens(request)
-    return Done("length" if part.done_reason == "length" else "stop", usage, (PROMPT_TRUNCATED,) if dropped else ())
+    reason: Literal["stop", "length"] = "length" if part.get("done_reason") == "length" else "stop"
+    return Done(reason, usage, (PROMPT_TRUNCATED,) if dropped else ())
 
 
 def context_tokens(info: Mapping[str, Any] | None, backend: str) -> int:

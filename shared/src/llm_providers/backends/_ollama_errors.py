@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import httpx
@@ -51,6 +52,15 @@ def translate(error: Exception, backend: str) -> ProviderError:
     kind = by_class(type(error), TABLE) or Unavailable
     message = str(error.error) if isinstance(error, ollama.ResponseError) else f"{type(error).__name__}: {error}"
     return kind(message, backend=backend)
+
+
+def rejection(status: int, body: bytes, headers: Mapping[str, str], backend: str) -> ProviderError:
+    """Our exception for an error status that the client did not see."""
+    try:
+        message = str(json.loads(body)["error"])
+    except (ValueError, TypeError, LookupError):
+        message = body.decode("utf-8", "replace")[:500]
+    return by_status(status, message)(message, backend=backend, retry_after=retry_after(headers))
 
 
 @contextmanager

@@ -1,7 +1,7 @@
-"""A chat request as the OpenAI protocol has it, and its event stream read line by line.
+"""A chat request as the OpenAI protocol has it, and its event stream.
 
-The SDK's own chunk models cost more than everything else on the way (a pydantic object per token), so that the
-lines are read here, as bytes: text is split at newlines alone, not at the other characters that `str.splitlines` knows.
+The SDK's own chunk models cost more than everything else on the way (a pydantic object per token): chunks are read here
+as plain JSON.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 from llm_providers.backends._images import to_data_url
+from llm_providers.backends._lines import drain
 from llm_providers.backends._openai_errors import from_line
 from llm_providers.errors import InvalidResponse, StreamBroken
 from llm_providers.prompting import render
@@ -45,16 +46,6 @@ def _message(message: Message) -> dict[str, Any]:
     return {"role": message.role, "content": [*images, {"type": "text", "text": text}]}
 
 
-async def data_lines(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    """The payloads of server-sent `data:` lines (WHATWG HTML, 9.2), comments and other fields left out."""
-    rest = b""
-    async for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            if line.startswith(b"data:"):
-                yield line[5:].strip()
-
-
 async def events(payloads: AsyncIterator[bytes], backend: str, model: str) -> AsyncGenerator[ChatEvent, None]:
     """Turn payloads into `Started`, `Token`… `Done`.
 
@@ -83,6 +74,7 @@ async def events(payloads: AsyncIterator[bytes], backend: str, model: str) -> As
         raise StreamBroken(f"the stream ended with finish_reason {reason or None!r}", backend=backend)
     if not started:
         yield Started(backend, model)
+    await drain(payloads)
     yield Done("stop" if reason == "stop" else "length", usage)
 
 

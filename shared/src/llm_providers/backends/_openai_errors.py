@@ -81,7 +81,9 @@ def translate(error: Exception, backend: str) -> ProviderError:
         return kind(message, backend=backend, retry_after=retry_after(error.response.headers))
     if isinstance(error, openai.APITimeoutError | httpx2.ConnectTimeout) and (lost := _lost(error)) is not None:
         return Unavailable(f"{type(lost).__name__}: {lost}", backend=backend)
-    found = by_class(type(error), TABLE) or Unavailable
+    # The SDK's connection error hides what it was.
+    told = error.__cause__ if isinstance(error, openai.APIConnectionError) and error.__cause__ else error
+    found = by_class(type(told), TABLE) or Unavailable
     return found(_describe(error), backend=backend)
 
 

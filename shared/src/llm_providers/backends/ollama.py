@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import httpx
 import numpy as np
-from ollama import AsyncClient, ChatResponse
+from ollama import AsyncClient
 
 from llm_providers.backends._embedders import Embedder, known_embedder
+from llm_providers.backends._lines import lines
 from llm_providers.backends._mapping import inside_stream
 from llm_providers.backends._memo import Memo
 from llm_providers.backends._ollama_chat import context_for, context_tokens, events, to_body
-from llm_providers.backends._ollama_errors import ollama_errors
+from llm_providers.backends._ollama_errors import ollama_errors, rejection
 from llm_providers.backends._pacing import paced
+from llm_providers.backends._tls import trust
 from llm_providers.backends._vectors import unit_rows
 from llm_providers.deadline import Deadline, Timeouts
 from llm_providers.dropin import DropIn
@@ -56,6 +58,7 @@ class OllamaProvider(DropIn):
         with ollama_errors(name):
             self._client = AsyncClient(
                 host=url,
+                verify=trust(),
                 timeout=httpx.Timeout(None, connect=self._timeouts.connect),
                 limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
             )
@@ -81,14 +84,18 @@ class OllamaProvider(DropIn):
     async def _events(self, request: ChatRequest, num_ctx: int) -> AsyncGenerator[ChatEvent, None]:
         body = to_body(request, self.model, num_ctx, self._keep_alive)
         with ollama_errors(self._name):
-            # The client's own `chat` has no `truncate`.
-            answer = await self._client._request(ChatResponse, "POST", "/api/chat", json=body, stream=True)
-            parts = cast(AsyncGenerator[ChatResponse, None], answer)
-            async with aclosing(parts), aclosing(events(parts, request, self._name, self.model)) as stream:
-                yield await anext(stream)
+            # The client's own `chat` knows no `truncate`, and tears lines apart.
+            async with self._client._client.stream("POST", "/api/chat", json=body) as response:
+                if response.is_error:
+                    raise rejection(response.status_code, await response.aread(), response.headers, self._name)
                 with inside_stream(self._name), ollama_errors(self._name):
-                    async for event in stream:
-                        yield event
+                    async with (
+                        aclosing(response.aiter_bytes()) as chunks,
+                        aclosing(lines(chunks)) as parts,
+                        aclosing(events(parts, request, self._name, self.model)) as stream,
+                    ):
+                        async for event in stream:
+                            yield event
 
     async def info(self, deadline: Deadline) -> ModelInfo:
         return ModelInfo(self._name, self.model, await self._limit(self.model, deadline))

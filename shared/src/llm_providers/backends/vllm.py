@@ -12,11 +12,13 @@ import numpy as np
 from openai import AsyncOpenAI, DefaultAioHttpClient
 
 from llm_providers.backends._embedders import Embedder, known_embedder
+from llm_providers.backends._lines import data_lines
 from llm_providers.backends._mapping import inside_stream
 from llm_providers.backends._memo import Memo
-from llm_providers.backends._openai_chat import context_tokens, data_lines, events, to_body
+from llm_providers.backends._openai_chat import context_tokens, events, to_body
 from llm_providers.backends._openai_errors import openai_errors
 from llm_providers.backends._pacing import paced
+from llm_providers.backends._tls import trust
 from llm_providers.backends._vectors import unit_rows
 from llm_providers.deadline import Deadline, Timeouts
 from llm_providers.dropin import DropIn
@@ -64,6 +66,7 @@ class VLLMProvider(DropIn):
         self._embedder = embedder or known_embedder(embed_model)
         # Reads have no time-out of their own: every exchange is paced under the request's deadline.
         self._http = DefaultAioHttpClient(
+            verify=trust(),
             timeout=httpx2.Timeout(None, connect=self._timeouts.connect),
             limits=httpx2.Limits(max_connections=1000, keepalive_expiry=_KEEPALIVE_SECONDS),
         )

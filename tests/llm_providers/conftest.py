@@ -1,0 +1,76 @@
+"""Engines and the providers in front of them."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.register_assert_rewrite("engines.contract")
+
+from collections.abc import AsyncIterator, Iterator  # noqa: E402
+
+from engines import OllamaEngine, OpenAIEngine  # noqa: E402
+from llm_providers import Providers, ProviderSettings, get_provider  # noqa: E402
+from llm_providers.backends.ollama import OllamaProvider  # noqa: E402
+from llm_providers.backends.vllm import VLLMProvider  # noqa: E402
+from llm_providers.deadline import Timeouts  # noqa: E402
+from llm_providers.settings import OllamaSettings, SelectionSettings, VLLMSettings  # noqa: E402
+
+TIMEOUTS = Timeouts(connect=2.0, first_token=5.0, idle=5.0)
+
+
+@pytest.fixture
+def openai_engine() -> Iterator[OpenAIEngine]:
+    with OpenAIEngine() as engine:
+        yield engine
+
+
+@pytest.fixture
+def ollama_engine() -> Iterator[OllamaEngine]:
+    with OllamaEngine() as engine:
+        yield engine
+
+
+@pytest.fixture
+async def vllm(openai_engine: OpenAIEngine) -> AsyncIterator[VLLMProvider]:
+    provider = VLLMProvider(
+        openai_engine.api,
+        "llama3.2",
+        embed_url=openai_engine.api,
+        embed_model="nomic-embed-text",
+        rerank_url=openai_engine.api,
+        rerank_model="llama3.2",
+        timeouts=TIMEOUTS,
+    )
+    yield provider
+    await provider.aclose()
+
+
+@pytest.fixture
+async def ollama(ollama_engine: OllamaEngine) -> AsyncIterator[OllamaProvider]:
+    provider = OllamaProvider(ollama_engine.url, "llama3.2", embed_model="nomic-embed-text", timeouts=TIMEOUTS)
+    yield provider
+    await provider.aclose()
+
+
+@pytest.fixture
+def settings(openai_engine: OpenAIEngine, ollama_engine: OllamaEngine) -> ProviderSettings:
+    return ProviderSettings(
+        selection=SelectionSettings(llm_provider="vllm"),
+        vllm=VLLMSettings(
+            url=openai_engine.api,
+            model="llama3.2",
+            embed_url=openai_engine.api,
+            embed_model="nomic-embed-text",
+            rerank_url=openai_engine.api,
+            rerank_model="llama3.2",
+            fallback=True,
+        ),
+        ollama=OllamaSettings(url=ollama_engine.url),
+    )
+
+
+@pytest.fixture
+async def providers(settings: ProviderSettings) -> AsyncIterator[Providers]:
+    """vLLM for everything it can, Ollama for vision and as the fallback for text."""
+    async with get_provider(settings) as providers:
+        yield providers

@@ -1,0 +1,115 @@
+"""Connect, first token and idle have time-outs of their own; the deadline bounds them all."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from time import monotonic
+
+import pytest
+
+from engines import Engine, Fault, OllamaEngine, OpenAIEngine
+from engines.contract import ask, collect, soon
+from llm_providers import Deadline, OllamaProvider, VLLMProvider
+from llm_providers.deadline import Timeouts
+from llm_providers.errors import DeadlineExceeded, Timeout, Unavailable
+from llm_providers.types import EmbedKind, Started
+
+SHORT = Timeouts(connect=0.2, first_token=0.3, idle=0.2)
+PATHS = {"vllm": "/chat/completions", "ollama": "/api/chat"}
+
+
+async def opened(name: str, url: str, timeouts: Timeouts) -> VLLMProvider | OllamaProvider:
+    if name == "vllm":
+        return VLLMProvider(f"{url}/v1", "llama3.2", embed_url=f"{url}/v1", embed_model="llava", timeouts=timeouts)
+    return OllamaProvider(url, "llama3.2", embed_model="llava", timeouts=timeouts)
+
+
+@pytest.fixture(params=["vllm", "ollama"])
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    kind = OpenAIEngine if request.param == "vllm" else OllamaEngine
+    with kind() as engine:
+        yield engine
+
+
+@pytest.fixture
+async def provider(engine: Engine) -> AsyncIterator[VLLMProvider | OllamaProvider]:
+    provider = await opened("vllm" if isinstance(engine, OpenAIEngine) else "ollama", engine.url, SHORT)
+    yield provider
+    await provider.aclose()
+
+
+async def test_the_first_token_has_its_own(engine: Engine, provider: VLLMProvider | OllamaProvider) -> None:
+    engine.script(Fault.hang(), path=PATHS[provider.name])
+    begun = monotonic()
+    with pytest.raises(Timeout, match="first token"):
+        await collect(provider.chat(ask(), soon()))
+    assert 0.25 < monotonic() - begun < 2
+
+
+async def test_a_pause_between_tokens_has_its_own(engine: Engine, provider: VLLMProvider | OllamaProvider) -> None:
+    engine.script(Fault.hang(after=2), path=PATHS[provider.name])
+    stream = provider.chat(ask(), soon())
+    assert isinstance(await anext(stream), Started)
+    with pytest.raises(Timeout, match="next token"):
+        await collect(stream)
+    seen = engine.requests(PATHS[provider.name])[-1]
+    assert await asyncio.to_thread(seen.finished.wait, 5)
+    assert seen.cancelled
+
+
+async def test_a_slow_stream_that_keeps_coming_is_let_alone(
+    engine: Engine, provider: VLLMProvider | OllamaProvider
+) -> None:
+    engine.answer, engine.delay = lambda _: "word " * 8, 0.1
+    events = await collect(provider.chat(ask(), soon()))
+    assert len(events) == 10
+
+
+async def test_the_deadline_ends_it_all(engine: Engine, provider: VLLMProvider | OllamaProvider) -> None:
+    engine.answer, engine.delay = lambda _: "word " * 100, 0.1
+    begun = monotonic()
+    with pytest.raises(DeadlineExceeded):
+        await collect(provider.chat(ask(max_tokens=100), Deadline.after(0.5)))
+    assert 0.4 < monotonic() - begun < 2
+    seen = engine.requests(PATHS[provider.name])[-1]
+    assert await asyncio.to_thread(seen.finished.wait, 5)
+    assert seen.cancelled
+
+
+async def test_embeddings_too(engine: Engine, provider: VLLMProvider | OllamaProvider) -> None:
+    engine.always(Fault.hang(), path="/embeddings" if provider.name == "vllm" else "/api/embed")
+    with pytest.raises(Timeout):
+        await provider.embed(["a"], EmbedKind.QUERY, soon())
+    with pytest.raises(DeadlineExceeded):
+        await provider.embed(["a"], EmbedKind.QUERY, Deadline.after(0.1))
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port that takes no connection and refuses none: its backlog is full."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        port = listener.getsockname()[1]
+        waiting = []
+        for _ in range(8):
+            client = socket.socket()
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", port))
+            waiting.append(client)
+        yield port
+        for client in waiting:
+            client.close()
+
+
+@pytest.mark.parametrize("name", ["vllm", "ollama"])
+async def test_connecting_has_its_own(name: str, silent_port: int) -> None:
+    provider = await opened(name, f"http://127.0.0.1:{silent_port}", Timeouts(connect=0.2, first_token=30, idle=30))
+    begun = monotonic()
+    with pytest.raises(Unavailable) as caught:
+        await collect(provider.chat(ask(), soon()))
+    assert type(caught.value) is Timeout
+    assert monotonic() - begun < 5
+    await provider.aclose()
