@@ -8,16 +8,18 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
+import structlog
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, field_serializer
 from sqlalchemy import JSON, ColumnElement, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from llm_providers.errors import DeadlineExceeded, Unavailable
 from service_kit.auth import Principal, User
 from service_kit.database import Database
 from service_kit.durable import Durable
-from service_kit.errors import Conflict, NotFound
+from service_kit.errors import Conflict, NotFound, UpstreamUnavailable
 from service_kit.pages import Cursor, Limit, Page, decode, page
 from service_kit.sse import EventStream, encode
 
@@ -25,6 +27,9 @@ QUEUED, RUNNING, READY, FAILED, CANCELLED = "queued", "running", "ready", "faile
 OPEN = (QUEUED, RUNNING)
 Status: TypeAlias = Literal["queued", "running", "ready", "failed", "cancelled"]
 _WATCH_SECONDS = 0.25
+_LONGEST_WAIT = 30.0
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
 
 
 def now() -> datetime:
@@ -141,6 +146,20 @@ class Jobs(Generic[J]):
             raise Conflict(f"this job is {job.status} already")
         await self.stop(job_id)
         return await self.get(job_id, principal)
+
+    async def patiently(self, job_id: str, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Try until the attempt does not fail for lack of a peer; meanwhile the job says what it waits for."""
+        wait = 0.5
+        while True:
+            try:
+                return await attempt()
+            except (Unavailable, DeadlineExceeded, UpstreamUnavailable) as error:
+                log.warning("job waits", job=job_id, error=type(error).__name__, seconds=wait)
+                async with self._database.writing() as session:
+                    mine = update(self._table).where(self._table.id == job_id)
+                    await session.execute(mine.values(waiting_for=str(error)[:500]))
+                await asyncio.sleep(max(wait, min(error.retry_after or 0, _LONGEST_WAIT)))
+                wait = min(wait * 2, _LONGEST_WAIT)
 
     async def stop(self, job_id: str) -> None:
         """Cancel the job if it is open."""

@@ -101,6 +101,7 @@ def _assemble(
     answerer = Answerer(providers.text, retriever, top_k=settings.top_k, max_tokens=settings.max_answer_tokens)
     ingestion = Ingestion(
         database,
+        jobs,
         originals,
         DocProcessor(client, settings.doc_processor_url, keys.service_token()),
         lambda: Chunker(settings.chunk_tokens, settings.chunk_overlap_tokens),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import aclosing
 from time import monotonic
 from typing import Any
@@ -13,7 +13,6 @@ from sqlalchemy import delete, func, insert, select, update
 
 from llm_providers.base import EmbeddingProvider
 from llm_providers.deadline import Deadline
-from llm_providers.errors import DeadlineExceeded, Unavailable
 from llm_providers.types import EmbedKind
 from rag_service.chunking import Chunker, Piece
 from rag_service.keyword import KeywordIndex
@@ -22,8 +21,8 @@ from rag_service.tables import Chunk, Document, Job, PageText
 from rag_service.vectors import VectorIndex
 from service_kit.database import Database
 from service_kit.durable import Task
-from service_kit.errors import Conflict, InvalidInput, UpstreamUnavailable, problem
-from service_kit.jobs import CANCELLED, FAILED, QUEUED, READY, RUNNING
+from service_kit.errors import Conflict, InvalidInput, problem
+from service_kit.jobs import CANCELLED, FAILED, QUEUED, READY, RUNNING, Jobs
 from service_kit.originals import Originals
 from service_kit.processor import DocProcessor, ProcessedHead, ProcessedPage
 
@@ -31,7 +30,6 @@ log = structlog.get_logger(__name__)
 _EMBED_BATCH = 64
 _EMBED_SECONDS = 120
 _PAGE_BATCH_SECONDS = 0.3
-_LONGEST_WAIT = 30.0
 
 
 class NoText(InvalidInput):
@@ -46,6 +44,7 @@ class Ingestion:
     def __init__(
         self,
         database: Database,
+        jobs: Jobs[Job],
         originals: Originals,
         processor: DocProcessor,
         chunker: Callable[[], Chunker],
@@ -55,6 +54,7 @@ class Ingestion:
         spaces: SpaceGuard,
     ) -> None:
         self._database = database
+        self._jobs = jobs
         self._originals = originals
         self._processor = processor
         self._make_chunker = chunker
@@ -73,7 +73,7 @@ class Ingestion:
     async def parse(self, job_id: str) -> None:
         """Store the text of each page; pages stored before a restart are not read again."""
         document = await self._begin(job_id, "parsing")
-        await self._patiently(job_id, lambda: self._parse(job_id, document))
+        await self._jobs.patiently(job_id, lambda: self._parse(job_id, document))
 
     async def _parse(self, job_id: str, document: Document) -> None:
         async with self._database.reading() as session:
@@ -137,7 +137,7 @@ class Ingestion:
     async def embed(self, job_id: str) -> None:
         """Make the vectors that are missing, batch by batch; waits for as long as the model server is away."""
         document = await self._begin(job_id, "embedding")
-        while await self._patiently(job_id, lambda: self._embed_batch(job_id, document)):
+        while await self._jobs.patiently(job_id, lambda: self._embed_batch(job_id, document)):
             pass
 
     async def _embed_batch(self, job_id: str, document: Document) -> bool:
@@ -199,18 +199,6 @@ class Ingestion:
             if job.kind == "ingest":
                 document.status = RUNNING
         return document
-
-    async def _patiently(self, job_id: str, attempt: Callable[[], Awaitable[Any]]) -> Any:
-        """Try until the attempt's failure is not for lack of a peer; the job says what it waits for."""
-        wait = 0.5
-        while True:
-            try:
-                return await attempt()
-            except (Unavailable, DeadlineExceeded, UpstreamUnavailable) as error:
-                log.warning("ingestion waits", job=job_id, error=type(error).__name__, seconds=wait)
-                await self._set_job(job_id, waiting_for=str(error)[:500])
-                await asyncio.sleep(max(wait, min(error.retry_after or 0, _LONGEST_WAIT)))
-                wait = min(wait * 2, _LONGEST_WAIT)
 
     async def _set_job(self, job_id: str, **values: Any) -> None:
         async with self._database.writing() as session:

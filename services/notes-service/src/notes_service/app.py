@@ -1,0 +1,72 @@
+"""The notes-service, put together: the only module that sees its concrete parts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import httpx2
+from fastapi import FastAPI
+
+from llm_providers.deadline import Deadline
+from llm_providers.providers import Providers
+from llm_providers.types import Role
+from notes_service.making import Making
+from notes_service.notes import Notes, mark_stopped, visible
+from notes_service.routes import job_router, router
+from notes_service.settings import NotesSettings
+from notes_service.state import State
+from notes_service.tables import Job
+from notes_service.writer import Writer
+from service_kit import providers as provider_kit
+from service_kit.app import create_app
+from service_kit.database import Database
+from service_kit.durable import Durable
+from service_kit.health import Check
+from service_kit.jobs import Jobs
+from service_kit.originals import Originals
+from service_kit.processor import DocProcessor
+
+REQUIRED = {Role.TEXT}
+_INFO_SECONDS = 30
+
+
+def create(settings: NotesSettings, shared: Providers | None = None, durable: Durable | None = None) -> FastAPI:
+    """Make the service; a process of several services hands in the providers and the job engine that they share.
+
+    A job engine that is handed in is launched by whoever made it, once all services have added their tasks.
+    """
+    engine = durable or Durable.sqlite(settings.data_dir.resolve() / "notes-jobs.db", "notes-service")
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
+        async with AsyncExitStack() as stack:
+            providers = await stack.enter_async_context(provider_kit.opened(app, shared, REQUIRED))
+            database = Database.beside(settings.data_dir, "notes", settings.notes_database_url)
+            stack.push_async_callback(database.aclose)
+            await database.migrate("notes_service")
+            client = await stack.enter_async_context(httpx2.AsyncClient())
+            originals = Originals(settings.data_dir / "note-originals")
+            jobs = Jobs(database, engine, Job, visible, mark_stopped)
+
+            async def context_tokens() -> int:
+                return (await providers.text.info(Deadline.after(_INFO_SECONDS))).context_tokens
+
+            processor = DocProcessor(client, settings.doc_processor_url, app.state.keys.service_token())
+            writer = Writer(providers.text, settings.note_answer_tokens)
+            making = Making(database, jobs, originals, processor, writer, context_tokens, settings)
+            app.state.notes = State(Notes(database, originals, jobs), jobs)
+            app.state.health.checks.append(Check("database", database.check))
+            engine.add(making.task(), resume=jobs.start_forgotten)
+            if durable is None:
+                stack.push_async_callback(engine.aclose)
+                await engine.launch()
+            yield
+
+    return create_app(
+        name="notes-service",
+        description="Raw text in, structured notes out.",
+        settings=settings,
+        routers=(router, job_router, provider_kit.router),
+        lifespan=lifespan,
+    )

@@ -1,0 +1,68 @@
+"""What a model is asked for: the schema of a note's draft, and the words that go with it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Kind: TypeAlias = Literal["meeting", "lecture", "research", "general"]
+Quote = Annotated[str, Field(description="The sentence of the text that says so, word for word", max_length=1000)]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class DraftItem(Strict):
+    """A point and the sentence it rests on."""
+
+    text: str = Field(description="The point, in a sentence of your own", max_length=1000)
+    quote: Quote
+
+
+class DraftAction(DraftItem):
+    """A task; owner and due date only as the text has them."""
+
+    owner: str | None = Field(description="Who does it, as named in the text; null if nobody is named", max_length=200)
+    due: str | None = Field(description="When it is due, as the text says it; null if it does not", max_length=200)
+
+
+class Draft(Strict):
+    """What a model makes of one stretch of text."""
+
+    title: str = Field(description="A title of at most twelve words", max_length=200)
+    summary: str = Field(description="Three sentences that sum the text up", max_length=3000)
+    decisions: list[DraftItem] = Field(description="What was decided; empty if nothing was", max_length=20)
+    action_items: list[DraftAction] = Field(description="Who has to do what; empty if nobody has", max_length=30)
+    key_points: list[DraftItem] = Field(description="The most important points", max_length=12)
+    tags: list[str] = Field(description="Three to six words that the text is about", max_length=8)
+
+
+class Overview(Strict):
+    """What a model makes of the summaries of all stretches."""
+
+    title: str = Field(description="A title of at most twelve words", max_length=200)
+    summary: str = Field(description="Three to five sentences that sum the text up", max_length=4000)
+
+
+_LOOK_FOR: dict[Kind, str] = {
+    "meeting": "It is a meeting: take care of decisions and of who promised what by when.",
+    "lecture": "It is a lecture: take care of definitions, results and examples.",
+    "research": "It is a research text: take care of the question, the method, the findings and their limits.",
+    "general": "Take care of what a reader would want to find again.",
+}
+_RULES = (
+    "You turn a text into a structured note, in the language of the text. Use only what the text says. Every point quotes "
+    "one sentence of the text word for word. Owners and due dates stand in the text or are null. What the text does not "
+    "hold stays empty."
+)
+
+
+def instructions(kind: Kind) -> str:
+    return f"{_RULES} {_LOOK_FOR[kind]}"
+
+
+def schema(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the JSON Schema that is sent along; what only our validation needs is left out."""
+    return model.model_json_schema()

@@ -1,0 +1,205 @@
+"""Making a note as a durable job: read the file, split, draft each part, join. Each step may be run again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from functools import partial
+from typing import Any, TypeVar
+
+import structlog
+from pydantic import BaseModel
+from sqlalchemy import delete, func, select, update
+
+from llm_providers.deadline import Deadline
+from notes_service.draft import Draft, Overview, instructions
+from notes_service.grounding import Content, ground, merge
+from notes_service.settings import NotesSettings
+from notes_service.splitting import split
+from notes_service.tables import Job, Note, Part
+from notes_service.writer import InvalidOutput, Writer, Written
+from service_kit.database import Database
+from service_kit.durable import Task
+from service_kit.errors import Conflict, InvalidInput, problem
+from service_kit.jobs import CANCELLED, FAILED, OPEN, READY, RUNNING, Jobs
+from service_kit.originals import Originals
+from service_kit.processor import DocProcessor, ProcessedPage
+
+log = structlog.get_logger(__name__)
+M = TypeVar("M", bound=BaseModel)
+
+
+class NoText(InvalidInput):
+    """Nothing can be read in the document."""
+
+    type = "no-text"
+
+
+class Making:
+    """The steps of one job; the rows say what is done."""
+
+    def __init__(
+        self,
+        database: Database,
+        jobs: Jobs[Job],
+        originals: Originals,
+        processor: DocProcessor,
+        writer: Writer,
+        context_tokens: Callable[[], Awaitable[int]],
+        settings: NotesSettings,
+    ) -> None:
+        self._database = database
+        self._jobs = jobs
+        self._originals = originals
+        self._processor = processor
+        self._writer = writer
+        self._context_tokens = context_tokens
+        self._settings = settings
+
+    def task(self) -> Task:
+        return Task(
+            "note", (self.read, self.divide, self.draft, self.join), self.failed, self._settings.note_concurrency
+        )
+
+    async def read(self, job_id: str) -> None:
+        """Turn a file into the note's source text; raises `NoText` if there is none."""
+        note = await self._begin(job_id, "reading")
+        if note.source_text is None and note.source_sha256 is not None:
+            path, name = self._originals.path(note.source_sha256), note.source_name
+
+            async def pages() -> list[str]:
+                async with aclosing(self._processor.process(path, name)) as events:
+                    return [event.text async for event in events if isinstance(event, ProcessedPage)]
+
+            text = "\n\n".join(await self._jobs.patiently(job_id, pages)).strip()
+            if not text:
+                raise NoText("no text was found in this file")
+            await self._set(Note, note.id, source_text=text)
+
+    async def divide(self, job_id: str) -> None:
+        """Cut the text into parts that the model's context has room for."""
+        note = await self._begin(job_id, "dividing")
+        context = await self._jobs.patiently(job_id, self._context_tokens)
+        room = min(self._settings.note_part_tokens, max(256, (context - self._settings.note_answer_tokens) // 2))
+        text = note.source_text or ""
+        spans = await asyncio.to_thread(lambda: list(split(text, room)))
+        async with self._database.writing() as session:
+            await session.execute(delete(Part).where(Part.note_id == note.id))
+            for ordinal, (start, end) in enumerate(spans):
+                session.add(Part(note_id=note.id, ordinal=ordinal, start=start, end=end, draft=None))
+            await session.execute(update(Job).where(Job.id == job_id).values(parts_total=len(spans), parts_done=0))
+
+    async def draft(self, job_id: str) -> None:
+        """Let the model read the parts that it has not read yet."""
+        note = await self._begin(job_id, "drafting")
+        async with self._database.reading() as session:
+            waiting = select(Part).where(Part.note_id == note.id, Part.draft.is_(None)).order_by(Part.ordinal)
+            parts = list(await session.scalars(waiting))
+        for part in parts:
+            draft = await self._jobs.patiently(job_id, partial(self._draft, note, part))
+            async with self._database.writing() as session:
+                mine = (Part.note_id == note.id) & (Part.ordinal == part.ordinal)
+                await session.execute(update(Part).where(mine).values(draft=draft))
+                drafted = select(func.count()).where(Part.note_id == note.id, Part.draft.is_not(None))
+                changes = {"parts_done": drafted.scalar_subquery(), "waiting_for": None}
+                await session.execute(update(Job).where(Job.id == job_id).values(changes))
+
+    async def _draft(self, note: Note, part: Part) -> dict[str, Any]:
+        """Return what is stored of a part: its grounded content, or the reason why there is none."""
+        text = note.source_text or ""
+        rules = instructions(note.kind)  # type: ignore[arg-type]
+        try:
+            written = await self._write(Draft, rules, note.source_name, text[part.start : part.end])
+        except InvalidOutput as error:
+            return {"failed": str(error)}
+        grounded = await asyncio.to_thread(ground, written.value, text, part.start, part.end)
+        warnings = list(written.warnings)
+        if grounded.dropped:
+            warnings.append(f"{grounded.dropped} points were left out: what they quote is not in the text")
+        warnings += [f"{cleared} was left out: the text does not say so" for cleared in grounded.cleared]
+        return {
+            "title": written.value.title,
+            "content": grounded.content.model_dump(),
+            "complete": written.complete,
+            "warnings": warnings,
+            "by": [written.backend, written.model, written.extractive],
+        }
+
+    async def join(self, job_id: str) -> None:
+        """Join the parts' drafts into the note; raises `InvalidOutput` if no part could be drafted."""
+        note = await self._begin(job_id, "joining")
+        async with self._database.reading() as session:
+            rows = await session.scalars(select(Part.draft).where(Part.note_id == note.id).order_by(Part.ordinal))
+            drafts = [draft for draft in rows if draft is not None]
+        good = [draft for draft in drafts if "failed" not in draft]
+        if not good:
+            raise InvalidOutput(drafts[0]["failed"] if drafts else "nothing was drafted")
+        warnings = [warning for draft in good for warning in draft["warnings"]]
+        warnings += [f"a part was not read: {draft['failed']}" for draft in drafts if "failed" in draft]
+        content, title = merge([Content.model_validate(draft["content"]) for draft in good]), good[0]["title"]
+        if len(good) > 1:
+            overview = await self._jobs.patiently(job_id, lambda: self._overview(note, content.summary))
+            if overview is None:
+                warnings.append("the summary is the parts' summaries, one after the other")
+            else:
+                title, content.summary = overview.title, overview.summary
+        backend, model, extractive = good[0]["by"]
+        values = {
+            "title": title.strip() or note.source_name,
+            "content": content.model_dump(),
+            "words": searchable(title, content),
+            "incomplete": len(good) < len(drafts) or not all(draft["complete"] for draft in good),
+            "warnings": warnings,
+            "provider": backend,
+            "model": model,
+            "extractive": extractive,
+            "status": READY,
+        }
+        async with self._database.writing() as session:
+            job = await session.get_one(Job, job_id)
+            if job.status != RUNNING:
+                raise Conflict(f"this job is {job.status}")
+            job.status, job.stage, job.waiting_for = READY, "done", None
+            await session.execute(update(Note).where(Note.id == note.id).values(**values))
+        log.info("note ready", note=note.id, parts=len(drafts), incomplete=values["incomplete"])
+
+    async def _overview(self, note: Note, summaries: str) -> Overview | None:
+        try:
+            return (await self._write(Overview, instructions(note.kind), note.source_name, summaries)).value  # type: ignore[arg-type]
+        except InvalidOutput:
+            return None
+
+    async def _write(self, model: type[M], rules: str, title: str, text: str) -> Written[M]:
+        deadline = Deadline.after(self._settings.note_timeout_seconds)
+        return await self._writer.write(model, rules, title, text, deadline)
+
+    async def failed(self, job_id: str, error: Exception) -> None:
+        """Record why; the note stays, with its text, so that nothing that was accepted is lost."""
+        async with self._database.writing() as session:
+            job = await session.get(Job, job_id)
+            if job is None or job.status == CANCELLED:
+                return
+            job.status, job.waiting_for, job.error = FAILED, None, problem(error)
+            await session.execute(update(Note).where(Note.id == job.note_id).values(status=FAILED))
+
+    async def _begin(self, job_id: str, stage: str) -> Note:
+        async with self._database.writing() as session:
+            job = await session.get_one(Job, job_id)
+            if job.status not in OPEN:
+                raise Conflict(f"this job is {job.status}")
+            job.status, job.stage = RUNNING, stage
+            note = await session.get_one(Note, job.note_id)
+            note.status = RUNNING
+        return note
+
+    async def _set(self, table: type[Note | Job], identity: str, **values: Any) -> None:
+        async with self._database.writing() as session:
+            await session.execute(update(table).where(table.id == identity).values(**values))
+
+
+def searchable(title: str, content: Content) -> str:
+    """Return what a search for a note looks in, lower-cased."""
+    points = [*content.key_points, *content.decisions, *content.action_items]
+    owners = [action.owner for action in content.action_items if action.owner]
+    return "\n".join([title, content.summary, *(point.text for point in points), *owners, *content.tags]).lower()

@@ -1,0 +1,18 @@
+"""The notes-service's settings; upper-case field names are its environment variables."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from service_kit.settings import ServiceSettings
+
+
+class NotesSettings(ServiceSettings):
+    """Settings of the notes-service."""
+
+    notes_database_url: str | None = Field(None, description="SQL database of the notes; SQLite in DATA_DIR if not set")
+    doc_processor_url: str = Field("http://localhost:8003", description="Where the doc-processor listens")
+    note_part_tokens: int = Field(6000, ge=256, description="Longest stretch of text that the model reads at once")
+    note_answer_tokens: int = Field(2000, ge=128, description="Longest note of one stretch")
+    note_timeout_seconds: float = Field(300, gt=0, description="Time budget of one stretch, repair included")
+    note_concurrency: int = Field(2, ge=1, le=16, description="Notes made at the same time")

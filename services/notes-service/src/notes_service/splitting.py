@@ -1,0 +1,40 @@
+"""Cuts a long text into stretches that a model can read at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from llm_providers.tokens import estimate_tokens
+
+
+def split(text: str, tokens: int) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of stretches of at most `tokens` estimated tokens that cover the text, at the best boundary."""
+    start = 0
+    while start < len(text):
+        end = _reach(text, start, tokens)
+        if end < len(text):
+            end = _boundary(text, start, end)
+        yield start, end
+        start = end
+
+
+def _reach(text: str, start: int, tokens: int) -> int:
+    """Return the furthest end that fits, to within a few tokens (bisection: an estimate only grows with its text)."""
+    low, high = start + 1, min(len(text), start + tokens * 12)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if estimate_tokens(text[start:middle]) <= tokens:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _boundary(text: str, start: int, end: int) -> int:
+    """Return the last paragraph, line, sentence or word boundary in the second half of the stretch."""
+    for pattern in (r"\n\s*\n", r"\n", r"(?<=[.!?…。])\s+", r"\s+"):
+        cuts = [match.end() for match in re.finditer(pattern, text[start:end])]
+        if cuts and cuts[-1] > (end - start) // 2:
+            return start + cuts[-1]
+    return end

@@ -1,0 +1,61 @@
+"""The notes-service's rows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import JSON, ForeignKey
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from service_kit.jobs import QUEUED, JobColumns, now
+
+
+class Base(DeclarativeBase):
+    type_annotation_map: ClassVar = {dict[str, Any]: JSON, list[Any]: JSON}
+
+
+class Note(Base):
+    """A structured note and the text it was made of; `words` is what a search looks in."""
+
+    __tablename__ = "notes"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str] = mapped_column(index=True)
+    kind: Mapped[str]
+    status: Mapped[str] = mapped_column(default=QUEUED)
+    revision: Mapped[int] = mapped_column(default=1)
+    title: Mapped[str] = mapped_column(default="")
+    content: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    words: Mapped[str] = mapped_column(default="")
+    incomplete: Mapped[bool] = mapped_column(default=False)
+    warnings: Mapped[list[Any]] = mapped_column(default=list)
+    provider: Mapped[str] = mapped_column(default="")
+    model: Mapped[str] = mapped_column(default="")
+    extractive: Mapped[bool] = mapped_column(default=False)
+    source_name: Mapped[str]
+    source_sha256: Mapped[str | None]
+    source_text: Mapped[str | None]
+    job_id: Mapped[str]
+    created: Mapped[datetime] = mapped_column(default=now)
+    updated: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+
+
+class Part(Base):
+    """A stretch of a long text; `draft` once the model has read it."""
+
+    __tablename__ = "parts"
+    note_id: Mapped[str] = mapped_column(ForeignKey("notes.id", ondelete="CASCADE"), primary_key=True)
+    ordinal: Mapped[int] = mapped_column(primary_key=True)
+    start: Mapped[int]
+    end: Mapped[int]
+    draft: Mapped[dict[str, Any] | None]
+
+
+class Job(JobColumns, Base):
+    """The making of a note: parts read, of how many."""
+
+    __tablename__ = "jobs"
+    note_id: Mapped[str]
+    owner: Mapped[str]
+    parts_done: Mapped[int] = mapped_column(default=0)
+    parts_total: Mapped[int | None]

@@ -1,0 +1,119 @@
+"""Asks a model for JSON of a schema: validated, repaired once, salvaged when it was cut off, never guessed."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
+
+from llm_providers.base import LLMProvider
+from llm_providers.deadline import Deadline
+from llm_providers.types import ChatRequest, Done, Message, Source, Started, Token
+from notes_service.draft import schema
+from service_kit.errors import ServiceError
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Written(Generic[M]):
+    """A valid result; `complete` is false if the model stopped early or did not see all."""
+
+    value: M
+    complete: bool
+    backend: str
+    model: str
+    extractive: bool
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    text: str
+    started: Started
+    done: Done
+
+
+class InvalidOutput(ServiceError):
+    """The model did not write what it was asked for."""
+
+    status = 502
+    type = "invalid-model-output"
+
+
+class Writer:
+    """Makes values of pydantic models out of text, by whatever provider serves text."""
+
+    def __init__(self, chat: LLMProvider, max_tokens: int) -> None:
+        self._chat = chat
+        self._max_tokens = max_tokens
+
+    async def write(self, model: type[M], rules: str, title: str, text: str, deadline: Deadline) -> Written[M]:
+        """Return a value of `model` made of `text`.
+
+        Raises `InvalidOutput` if the model's second try is not valid either, and what the provider raises.
+        """
+        ask = (Message("system", rules), Message("user", "Make the note.", sources=(Source("text", title, text),)))
+        reply = await self._ask(model, ask, deadline)
+        try:
+            return self._read(model, reply)
+        except ValidationError as error:
+            faults = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:8])
+        complaint = f"That is not valid: {faults}. Reply with the whole corrected JSON only."
+        again = await self._ask(model, (*ask, Message("assistant", reply.text), Message("user", complaint)), deadline)
+        try:
+            return self._read(model, again)
+        except ValidationError as error:
+            raise InvalidOutput("the model's output does not fit the note's schema, nor did its second try") from error
+
+    def _read(self, model: type[M], reply: _Reply) -> Written[M]:
+        cut = reply.done.finish_reason == "length"
+        try:
+            given = from_json(_unfenced(reply.text), allow_partial=cut)
+        except ValueError:
+            given = None
+        value = model.model_validate(_padded(model, given) if cut else given)
+        complete = not cut and not reply.done.warnings
+        started = reply.started
+        return Written(value, complete, started.backend, started.model, started.extractive, reply.done.warnings)
+
+    async def _ask(self, model: type[M], messages: tuple[Message, ...], deadline: Deadline) -> _Reply:
+        request = ChatRequest(messages, self._max_tokens, temperature=0.0, json_schema=schema(model))
+        pieces: list[str] = []
+        started, done = Started("", ""), Done("stop")
+        async with aclosing(self._chat.chat(request, deadline)) as events:
+            async for event in events:
+                match event:
+                    case Token():
+                        pieces.append(event.text)
+                    case Started():
+                        started = event
+                    case Done():
+                        done = event
+        return _Reply("".join(pieces), started, done)
+
+
+def _unfenced(text: str) -> str:
+    text = text.strip()
+    return (
+        text.removeprefix("```json").removeprefix("```").removesuffix("```").strip() if text.startswith("```") else text
+    )
+
+
+def _padded(model: type[BaseModel], given: Any) -> Any:
+    """Give what a cut-off answer lacks its empty value, and drop its unfinished last items."""
+    if not isinstance(given, dict):
+        return given
+    empty: dict[str, Any] = {}
+    for name, known in model.model_fields.items():
+        empty[name] = [] if str(known.annotation).startswith("list") else ""
+    kept = dict(given)
+    for name, value in given.items():
+        if isinstance(value, list) and value and isinstance(value[-1], dict):
+            widest = max(len(item) for item in value if isinstance(item, dict))
+            if len(value[-1]) < widest or len(value) == 1:
+                kept[name] = value[:-1]
+    return {**empty, **kept}
