@@ -86,7 +86,7 @@ class OllamaEngine(Engine):
             return web.Response(text='{"embeddings": [[', content_type="application/json")
         texts = seen.body["input"]
         texts = [texts] if isinstance(texts, str) else texts
-        limit = min(self.context, seen.body.get("options", {}).get("num_ctx", self.context))
+        limit = min(self.context, (seen.body.get("options") or {}).get("num_ctx") or self.context)
         if any(answers.count_tokens(text) > limit for text in texts):
             if seen.body.get("truncate", True) is False:
                 return self.refuse(400, "the input length exceeds the context length")
@@ -110,7 +110,7 @@ class OllamaEngine(Engine):
         model, options = body.get("model", ""), body.get("options") or {}
         if not self.knows(model):
             return self.refuse(404, f"model '{model}' not found")
-        limit = min(self.context, options.get("num_ctx", self.context))
+        limit = min(self.context, options.get("num_ctx") or self.context)
         if answers.count_tokens(prompt) > limit and body.get("truncate", True) is False:
             return self.refuse(400, "the input length exceeds the context length")
         if fault is not None and fault.kind == "truncated":
@@ -119,7 +119,8 @@ class OllamaEngine(Engine):
         schema = body.get("format")
         text = answers.json_answer(schema, prompt) if isinstance(schema, dict) else self.answer(prompt)
         parts = answers.pieces(text)
-        allowed = options.get("num_predict", -1)
+        allowed = options.get("num_predict")
+        allowed = -1 if allowed is None else allowed
         reason = "length" if 0 <= allowed < len(parts) else "stop"
         parts = parts[:allowed] if allowed >= 0 else parts
         last = wrap("") | {

@@ -1,0 +1,75 @@
+"""What is particular to vLLM: one server per role, usage in a last chunk without choices."""
+
+from __future__ import annotations
+
+import pytest
+
+from engines import Fault, OpenAIEngine
+from engines.contract import SCHEMA, ask, assert_whole, collect, soon
+from llm_providers import VLLMProvider
+from llm_providers.errors import InvalidResponse, NotConfigured
+from llm_providers.types import ChatRequest, EmbedKind, Message, Source
+
+JPEG = b"\xff\xd8\xff\xe0" + bytes(20)
+
+
+async def test_what_is_asked_for_arrives(vllm: VLLMProvider, openai_engine: OpenAIEngine) -> None:
+    request = ChatRequest(
+        (Message("system", "Be brief."), Message("user", "What is it?", (Source("1", "t", "x"),), (JPEG,))),
+        max_tokens=33,
+        temperature=0.7,
+        stop=("END",),
+        seed=7,
+        json_schema=SCHEMA,
+    )
+    assert_whole(await collect(vllm.chat(request, soon())))
+    body = openai_engine.requests("/chat/completions")[-1].body
+    assert (body["max_tokens"], body["temperature"], body["stop"], body["seed"]) == (33, 0.7, ["END"], 7)
+    assert body["response_format"]["json_schema"]["schema"] == SCHEMA
+    assert body["stream_options"] == {"include_usage": True}
+    assert body["messages"][0] == {"role": "system", "content": "Be brief."}
+    image, text = body["messages"][1]["content"]
+    assert image["image_url"]["url"].startswith("data:image/jpeg;base64,/9j/")
+    assert '<source label="1" title="t">' in text["text"]
+
+
+async def test_usage_is_the_engines_own_count(vllm: VLLMProvider) -> None:
+    done = assert_whole(await collect(vllm.chat(ask("one two three"), soon())))
+    assert (done.usage.prompt_tokens, done.usage.estimated) == (3, False)
+
+
+async def test_the_key_is_sent_and_a_server_without_one_does_not_mind(openai_engine: OpenAIEngine) -> None:
+    openai_engine.api_key = "secret"
+    provider = VLLMProvider(openai_engine.api, "llama3.2", api_key="secret")
+    assert_whole(await collect(provider.chat(ask(), soon())))
+    await provider.aclose()
+
+
+async def test_each_role_has_its_own_server(openai_engine: OpenAIEngine) -> None:
+    with OpenAIEngine() as other:
+        provider = VLLMProvider(openai_engine.api, "llama3.2", embed_url=other.api, embed_model="nomic-embed-text")
+        await collect(provider.chat(ask(), soon()))
+        await provider.embed(["a"], EmbedKind.QUERY, soon())
+        assert [seen.path for seen in openai_engine.seen] == ["/v1/chat/completions"]
+        assert [seen.path for seen in other.seen] == ["/v1/embeddings"]
+        assert other.seen[0].body["input"] == ["search_query: a"]
+        with pytest.raises(NotConfigured, match="VLLM_RERANK_URL"):
+            await provider.rerank("a", ["b"], 1, soon())
+        await provider.aclose()
+
+
+@pytest.mark.parametrize("path", ["/embeddings", "/rerank"])
+async def test_malformed_answers_are_no_answers(vllm: VLLMProvider, openai_engine: OpenAIEngine, path: str) -> None:
+    openai_engine.script(Fault.malformed(), path=path)
+    with pytest.raises(InvalidResponse):
+        await (vllm.embed(["a"], EmbedKind.QUERY, soon()) if "emb" in path else vllm.rerank("a", ["b"], 1, soon()))
+    assert (await vllm.rerank("a", ["a"], 1, soon()))[0].index == 0
+
+
+async def test_the_providers_other_servers_stay_open_when_one_is_gone(openai_engine: OpenAIEngine) -> None:
+    provider = VLLMProvider("http://127.0.0.1:9/v1", "m", embed_url=openai_engine.api, embed_model="llava")
+    with pytest.raises(Exception, match="connect"):
+        await collect(provider.chat(ask(), soon()))
+    assert (await provider.embed(["a"], EmbedKind.QUERY, soon())).shape == (1, 64)
+    await provider.aclose()
+    await provider.aclose()
