@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
 from doc_processor.ocr.prepare import MAX_PIXELS
 from doc_processor.parsers.base import Limits, Note, PageText, Upload
-from doc_processor.refusals import ImageTooLarge, TooManyPages, Unreadable
+from doc_processor.refusals import ImageTooLarge, Refusal, TooManyPages, Unreadable
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -24,8 +24,9 @@ _DRAFT_FACTOR = 4
 class Frames:
     """An open picture; the first frame was decoded already, which proves that it can be."""
 
-    def __init__(self, image: Picture, limits: Limits) -> None:
+    def __init__(self, image: Picture, file: BinaryIO, limits: Limits) -> None:
         self._image = image
+        self._file = file
         self._limits = limits
         self.pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
         self.warnings: tuple[Note, ...] = ()
@@ -47,22 +48,33 @@ class Frames:
 
     def close(self) -> None:
         self._image.close()
+        self._file.close()
 
 
 def parse(upload: Upload, limits: Limits) -> Frames:
     # Sizes are checked here, before anything is decoded; Pillow's own limit only warns.
     Image.MAX_IMAGE_PIXELS = None
+    file = upload.path.open("rb")
     try:
-        image = Image.open(upload.path, formats=_FORMATS)
-        frames = Frames(image, limits)
-        if frames.pages > limits.max_pages:
-            raise TooManyPages(f"the picture has {frames.pages} frames; at most {limits.max_pages} are read")
-        _check(image, limits)
-        image.load()
+        return _open(file, limits)
     except _DAMAGE as error:
+        file.close()
         raise Unreadable("the file is not a readable picture: it is damaged or cut short") from error
     except MemoryError as error:
+        file.close()
         raise ImageTooLarge("decoding the picture takes more memory than a worker may use") from error
+    except Refusal:
+        file.close()
+        raise
+
+
+def _open(file: BinaryIO, limits: Limits) -> Frames:
+    image = Image.open(file, formats=_FORMATS)
+    frames = Frames(image, file, limits)
+    if frames.pages > limits.max_pages:
+        raise TooManyPages(f"the picture has {frames.pages} frames; at most {limits.max_pages} are read")
+    _check(image, limits)
+    image.load()
     return frames
 
 

@@ -6,7 +6,7 @@ import datetime as dt
 import re
 import warnings as python_warnings
 import zipfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from openpyxl import load_workbook
 
@@ -26,9 +26,9 @@ _UNCALCULATED = re.compile(rb"(</f>|<f[^>]*/>)\s*(<v\s*/>|<v></v>|</c>)")
 class Sheets:
     """An open workbook; sheets are read one at a time."""
 
-    def __init__(self, workbook: Workbook, upload: Upload, limits: Limits) -> None:
+    def __init__(self, workbook: Workbook, file: BinaryIO, limits: Limits) -> None:
         self._workbook = workbook
-        self._upload = upload
+        self._file = file
         self._limits = limits
         self._sheets = workbook.worksheets
         self.warnings: tuple[Note, ...] = ()
@@ -76,26 +76,36 @@ class Sheets:
         path = getattr(self._sheets[number - 1], "_worksheet_path", None)
         if path is None:
             return 0
-        with zipfile.ZipFile(self._upload.path) as archive:
+        with zipfile.ZipFile(self._file) as archive:
             return len(_UNCALCULATED.findall(archive.read(path)))
 
     def close(self) -> None:
         self._workbook.close()
+        self._file.close()
 
 
 def parse(upload: Upload, limits: Limits) -> Sheets:
     containers.check(upload.path, limits)
+    file = upload.path.open("rb")  # by path, openpyxl goes by the name's ending
+    try:
+        return _open(file, limits)
+    except BaseException:
+        file.close()
+        raise
+
+
+def _open(file: BinaryIO, limits: Limits) -> Sheets:
     try:
         with python_warnings.catch_warnings():
             python_warnings.simplefilter("ignore", UserWarning)  # unsupported extensions, which hold no text
-            workbook = load_workbook(upload.path, read_only=True, data_only=True, keep_links=False)
+            workbook = load_workbook(file, read_only=True, data_only=True, keep_links=False)
     except DAMAGE as error:
         raise Unreadable("the file is not a readable XLSX workbook") from error
     if not workbook.worksheets:
         raise NoPages("the workbook has no sheets with cells")
     if len(workbook.worksheets) > limits.max_pages:
         raise TooManyPages(f"the workbook has {len(workbook.worksheets)} sheets; at most {limits.max_pages} are read")
-    return Sheets(workbook, upload, limits)
+    return Sheets(workbook, file, limits)
 
 
 def _text(value: object) -> str:

@@ -1,0 +1,63 @@
+"""A worker whose one format does what the page's number says; run as a program."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from doc_processor.parsers.base import Limits, PageText, Upload
+from doc_processor.workers.child import serve
+
+CRASH, HANG, GRANDCHILD, MEMORY, PRINT, ENVIRONMENT, BUG = range(101, 108)
+
+
+class Trouble:
+    """Pages below 100 are well-behaved; their text is the file's, and the worker's process id."""
+
+    warnings = ()
+
+    def __init__(self, upload: Upload) -> None:
+        self._upload = upload
+        self.pages = int(upload.path.read_text().split()[0])
+
+    def page(self, number: int) -> PageText:
+        if number == CRASH:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if number == HANG:
+            self._upload.path.with_name("hanging").write_text(str(os.getpid()))
+            while True:
+                time.sleep(60)
+        if number == GRANDCHILD:
+            child = subprocess.Popen(["sleep", "600"])
+            self._upload.path.with_name("grandchild").write_text(str(child.pid))
+            child.wait()
+        if number == MEMORY:
+            return PageText(str(len(bytearray(4 << 30))), "trouble")
+        if number == PRINT:
+            print("a library that prints")  # noqa: T201
+            sys.stdout.flush()
+        if number == ENVIRONMENT:
+            return PageText(" ".join(sorted(os.environ)), "trouble")
+        if number == BUG:
+            raise ZeroDivisionError("the text of the page")
+        marks = self._upload.path.with_name(f"page-{number}")
+        marks.write_text("")
+        return PageText(f"page {number} by {os.getpid()}", "trouble")
+
+    def close(self) -> None:
+        pass
+
+
+def open_as(media_type: str, upload: Upload, limits: Limits) -> Trouble:
+    path = Path(upload.path)
+    if path.read_text().startswith("crash"):
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return Trouble(upload)
+
+
+if __name__ == "__main__":
+    serve(open_as)

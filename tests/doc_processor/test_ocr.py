@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter, ImageOps
+
+from doc_processor import sniff
+from doc_processor.ocr import prepare, tesseract
+from doc_processor.ocr.recognise import recognise
+from doc_processor.parsers import open_as
+from doc_processor.parsers.base import Limits, Upload
+from doc_processor.refusals import ImageTooLarge, OcrUnavailable, TooManyPages, Unreadable
+
+
+def words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower())
+
+
+def recall(expected: str, text: str) -> float:
+    found = words(text)
+    return sum(word in found for word in words(expected)) / len(words(expected))
+
+
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270, 3, -6])
+def test_pages_are_read_however_they_lie(samples, passage, degrees) -> None:
+    picture = samples.picture(f"{passage} {passage}", size=(1700, 1300))
+    page = recognise(picture.rotate(degrees, Image.Resampling.BICUBIC, expand=True, fillcolor=255), Limits())
+    assert recall(passage, page.text) >= 0.95
+    assert page.engine == "tesseract"
+    assert page.confidence is not None
+    assert page.confidence > 0.85
+
+
+def test_bad_pictures_are_read(samples, passage) -> None:
+    picture = samples.picture(passage)
+    shade = np.linspace(1.0, 0.45, picture.width, dtype=np.float32)
+    hard = {
+        "small": picture.resize((picture.width // 3, picture.height // 3), Image.Resampling.LANCZOS),
+        "white on black": ImageOps.invert(picture),
+        "uneven light": Image.fromarray((np.asarray(picture) * shade).astype(np.uint8)),
+        "soft": picture.filter(ImageFilter.GaussianBlur(2)),
+        "palette": picture.convert("P"),
+        "bilevel": picture.convert("1"),
+        "16 bits": Image.fromarray(np.asarray(picture).astype(np.uint16) * 200),
+        "cmyk": picture.convert("RGB").convert("CMYK"),
+    }
+    for name, image in hard.items():
+        assert recall(passage, recognise(image, Limits()).text) >= 0.9, name
+
+
+def test_transparent_paper_is_white(samples, passage) -> None:
+    ink = Image.new("RGBA", (1700, 900), (0, 0, 0, 0))
+    ink.putalpha(ImageOps.invert(samples.picture(passage)))
+    assert recall(passage, recognise(ink, Limits()).text) >= 0.95
+
+
+def test_the_camera_says_which_side_is_up(samples, passage) -> None:
+    sideways = samples.picture(passage).rotate(90, expand=True)
+    sideways.getexif()[0x0112] = 6
+    assert np.array_equal(np.asarray(prepare.grey(sideways)), np.asarray(samples.picture(passage)))
+
+
+def test_a_picture_without_text_says_so() -> None:
+    page = recognise(Image.new("L", (600, 400), 255), Limits())
+    assert page.text == ""
+    assert [note.code for note in page.warnings] == ["no-text-found"]
+
+
+def test_skew_is_measured(samples, passage) -> None:
+    picture = samples.picture(f"{passage} {passage}", size=(1700, 1300))
+    for degrees in (2.0, -4.5):
+        assert prepare.skew(picture.rotate(degrees, expand=True, fillcolor=255)) == pytest.approx(-degrees, abs=0.3)
+    assert prepare.skew(picture) == 0
+    assert prepare.skew(Image.new("L", (300, 300), 200)) == 0
+
+
+def test_too_little_time_is_a_warning_and_not_an_error(samples, passage) -> None:
+    page = recognise(samples.picture(passage), Limits(ocr_seconds=0.0))
+    assert page.text == ""
+    assert [note.code for note in page.warnings] == ["ocr-failed"]
+
+
+def test_without_tesseract_it_says_what_is_missing(samples, monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(OcrUnavailable):
+        tesseract.read(samples.picture("text"), tesseract.AUTO, "eng", 5)
+
+
+def test_tesseract_is_there() -> None:
+    assert shutil.which("tesseract")
+
+
+# --- pictures as documents
+
+
+def opened(tmp_path: Path, data: bytes, media_type: str, limits: Limits | None = None):
+    path = tmp_path / "upload"
+    path.write_bytes(data)
+    return open_as(media_type, Upload(path), limits or Limits())
+
+
+def test_each_frame_of_a_tiff_is_a_page(tmp_path, samples) -> None:
+    document = opened(tmp_path, samples.tiff("the first frame", "the second frame"), sniff.TIFF)
+    assert document.pages == 2
+    assert document.page(2).wants_ocr
+    assert "second" in recognise(document.picture(2), Limits()).text
+    assert "first" in recognise(document.picture(1), Limits()).text
+    document.close()
+
+
+@pytest.mark.parametrize(("kind", "media_type"), [("PNG", sniff.PNG), ("JPEG", sniff.JPEG), ("WEBP", sniff.WEBP)])
+def test_every_picture_format_is_read(tmp_path, samples, kind, media_type) -> None:
+    document = opened(tmp_path, samples.encoded(samples.picture("A sign on the boat shed"), kind), media_type)
+    assert document.pages == 1
+    assert "boat shed" in recognise(document.picture(1), Limits()).text
+    document.close()
+
+
+def test_bombs_are_refused_before_they_are_decoded(tmp_path) -> None:
+    bomb = Image.new("1", (12_000, 12_000))
+    path = tmp_path / "bomb.png"
+    bomb.save(path)
+    with pytest.raises(ImageTooLarge, match="12000 x 12000"):
+        opened(tmp_path, path.read_bytes(), sniff.PNG)
+
+
+def test_large_jpegs_are_decoded_at_a_fraction(tmp_path, samples) -> None:
+    data = samples.encoded(Image.new("L", (9000, 9000), 255), "JPEG")
+    document = opened(tmp_path, data, sniff.JPEG, Limits(max_image_pixels=50_000_000))
+    picture = document.picture(1)
+    assert picture.width * picture.height <= 21_000_000
+    document.close()
+
+
+def test_damaged_pictures_are_refused(tmp_path, samples) -> None:
+    png = samples.png("A sign on the boat shed")
+    for broken in (png[: len(png) // 2], png[:40], png[:60] + bytes(400) + png[460:]):
+        with pytest.raises(Unreadable):
+            opened(tmp_path, broken, sniff.PNG)
+
+
+def test_too_many_frames_are_refused(tmp_path, samples) -> None:
+    with pytest.raises(TooManyPages):
+        opened(tmp_path, samples.tiff("a", "b", "c"), sniff.TIFF, Limits(max_pages=2))

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from doc_processor import sniff
+from doc_processor.parsers import open_as
+from doc_processor.parsers.base import Limits, Pictured, Upload
+from doc_processor.parsers.pdf_text import laid_out, trusted
+from doc_processor.refusals import NoPages, PasswordRequired, TooManyPages, Unreadable
+
+NO_PAGES = (
+    b"%PDF-1.4\n1 0 obj\n<< /Type /Catalog /Pages 2 0 R >>\nendobj\n2 0 obj\n<< /Type /Pages /Kids [] /Count 0 >>\nendobj\n"
+    b"trailer\n<< /Root 1 0 R /Size 3 >>\n%%EOF\n"
+)
+
+
+@pytest.fixture
+def opened(tmp_path: Path):
+    documents = []
+
+    def open_bytes(data: bytes, limits: Limits | None = None):
+        path = tmp_path / "upload"
+        path.write_bytes(data)
+        documents.append(open_as(sniff.PDF, Upload(path), limits or Limits()))
+        return documents[-1]
+
+    yield open_bytes
+    for document in documents:
+        document.close()
+
+
+def test_a_good_text_layer_needs_no_ocr(opened, samples, passage) -> None:
+    document = opened(samples.pdf(passage, "The second page has enough words of its own to be believed. " * 3))
+    assert document.pages == 2
+    page = document.page(1)
+    assert " ".join(page.text.split()) == passage
+    assert (page.engine, page.wants_ocr) == ("text-layer", False)
+    assert document.page(2).text.startswith("The second page")
+
+
+def test_a_scan_asks_for_ocr(opened, samples, passage) -> None:
+    document = opened(samples.scanned_pdf(samples.picture(passage)))
+    assert document.page(1).wants_ocr
+    assert isinstance(document, Pictured)
+    picture = document.picture(1)
+    assert picture.mode == "L"
+    assert picture.width > 2000
+
+
+def test_an_empty_page_asks_for_nothing(opened, samples) -> None:
+    page = opened(samples.pdf("")).page(1)
+    assert (page.text, page.wants_ocr) == ("", False)
+
+
+def test_an_owner_password_alone_is_no_hindrance(opened, samples, passage) -> None:
+    document = opened(samples.pdf(passage, owner_password="owner"))
+    assert " ".join(document.page(1).text.split()) == passage
+
+
+def test_a_user_password_is_asked_for(opened, samples) -> None:
+    with pytest.raises(PasswordRequired):
+        opened(samples.pdf("secret", user_password="user", owner_password="owner"))
+
+
+def test_bad_files_are_refused_by_type(opened, samples) -> None:
+    with pytest.raises(NoPages):
+        opened(NO_PAGES)
+    with pytest.raises(Unreadable):
+        opened(b"%PDF-1.7\nnothing of the kind")
+    with pytest.raises(TooManyPages, match="3 pages; at most 2"):
+        opened(samples.pdf("a", "b", "c"), Limits(max_pages=2))
+
+
+def test_huge_pages_are_rendered_small(opened, samples) -> None:
+    data = samples.scanned_pdf(samples.picture("text", size=(400, 300)))
+    data = data.replace(b"/MediaBox [ 0 0 144.0 108.0 ]", b"/MediaBox [ 0 0 14400 10800 ]")
+    picture = opened(data).picture(1)
+    assert picture.width * picture.height < 20_000_000
+
+
+class Layer:
+    """Lines of text at given heights, top to bottom."""
+
+    def __init__(self, raw: str, tops: list[float]) -> None:
+        self._raw, self._tops = raw, tops
+
+    def count_chars(self) -> int:
+        return len(self._raw)
+
+    def get_charbox(self, index: int, loose: bool = False) -> tuple[float, float, float, float]:
+        top = self._tops[self._raw[:index].count("\n")]
+        return 0, top - 10, 5, top
+
+
+def test_wide_gaps_part_paragraphs() -> None:
+    raw = "one\r\ntwo\r\nthree\r\nfour\r\nfive"
+    assert laid_out(Layer(raw, [700, 686, 650, 636, 622]), raw) == "one\r\ntwo\r\n\nthree\r\nfour\r\nfive"
+
+
+def test_broken_words_are_mended() -> None:
+    raw = "water\ufffe\r\nproof and air\x02\r\ntight"
+    assert laid_out(Layer(raw, [700, 686, 672]), raw) == "waterproof and airtight"
+
+
+@pytest.mark.parametrize(
+    ("raw", "covered", "drawn", "good"),
+    [
+        ("", 0.0, False, True),
+        ("", 0.9, True, False),
+        ("A proper sentence of quite ordinary words. " * 5, 0.0, True, True),
+        ("A proper sentence of quite ordinary words. " * 5, 1.0, True, True),
+        ("Page 7", 0.0, True, True),
+        ("Scanned by the office", 0.95, True, False),
+        ("\ufffd\ufffd\ufffd\ufffd a \ufffd\ufffd", 0.0, True, False),
+        ("\ue001\ue002\ue003 some \ue004\ue005", 0.0, True, False),
+        ("T h e l e t t e r s s t a n d a l l a l o n e h e r e", 0.0, True, False),
+        ("يمكن معالجة كميات هائلة من البيانات", 0.0, True, True),
+    ],
+)
+def test_what_is_a_good_text_layer(raw, covered, drawn, good) -> None:
+    assert trusted(raw, covered, drawn=drawn) is good
