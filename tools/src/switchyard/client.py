@@ -1,0 +1,85 @@
+"""What the commands need of a running stack: its URL, a key, and errors told as sentences."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+
+class StackError(Exception):
+    """The stack refused or can't be reached; the message says what to do."""
+
+
+class Client:
+    """A running stack, by way of its gateway; also an `httpx2.Client` bound to it, as `http`."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self.url = url.rstrip("/")
+        self.http = httpx2.Client(
+            base_url=self.url, headers={"Authorization": f"Bearer {key}"} if key else {}, timeout=300
+        )
+
+    def call(self, method: str, path: str, **options: Any) -> Any:
+        """Return the JSON answer; raises `StackError` with the problem's own words."""
+        with self._told():
+            answer = self.http.request(method, path, **options)
+        if answer.status_code >= 400:
+            raise StackError(_words(answer))
+        return answer.json() if answer.content else None
+
+    def events(self, method: str, path: str, **options: Any) -> Iterator[tuple[str, Any]]:
+        """Yield (event, data) of a server-sent event stream."""
+        headers = {"Accept": "text/event-stream"}
+        with self._told(), self.http.stream(method, path, headers=headers, **options) as answer:
+            if answer.status_code >= 400:
+                answer.read()
+                raise StackError(_words(answer))
+            event = ""
+            for line in answer.iter_lines():
+                if line.startswith("event: "):
+                    event = line.removeprefix("event: ")
+                elif line.startswith("data: "):
+                    yield event, json.loads(line.removeprefix("data: "))
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except httpx2.ConnectError as error:
+            raise StackError(f"nothing answers at {self.url}; start it with `switchyard up --embedded`") from error
+        except httpx2.HTTPError as error:
+            raise StackError(f"{self.url}: {type(error).__name__}: {error}") from error
+
+
+def _words(answer: httpx2.Response) -> str:
+    try:
+        problem = answer.json()
+    except ValueError:
+        return f"{answer.status_code} from {answer.url}"
+    return str(problem.get("detail", problem))
+
+
+def saved_key(data_dir: Path) -> str:
+    """Return the key to use: SWITCHYARD_API_KEY, or the one that `switchyard up` saved for this user."""
+    if key := os.environ.get("SWITCHYARD_API_KEY"):
+        return key
+    try:
+        return (data_dir / "cli-key").read_text().strip()
+    except OSError as error:
+        raise StackError(
+            f"no API key: set SWITCHYARD_API_KEY, or run this where `switchyard up` keeps its data ({data_dir})"
+        ) from error
+
+
+def save_key(data_dir: Path, key: str) -> None:
+    """Keep the command line's own key, readable by this user only."""
+    path = data_dir / "cli-key"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(key)

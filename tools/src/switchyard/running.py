@@ -1,0 +1,100 @@
+"""Running the all-in-one process: in the foreground, or in the background for the demo and the benchmarks."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+
+from switchyard.client import StackError, save_key
+
+_START_SECONDS = 60
+_STOP_SECONDS = 25
+
+
+def serve(data_dir: Path, host: str, port: int) -> None:
+    """Serve until SIGINT or SIGTERM; the first start prints an admin key."""
+    os.environ.setdefault("LLM_PROVIDER", "embedded")
+    _require_free(host, port)
+    # After the check: these imports take most of the start-up time.
+    from service_kit.server import server
+    from service_kit.settings import ServiceSettings, load
+    from switchyard.allinone import create
+
+    settings = load(ServiceSettings).model_copy(update={"log_format": "console" if sys.stderr.isatty() else "json"})
+    loopback = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104
+    ready = server(create(data_dir, f"http://{loopback}:{port}"), settings, host=host, port=port)
+    with asyncio.Runner() as runner:
+        runner.run(ready.serve())
+
+
+@contextmanager
+def background(data_dir: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `switchyard up --embedded` as a child, ready when the block begins and stopped when it ends."""
+    _require_free("127.0.0.1", port)
+    data_dir.mkdir(parents=True, exist_ok=True)
+    log = data_dir / "switchyard.log"
+    command = [sys.executable, "-m", "switchyard", "up", "--embedded", "--port", str(port), "--data-dir", str(data_dir)]
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=output, start_new_session=True
+        )
+    try:
+        _await_ready(process, f"http://127.0.0.1:{port}", log)
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def own_key(data_dir: Path) -> str:
+    """Return the command line's own admin key for an installation in `data_dir`, made at first use."""
+    from service_kit.keys import KeyStore, Scope
+
+    store = KeyStore(data_dir / "auth")
+    saved = data_dir / "cli-key"
+    if saved.exists() and store.find(saved.read_text().strip()) is not None:
+        return saved.read_text().strip()
+    key = store.create("command line", Scope.ADMIN)
+    save_key(data_dir, key)
+    return key
+
+
+def _require_free(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise StackError(f"port {port} on {host} is taken: choose another with --port") from error
+
+
+def _await_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    end = time.monotonic() + _START_SECONDS
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            raise StackError(f"the stack stopped at start; the end of {log}:\n{_tail(log)}")
+        try:
+            if httpx2.get(f"{url}/readyz", timeout=5).status_code == httpx2.codes.OK:
+                return
+        except httpx2.HTTPError:
+            pass
+        time.sleep(0.1)
+    raise StackError(f"the stack is not ready after {_START_SECONDS} s; see {log}")
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-12:])
