@@ -16,7 +16,7 @@ from llm_providers.types import Vectors
 
 MAX_TOKENS = 512
 """Positions that the model has; its usual limit of 256 is where its authors cut, not where it ends."""
-_BATCH_TOKENS = 4096
+_BATCH_TOKENS = 2048
 
 
 def default_model_dir() -> Path:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -33,8 +35,8 @@ from llm_providers.types import (
 
 T = TypeVar("T")
 _PIECE = re.compile(r"\S+\s*|\s+")
-_EMBED_BATCH = 16
-"""Texts encoded before the loop gets a say: bounds how long cancelling takes, and how long a query waits."""
+_EMBED_BATCH = 8
+"""Texts encoded at a time: bounds how long cancelling takes, and how long a query waits behind an ingestion."""
 
 
 class EmbeddedProvider(DropIn):
@@ -46,6 +48,8 @@ class EmbeddedProvider(DropIn):
 
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
+        # One thread: the encoder uses every core by itself, and each further thread would keep a heap of its own.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="embedded")
         self._model = EmbeddingModel(
             model="all-MiniLM-L6-v2", dimension=encoder.dimension, pooling="mean", normalised=True
         )
@@ -87,7 +91,7 @@ class EmbeddedProvider(DropIn):
         parts = [np.empty((0, self._encoder.dimension), np.float32)]
         for start in range(0, len(texts), _EMBED_BATCH):
             batch = texts[start : start + _EMBED_BATCH]
-            parts.append(await self._in_thread(deadline, lambda batch=batch: self._encoder.encode(batch)))
+            parts.append(await self._in_thread(deadline, partial(self._encoder.encode, batch)))
         return np.concatenate(parts)
 
     async def embedding_model(self, deadline: Deadline) -> EmbeddingModel:
@@ -105,14 +109,15 @@ class EmbeddedProvider(DropIn):
 
     async def _in_thread(self, deadline: Deadline, work: Callable[[], T]) -> T:
         async with deadline.limit(deadline.remaining, "extraction"):
-            return await asyncio.to_thread(work)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def get_direct_client(self) -> Encoder:
         """Return the encoder itself: there is no SDK behind this backend."""
         return self._encoder
 
     async def aclose(self) -> None:
-        """Nothing is held but memory."""
+        """Let the work at hand finish; nothing else is held but memory."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
 
 __all__ = ["MAX_TOKENS", "EmbeddedProvider"]

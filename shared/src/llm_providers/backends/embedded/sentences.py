@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+_NUMBERED = re.compile(r"\b(?:no|nr)\.\s+\d", re.IGNORECASE)
 _ABBREVIATED = re.compile(
-    r"(?:\b(?:[A-Z]|(?i:mr|mrs|ms|dr|prof|st|no|nr|vs|e\.g|i\.e|cf|fig|inc|ltd|co|jr|sr|approx|bzw|z\.b|d\.h|ca|bijv|o\.a|dhr|mevr|drs|ir))\.)$"
+    r"(?:\b(?:[A-Z]|(?i:mr|mrs|ms|dr|prof|st|vs|e\.g|i\.e|cf|fig|inc|ltd|co|jr|sr|approx|bzw|z\.b|d\.h|ca|bijv|o\.a|dhr|mevr|drs|ir))\.)$"
 )
 _END = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s+[\"'“‘(\[]?[\w¿¡])|[。！？]")
 _BLOCK = re.compile(r"\n\s*\n|\n(?=\s*(?:[-*•|#>]|\d+[.)]\s|[A-Z][\w .'-]{0,30}:\s))")
@@ -43,7 +44,8 @@ def split(text: str) -> list[Sentence]:
     for block_end, next_start in bounds:
         cut = start
         for match in _END.finditer(text, start, block_end):
-            if _ABBREVIATED.search(text, max(cut, match.start() - 6), match.end()):
+            before = max(cut, match.start() - 6)
+            if _ABBREVIATED.search(text, before, match.end()) or _NUMBERED.search(text, before, match.end() + 2):
                 continue
             found.append(_trimmed(text, cut, match.end()))
             cut = match.end()

@@ -24,6 +24,10 @@ from llm_providers.types import Vectors
 
 _MAX_SENTENCES = 600
 _LONGEST = 1500
+_SHORTEST = 6
+"""Words of a sentence that can stand for others."""
+_WEIGHT = 0.15
+"""What a decision is ahead of other sentences, and a task behind them, when a text is summed up."""
 _NUMBER = re.compile(r"-?\d+(?:[.,]\d+)?")
 _WORD = re.compile(r"[^\W\d_][\w'-]{2,}")
 
@@ -52,7 +56,9 @@ class _Reading:
         return [
             index
             for index, sentence in enumerate(self.sentences)
-            if not sentence.heading and len(cues.without_speaker(sentence.text).split()) >= 5
+            if not sentence.heading
+            and not sentence.text.endswith("?")
+            and len(cues.without_speaker(sentence.text).split()) >= _SHORTEST
         ]
 
     @cached_property
@@ -74,6 +80,9 @@ class _Reading:
     def centrality(self) -> Vectors:
         centre = self.vectors.mean(axis=0)
         scores: Vectors = (self.vectors @ (centre / np.linalg.norm(centre))).astype(np.float32)
+        for index, sentence in enumerate(self.sentences):
+            said = cues.without_speaker(sentence.text)
+            scores[index] += _WEIGHT * (cues.is_decision(said) - cues.is_action(said, self.speakers[index]))
         return scores
 
     def value(self, name: str, schema: Mapping[str, Any]) -> Any:
@@ -121,7 +130,8 @@ class _Reading:
 
     def _best(self, count: int) -> list[str]:
         """Return the most central sentences in reading order, unlike one another (maximal marginal relevance)."""
-        return [cues.without_speaker(self.sentences[index].text) for index in sorted(self._central(self.prose, count))]
+        chosen = sorted(self._central(self.prose, count))
+        return [" ".join(cues.without_speaker(self.sentences[index].text).split()) for index in chosen]
 
     def _central(self, among: list[int], count: int) -> list[int]:
         chosen: list[int] = []
@@ -151,17 +161,20 @@ class _Reading:
             self.used.update(found)
         else:
             free = [index for index in self.prose if index not in self.used] or self.prose
-            found = sorted(self._central(free, min(limit, max(3, len(free) // 8))))
+            found = sorted(self._central(free, min(limit, max(4, len(free) // 6))))
         return [self._item(index, kind) for index in found[:limit]]
 
     def _item(self, index: int, kind: Mapping[str, Any]) -> Any:
-        sentence = self.sentences[index]
-        said = cues.without_speaker(sentence.text)
+        quote = self.sentences[index].text
+        said = " ".join(cues.without_speaker(quote).split())
         if kind.get("type") == "string":
             return said
+        if "due" in kind.get("properties", {}) and cues.due(said) is None and self._limited_by_next(index):
+            quote = self.text[self.sentences[index].start : self.sentences[index + 1].end]
+            said = " ".join(cues.without_speaker(quote).split())
         known: dict[str, Callable[[], str | None]] = {
             "text": lambda: said,
-            "quote": lambda: sentence.text,
+            "quote": lambda: quote,
             "owner": lambda: cues.owner(said, self.speakers[index]),
             "due": lambda: cues.due(said),
         }
@@ -169,6 +182,17 @@ class _Reading:
             name: known[name]() if name in known else self.value(name, each)
             for name, each in kind.get("properties", {}).items()
         }
+
+    def _limited_by_next(self, index: int) -> bool:
+        """Say whether the same speaker's next sentence sets the task's time limit."""
+        following = index + 1
+        return (
+            following < len(self.sentences)
+            and self.speakers[following] == self.speakers[index]
+            and cues.speaker(self.sentences[following].text) is None
+            and cues.is_time_limit(self.sentences[following].text)
+            and not cues.is_action(self.sentences[following].text, self.speakers[following])
+        )
 
     def _tags(self, limit: int) -> list[str]:
         """Return the words that recur, longest runs first: candidates by frequency, order by likeness to the whole."""
