@@ -1,0 +1,115 @@
+"""What only a real server can show: its own words for refusals, its own counts, its own vectors."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from engines.contract import STORY, ask, assert_whole, collect, soon
+from engines.real_vllm import VLLMServer
+from llm_providers import EmbeddedProvider, VLLMProvider
+from llm_providers.errors import ContextLengthExceeded, ModelNotFound, RequestRejected
+from llm_providers.spaces import Fingerprint, parity
+from llm_providers.types import ChatRequest, EmbedKind, Message, Started, Token
+
+pytestmark = pytest.mark.vllm
+
+
+async def idle(server: VLLMServer, seconds: float = 10.0) -> float:
+    """Wait until the server works on nothing; return how long that took."""
+    begun = monotonic()
+    while await asyncio.to_thread(server.running) > 0:
+        assert monotonic() - begun < seconds, "the server still generates"
+        await asyncio.sleep(0.05)
+    return monotonic() - begun
+
+
+async def busy(server: VLLMServer) -> None:
+    begun = monotonic()
+    while await asyncio.to_thread(server.running) < 1:
+        assert monotonic() - begun < 10, "the server never saw the request"
+        await asyncio.sleep(0.02)
+
+
+async def test_closing_the_stream_stops_the_generation(vllm: VLLMProvider, vllm_text: VLLMServer) -> None:
+    stream = vllm.chat(ask(max_tokens=3900), soon())
+    assert isinstance(await anext(stream), Started)
+    await busy(vllm_text)
+    await stream.aclose()
+    assert await idle(vllm_text) < 3
+
+
+async def test_cancelling_the_task_stops_the_generation(vllm: VLLMProvider, vllm_text: VLLMServer) -> None:
+    task = asyncio.create_task(collect(vllm.chat(ask(max_tokens=3900), soon())))
+    await busy(vllm_text)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await idle(vllm_text) < 3
+
+
+async def test_too_long_is_told_from_wrong(vllm: VLLMProvider) -> None:
+    with pytest.raises(ContextLengthExceeded):
+        await collect(vllm.chat(ask("word " * 6000, max_tokens=10), soon()))
+    with pytest.raises(ContextLengthExceeded):
+        await collect(vllm.chat(ask("word", max_tokens=5000), soon()))
+    with pytest.raises(ContextLengthExceeded):
+        await vllm.embed(["word " * 6000], EmbedKind.DOCUMENT, soon())
+    with pytest.raises(RequestRejected) as caught:
+        await collect(vllm.chat(ChatRequest((Message("user", "hi"),), temperature=-1.0), soon()))
+    assert type(caught.value) is RequestRejected
+
+
+async def test_a_picture_is_refused_by_a_model_without_eyes(vllm: VLLMProvider) -> None:
+    request = ChatRequest((Message("user", "What is it?", images=(b"\x89PNG\r\n\x1a\n",)),))
+    with pytest.raises(RequestRejected):
+        await collect(vllm.chat(request, soon()))
+
+
+async def test_another_model_is_not_found(vllm_text: VLLMServer, vllm_embeddings: VLLMServer) -> None:
+    provider = VLLMProvider(vllm_text.url, "gpt", embed_url=vllm_text.url, embed_model=vllm_text.served_as)
+    with pytest.raises(ModelNotFound):
+        await collect(provider.chat(ask(), soon()))
+    with pytest.raises(ModelNotFound):
+        await provider.info(soon())
+    # A chat server has no embeddings at all.
+    with pytest.raises(ModelNotFound):
+        await provider.embed(["a"], EmbedKind.QUERY, soon())
+    await provider.aclose()
+
+
+async def test_its_count_is_the_tokenizers_own(vllm: VLLMProvider) -> None:
+    short = assert_whole(await collect(vllm.chat(ask("one", max_tokens=5), soon()))).usage
+    long = assert_whole(await collect(vllm.chat(ask("one " + STORY, max_tokens=5), soon()))).usage
+    assert not short.estimated
+    assert long.prompt_tokens > short.prompt_tokens + 20
+    assert short.completion_tokens <= 5
+
+
+async def test_tokens_concatenate_to_the_text_whatever_their_bytes(vllm: VLLMProvider) -> None:
+    """A random model writes half characters and line separators; nothing of it tears the stream."""
+    for seed in range(5):
+        request = ask(max_tokens=300, temperature=1.5, seed=seed)
+        events = await collect(vllm.chat(request, soon()))
+        done = assert_whole(events)
+        assert done.usage.completion_tokens >= sum(isinstance(event, Token) for event in events)
+
+
+async def test_its_vectors_are_those_of_the_embedded_provider(vllm: VLLMProvider, embedded_model_dir: Path) -> None:
+    embedded = EmbeddedProvider.open(embedded_model_dir)
+    found = await parity(vllm, embedded, soon())
+    assert found.passed, found
+    theirs, ours = await Fingerprint.take(vllm, soon()), await Fingerprint.take(embedded, soon())
+    assert theirs.differs_from(ours) is None
+
+
+def test_no_process_is_left_behind(vllm_text: VLLMServer) -> None:
+    """The engine is a child of the API process: both are in the group that is stopped in the end."""
+    assert vllm_text.process is not None
+    listed = subprocess.run(["ps", "-o", "pgid=", "--ppid", str(vllm_text.process.pid)], capture_output=True, text=True)
+    groups = set(listed.stdout.split())
+    assert groups == {str(vllm_text.process.pid)}
