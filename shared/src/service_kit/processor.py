@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,17 +57,18 @@ class DocProcessor:
         Raises `ProcessingRefused` for a file that can't be read, `UpstreamUnavailable` when a later try may succeed.
         """
         finished = False
-        async with (
-            _foreign_errors(),
-            self._client.stream(
+        async with AsyncExitStack() as stack:
+            file = stack.enter_context(path.open("rb"))
+            await stack.enter_async_context(_foreign_errors())
+            request = self._client.stream(
                 "POST",
                 self._url,
                 params={"first_page": first_page},
-                files={"file": (filename, path.open("rb"))},
+                files={"file": (filename, file)},
                 headers={**self._headers, "X-Request-ID": request_id() or "ingest"},
                 timeout=httpx2.Timeout(10, read=_IDLE_SECONDS, write=60),
-            ) as response,
-        ):
+            )
+            response = await stack.enter_async_context(request)
             if response.status_code != 200:
                 await response.aread()
                 raise _refusal(_json(response.content))

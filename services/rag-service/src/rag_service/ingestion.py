@@ -83,17 +83,20 @@ class Ingestion:
         path = self._originals.path(document.sha256)
         waiting: list[ProcessedPage] = []
         stored = monotonic()
-        async with aclosing(self._processor.process(path, document.filename, first_page=done + 1)) as events:
-            async for event in events:
-                if isinstance(event, ProcessedHead):
-                    await self._set_document(document.id, media_type=event.media_type, warnings=event.warnings)
-                    await self._set_job(job_id, pages_done=done, pages_total=event.pages_total)
-                    continue
-                waiting.append(event)
-                if monotonic() - stored > _PAGE_BATCH_SECONDS:
-                    done += await self._store_pages(job_id, document.id, waiting)
-                    stored = monotonic()
-        done += await self._store_pages(job_id, document.id, waiting)
+        try:
+            async with aclosing(self._processor.process(path, document.filename, first_page=done + 1)) as events:
+                async for event in events:
+                    if isinstance(event, ProcessedHead):
+                        await self._set_document(document.id, media_type=event.media_type, warnings=event.warnings)
+                        await self._set_job(job_id, pages_done=done, pages_total=event.pages_total)
+                        continue
+                    waiting.append(event)
+                    if monotonic() - stored > _PAGE_BATCH_SECONDS:
+                        done += await self._store_pages(job_id, document.id, waiting)
+                        stored = monotonic()
+        finally:
+            # Kept even if the answer broke off: reading a page may have taken a second of OCR.
+            done += await self._store_pages(job_id, document.id, waiting)
         await self._set_job(job_id, pages_done=done, pages_total=done)
 
     async def _store_pages(self, job_id: str, document_id: str, waiting: list[ProcessedPage]) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 _NUMBERED = re.compile(r"\b(?:no|nr)\.\s+\d", re.IGNORECASE)
@@ -74,9 +73,3 @@ def _stem(word: str) -> str:
         if word.endswith(ending) and len(word) - len(ending) >= 4:
             return word[: -len(ending)]
     return word
-
-
-def overlap(question: Iterable[str], sentence: Iterable[str]) -> float:
-    """Return the share of the question's content words that the sentence holds, between 0 and 1."""
-    wanted = set(question)
-    return len(wanted & set(sentence)) / len(wanted) if wanted else 0.0

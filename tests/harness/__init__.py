@@ -1,0 +1,1 @@
+"""Running services for tests, on real sockets."""
