@@ -169,7 +169,7 @@ def test_the_plain_body_is_preferred(opened, samples) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        b"Subject: =?utf-8?b?////?=\nFrom: \"unclosed <a@b\nDate: nonsense\n\nbody text",
+        b'Subject: =?utf-8?b?////?=\nFrom: "unclosed <a@b\nDate: nonsense\n\nbody text',
         b"From: a\nContent-Type: multipart/mixed; boundary=x\n\n--x\nContent-Type: text/plain; charset=nonsense\n\nbody text",
         b"From: a\nContent-Transfer-Encoding: base64\n\nYm9keSB0ZXh0!!",
     ],
@@ -279,7 +279,12 @@ def test_a_presentation_without_slides_has_no_pages(opened, samples) -> None:
 
 
 def test_each_sheet_is_a_page(opened, samples) -> None:
-    rows = [["Boat", "Since", "Length", None], [None] * 4, ["Merel", dt.date(1987, 5, 1), 12.0, None], ["Z", None, 9.25, None]]
+    rows = [
+        ["Boat", "Since", "Length", None],
+        [None] * 4,
+        ["Merel", dt.date(1987, 5, 1), 12.0, None],
+        ["Z", None, 9.25, None],
+    ]
     document = opened(sniff.XLSX, samples.xlsx(Boats=rows, Crew=[["Name"], ["Tjalling"]]))
     assert document.page(1).text == (
         "# Boats\n\n| Boat | Since | Length |\n| --- | --- | --- |\n| Merel | 1987-05-01 | 12 |\n| Z |  | 9.25 |"
@@ -303,7 +308,9 @@ def test_a_long_sheet_is_cut_with_a_warning(opened, samples) -> None:
 def test_a_sheet_that_lies_about_its_size_is_read(opened, samples) -> None:
     data = samples.xlsx(Small=[["only", "row"]])
     path = "xl/worksheets/sheet1.xml"
-    sheet = b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><dimension ref="A1:XFD1048576"/>'
+    sheet = (
+        b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><dimension ref="A1:XFD1048576"/>'
+    )
     sheet += b'<sheetData><row r="1"><c r="A1"><v>7</v></c></row></sheetData></worksheet>'
     document = opened(sniff.XLSX, samples.rezipped(data, {path: sheet}))
     assert document.page(1).text == "# Small\n\n| 7 |\n| --- |"

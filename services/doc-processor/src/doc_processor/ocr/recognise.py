@@ -119,8 +119,7 @@ class Page:
 
 def recognise(image: Image, limits: Limits) -> PageText:
     """Read a page's picture; raises `OcrUnavailable` where OCR is not installed."""
-    ready = prepare.evenly_lit(prepare.sized(prepare.grey(image)))
-    ready = prepare.turned(ready, prepare.skew(ready))
+    ready = prepare.ready(image)
     try:
         reading = Page(ready, limits.ocr_languages, limits.ocr_seconds).read()
     except OcrFailed as error:

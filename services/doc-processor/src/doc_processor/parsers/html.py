@@ -6,7 +6,7 @@ import re
 import warnings as python_warnings
 
 from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning, Tag, XMLParsedAsHTMLWarning
-from bs4.element import PreformattedString
+from bs4.element import PageElement, PreformattedString
 from markdownify import ATX, MarkdownConverter
 
 from doc_processor.parsers.base import Limits, Note, PageText, ReadyPages, Upload
@@ -14,6 +14,7 @@ from doc_processor.refusals import Empty
 from doc_processor.text import clean, decode, tidy
 
 _DROPPED = (
+    "head",
     "script", "style", "template", "noscript", "nav", "iframe", "object", "embed", "svg", "canvas", "button",
     "select", "textarea", "input", "video", "audio", "map",
 )  # fmt: skip
@@ -84,12 +85,12 @@ def to_markdown(text: str) -> tuple[str, tuple[Note, ...]]:
 
 
 def _strip(soup: BeautifulSoup) -> None:
-    for element in [node for node in soup.descendants if isinstance(node, PreformattedString)]:
+    unwanted: list[PageElement] = [node for node in soup.descendants if isinstance(node, PreformattedString)]
+    unwanted += [tag for tag in soup.find_all(True) if tag.name in _DROPPED or _is_hidden(tag)]
+    for element in unwanted:
         element.extract()
-    for tag in soup.find_all(["head", *_DROPPED]):
-        tag.decompose()
-    for tag in soup.find_all(True):
-        if tag.decomposed:
-            continue
-        if tag.has_attr("hidden") or tag.get("aria-hidden") == "true" or _HIDDEN.search(str(tag.get("style") or "")):
-            tag.decompose()
+
+
+def _is_hidden(tag: Tag) -> bool:
+    hidden = tag.has_attr("hidden") or tag.get("aria-hidden") == "true"
+    return hidden or _HIDDEN.search(str(tag.get("style") or "")) is not None
