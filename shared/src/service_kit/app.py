@@ -9,6 +9,7 @@ from importlib.metadata import version
 import structlog
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from service_kit import errors, health
 from service_kit.auth import Authenticator, authenticated
@@ -53,7 +54,6 @@ def create_app(
         description=description,
         version=state.version,
         lifespan=run,
-        max_body_size=settings.max_body_bytes,
         generate_unique_id_function=_operation_id,
     )
     app.state.health = state
@@ -62,7 +62,8 @@ def create_app(
     app.state.settings = settings
     app.state.authenticate = Authenticator(keys, enabled=settings.auth_enabled)
     errors.install(app)
-    app.add_middleware(RequestContext, metrics=metrics)
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_bytes)
+    app.add_middleware(RequestContext, metrics=metrics, max_body_bytes=settings.max_body_bytes)
     app.include_router(health.router(state, metrics))
     for router in routers:
         app.include_router(router, dependencies=[authenticated])

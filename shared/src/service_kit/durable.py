@@ -105,13 +105,17 @@ class Durable:
         """Enqueue `job` once: a second call with the same id changes nothing."""
         from dbos import DBOS, SetWorkflowID
 
-        with SetWorkflowID(job):
-            await DBOS.enqueue_workflow_async(task, self._workflows[task], job)
+        def enqueue() -> None:
+            with SetWorkflowID(job):
+                DBOS.enqueue_workflow(task, self._workflows[task], job)
+
+        # In a thread: DBOS's own coroutines would make its thread pool the loop's, and shut it down with itself.
+        await asyncio.to_thread(enqueue)
 
     async def cancel(self, job: str) -> None:
         from dbos import DBOS
 
-        await DBOS.cancel_workflow_async(job)
+        await asyncio.to_thread(DBOS.cancel_workflow, job)
 
     async def aclose(self) -> None:
         """Stop; what is unfinished goes on at the next launch."""

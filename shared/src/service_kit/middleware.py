@@ -11,6 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service_kit.context import set_request_id
+from service_kit.errors import TooLarge, problem, response
 from service_kit.metrics import Metrics
 
 log = structlog.get_logger("service_kit.access")
@@ -21,9 +22,10 @@ _QUIET = ("/livez", "/readyz", "/metrics", "/healthz")
 class RequestContext:
     """Give each request an id (the caller's own, if sane), log it once and count it."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, max_body_bytes: int) -> None:
         self.app = app
         self.metrics = metrics
+        self._too_large = TooLarge(f"a request may have {max_body_bytes:,} bytes here (MAX_UPLOAD_MB)")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -35,11 +37,21 @@ class RequestContext:
         status = 0
         started = perf_counter()
 
+        replaced = False
+
         async def send_with_id(message: Message) -> None:
-            nonlocal status
+            nonlocal status, replaced
+            if replaced:
+                return
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = identity
+                headers = MutableHeaders(scope=message)
+                if status == TooLarge.status and headers.get("content-type", "").startswith("text/plain"):
+                    # The body limiter answers on its own, before any handler: say it as every other error is said.
+                    replaced = True
+                    await response(problem(self._too_large), {"X-Request-ID": identity})(scope, receive, send)
+                    return
+                headers["X-Request-ID"] = identity
             await send(message)
 
         try:

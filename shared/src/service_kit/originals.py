@@ -10,7 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from service_kit.errors import InvalidInput
+
 _BLOCK = 1 << 20
+
+
+class EmptyFile(InvalidInput):
+    type = "empty-file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +35,7 @@ class Originals:
         return self._folder / sha256[:2] / sha256
 
     async def store(self, source: BinaryIO) -> Original:
-        """Copy `source` in, flushed to disk before this returns; the same bytes are kept once."""
+        """Copy `source` in, flushed to disk before this returns; the same bytes are kept once. Raises `EmptyFile`."""
         return await asyncio.to_thread(self._store, source)
 
     def _store(self, source: BinaryIO) -> Original:
@@ -44,6 +50,8 @@ class Originals:
                     target.write(block)
                 target.flush()
                 os.fsync(target.fileno())
+            if size == 0:
+                raise EmptyFile("the file is empty: there is nothing to read in it", field="file")
             final = self.path(digest.hexdigest())
             final.parent.mkdir(exist_ok=True)
             Path(name).replace(final)

@@ -17,7 +17,7 @@ from notes_service.making import searchable
 from notes_service.tables import Job, Note, Part
 from service_kit.auth import Principal
 from service_kit.database import Database
-from service_kit.errors import Conflict, InvalidInput, NotFound
+from service_kit.errors import Conflict, NotFound
 from service_kit.ids import new_id
 from service_kit.jobs import CANCELLED, FAILED, OPEN, QUEUED, READY, Jobs
 from service_kit.keys import Scope
@@ -51,11 +51,9 @@ class Notes:
         return await self._make(Note(kind=kind, source_name=title or "text", source_text=text), principal)
 
     async def make_from_file(self, filename: str, source: BinaryIO, kind: Kind, principal: Principal) -> Note:
-        """Store a file and a job that reads it and makes a note of it; raises `InvalidInput` for an empty one."""
+        """Store a file and a job that reads it and makes a note of it; raises `EmptyFile`."""
         name = _UNPRINTABLE.sub("", PurePosixPath(filename.replace("\\", "/")).name)[:200] or "untitled"
         original = await self._originals.store(source)
-        if original.size == 0:
-            raise InvalidInput(f"{name} is empty: there is nothing to read in it", field="file")
         return await self._make(Note(kind=kind, source_name=name, source_sha256=original.sha256), principal)
 
     async def _make(self, note: Note, principal: Principal) -> Note:

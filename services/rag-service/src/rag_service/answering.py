@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -30,6 +31,12 @@ _CONDENSE = (
     "Rewrite the last question so that it can be understood without the conversation. Keep its language. Reply with the "
     "question only."
 )
+_POINTS_BACK = re.compile(
+    r"\b(?:it|its|they|them|their|he|him|his|she|her|that|this|those|these|there|then|ones?|hij|zij|ze|er|dat|die|hun|es|sie|ihr)\b|"
+    r"^(?:and|or|but|why|en|und|aber)\b",
+    re.IGNORECASE,
+)
+"""What an extractive model, which can't rewrite a question, tells a follow-up by."""
 _PROMPT_SLACK = 256
 _CONDENSE_TOKENS = 128
 
@@ -148,7 +155,7 @@ class Answerer:
         if not asked_before:
             return question
         if info.extractive:
-            return f"{asked_before[-1]} {question}"
+            return f"{asked_before[-1]} {question}" if _POINTS_BACK.search(question) else question
         messages = (Message("system", _CONDENSE), *history, Message("user", question))
         async with aclosing(self._chat.chat(ChatRequest(messages, _CONDENSE_TOKENS, 0.0), deadline)) as events:
             pieces = [event.text async for event in events if isinstance(event, Token)]

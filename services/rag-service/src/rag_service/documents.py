@@ -27,10 +27,6 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 
 
-class EmptyFile(InvalidInput):
-    type = "empty-file"
-
-
 @dataclass(frozen=True, slots=True)
 class Added:
     """`new` is false where the same bytes were there already."""
@@ -87,8 +83,6 @@ class Documents:
         """
         filename = _UNPRINTABLE.sub("", PurePosixPath(filename.replace("\\", "/")).name)[:200] or "untitled"
         original = await self._originals.store(source)
-        if original.size == 0:
-            raise EmptyFile(f"{filename} is empty: there is nothing to read in it", field="file")
         await self.ensure_collection(collection)
         job_id = new_id("job")
         async with self._database.writing() as session:
