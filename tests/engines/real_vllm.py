@@ -106,7 +106,7 @@ class VLLMServer:
 
     def start(self) -> None:
         """Start the process and return once `/health` answers; raises RuntimeError with its log if it never does."""
-        command = [
+        command: list[str | Path] = [
             *(self.installation.python, "-m", "vllm.entrypoints.openai.api_server"),
             *("--model", self.model, "--served-model-name", self.served_as),
             *("--host", "127.0.0.1", "--port", str(self.port), "--enforce-eager"),

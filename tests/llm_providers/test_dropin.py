@@ -73,8 +73,8 @@ def close(client: object) -> None:
             client.root_client.close()
         case OpenAIEmbeddings():
             client.client._client.close()
-        case ChatOllama() | OllamaEmbeddings():
-            client._client.close()
+        case ChatOllama(_client=sdk) | OllamaEmbeddings(_client=sdk) if sdk is not None:
+            sdk._client.close()
 
 
 def test_they_reach_vllm(openai_engine: OpenAIEngine) -> None:
@@ -144,7 +144,7 @@ async def test_the_adapters_stream_and_keep_roles_usage_and_stop() -> None:
 
 async def test_the_adapter_refuses_what_has_no_counterpart() -> None:
     with pytest.raises(ValueError, match="function"):
-        await FakeLLM().initialize_llm().ainvoke([FunctionMessage("x", name="f")])
+        await FakeLLM().initialize_llm().ainvoke([FunctionMessage(content="x", name="f")])
 
 
 async def test_synchronous_langchain_calls_work_inside_a_running_loop(providers: Providers) -> None:

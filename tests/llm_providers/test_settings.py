@@ -121,4 +121,4 @@ def test_the_key_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_settings_do_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="frozen"):
-        SelectionSettings().use_vllm = True  # type: ignore[misc]
+        SelectionSettings().use_vllm = True

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -33,6 +34,10 @@ def guarded(fake: FakeLLM) -> tuple[Breaker[FakeLLM], Clock, list[str]]:
     return breaker, clock, states
 
 
+def state_of(breaker: Breaker[Any]) -> BreakerState:
+    return breaker.state
+
+
 async def failed(breaker: Breaker[FakeLLM]) -> ProviderError:
     with pytest.raises(ProviderError) as caught:
         await collect(breaker.chat(ask(), soon()))
@@ -44,9 +49,9 @@ async def opened() -> tuple[FakeLLM, Breaker[FakeLLM], Clock, list[str]]:
     breaker, clock, states = guarded(fake)
     fake.failing(Unavailable("1"), Unavailable("2"))
     await failed(breaker)
-    assert breaker.state is BreakerState.CLOSED
+    assert state_of(breaker) is BreakerState.CLOSED
     await failed(breaker)
-    assert breaker.state is BreakerState.OPEN
+    assert state_of(breaker) is BreakerState.OPEN
     return fake, breaker, clock, states
 
 
@@ -64,7 +69,7 @@ async def test_a_probe_that_works_closes_it() -> None:
     fake, breaker, clock, states = await opened()
     clock.now += 10.0
     assert_whole(await collect(breaker.chat(ask(), soon())))
-    assert breaker.state is BreakerState.CLOSED
+    assert state_of(breaker) is BreakerState.CLOSED
     assert states == ["fake open", "fake half_open", "fake closed"]
     assert [request.max_tokens for request in fake.requests] == [1, 64]
 
@@ -84,7 +89,7 @@ async def test_only_one_probes_while_the_others_are_turned_away() -> None:
     clock.now += 10.0
     fake.pause = 0.05
     first = asyncio.create_task(collect(breaker.chat(ask(), soon())))
-    while breaker.state is not BreakerState.HALF_OPEN:
+    while state_of(breaker) is not BreakerState.HALF_OPEN:
         await asyncio.sleep(0)
     assert type(await failed(breaker)) is Unavailable
     assert_whole(await first)
@@ -96,12 +101,12 @@ async def test_a_probe_that_was_cancelled_leaves_the_next_one_to_probe() -> None
     clock.now += 10.0
     fake.pause = 60.0
     task = asyncio.create_task(collect(breaker.chat(ask(), soon())))
-    while breaker.state is not BreakerState.HALF_OPEN:
+    while state_of(breaker) is not BreakerState.HALF_OPEN:
         await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert breaker.state is BreakerState.OPEN
+    assert state_of(breaker) is BreakerState.OPEN
     fake.pause = 0.0
     assert_whole(await collect(breaker.chat(ask(), soon())))
 
@@ -113,7 +118,7 @@ async def test_a_success_in_between_starts_the_count_anew() -> None:
     await failed(breaker)
     await collect(breaker.chat(ask(), soon()))
     await failed(breaker)
-    assert breaker.state is BreakerState.CLOSED
+    assert state_of(breaker) is BreakerState.CLOSED
 
 
 async def test_streams_that_break_off_count() -> None:
@@ -121,7 +126,7 @@ async def test_streams_that_break_off_count() -> None:
     breaker, _, _ = guarded(fake)
     await failed(breaker)
     await failed(breaker)
-    assert breaker.state is BreakerState.OPEN
+    assert state_of(breaker) is BreakerState.OPEN
 
 
 async def test_an_answer_left_after_its_end_counts_as_whole() -> None:
@@ -135,7 +140,7 @@ async def test_an_answer_left_after_its_end_counts_as_whole() -> None:
             break
     await stream.aclose()
     await failed(breaker)
-    assert breaker.state is BreakerState.CLOSED
+    assert state_of(breaker) is BreakerState.CLOSED
 
 
 async def test_rejections_do_not_count() -> None:
@@ -144,7 +149,7 @@ async def test_rejections_do_not_count() -> None:
     fake.failing(*[ModelNotFound("no")] * 5)
     for _ in range(5):
         await failed(breaker)
-    assert breaker.state is BreakerState.CLOSED
+    assert state_of(breaker) is BreakerState.CLOSED
 
 
 async def test_embeddings_and_rerank_too() -> None:
@@ -164,7 +169,7 @@ async def test_embeddings_and_rerank_too() -> None:
         fake.failing(Unavailable("1"))
         with pytest.raises(Unavailable):
             await call()
-        assert breaker.state is BreakerState.OPEN
+        assert state_of(breaker) is BreakerState.OPEN
         await call()
-        assert breaker.state is BreakerState.CLOSED
+        assert state_of(breaker) is BreakerState.CLOSED
         assert fake.calls == 3

@@ -12,7 +12,7 @@ from llm_providers.deadline import Deadline
 from llm_providers.errors import StreamBroken
 from llm_providers.types import ChatEvent, ChatRequest, EmbeddingModel, EmbedKind, ModelInfo, Ranked, Vectors
 
-P = TypeVar("P", bound=LLMProvider | EmbeddingProvider | RerankProvider)
+P = TypeVar("P", bound=LLMProvider | EmbeddingProvider | RerankProvider, covariant=True)
 T = TypeVar("T")
 
 
