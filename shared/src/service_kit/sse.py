@@ -24,8 +24,10 @@ class EventStream(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, frames: AsyncGenerator[str, None], headers: dict[str, str] | None = None) -> None:
-        super().__init__(_closing(frames), headers={**HEADERS, **(headers or {})})
+    def __init__(
+        self, frames: AsyncGenerator[str, None], headers: dict[str, str] | None = None, status_code: int = 200
+    ) -> None:
+        super().__init__(_closing(frames), status_code, {**HEADERS, **(headers or {})})
 
 
 async def _closing(frames: AsyncGenerator[str, None]) -> AsyncIterator[str]:

@@ -54,8 +54,9 @@ def add(files: list[Path], collection: str = "default", url: Url = _URL, data_di
     """Add documents and watch them being read."""
     from switchyard.tasks import add_files
 
-    if not add_files(console, Client(url, saved_key(data_dir)), files, collection):
-        raise typer.Exit(1)
+    with Client(url, saved_key(data_dir)) as client:
+        if not add_files(console, client, files, collection):
+            raise typer.Exit(1)
 
 
 @app.command()
@@ -63,7 +64,8 @@ def ask(question: str, collection: str = "default", url: Url = _URL, data_dir: D
     """Ask a question; the answer comes with its sources."""
     from switchyard.tasks import ask_question
 
-    ask_question(console, Client(url, saved_key(data_dir)), question, collection)
+    with Client(url, saved_key(data_dir)) as client:
+        ask_question(console, client, question, collection)
 
 
 @app.command()
@@ -71,7 +73,8 @@ def status(url: Url = _URL) -> None:
     """Say which provider serves each role, and whether the services are ready."""
     from switchyard.tasks import show_status
 
-    show_status(console, Client(url, ""))
+    with Client(url, "") as client:
+        show_status(console, client)
 
 
 @app.command()
@@ -79,8 +82,9 @@ def reindex(collection: str = "default", url: Url = _URL, data_dir: DataDir = _D
     """Make a collection's vectors again from the stored text."""
     from switchyard.tasks import reindex as run
 
-    if not run(console, Client(url, saved_key(data_dir)), collection):
-        raise typer.Exit(1)
+    with Client(url, saved_key(data_dir)) as client:
+        if not run(console, client, collection):
+            raise typer.Exit(1)
 
 
 @keys.command("create")

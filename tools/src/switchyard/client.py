@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx2
 
@@ -24,6 +24,12 @@ class Client:
         self.http = httpx2.Client(
             base_url=self.url, headers={"Authorization": f"Bearer {key}"} if key else {}, timeout=300
         )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.close()
 
     def call(self, method: str, path: str, **options: Any) -> Any:
         """Return the JSON answer; raises `StackError` with the problem's own words."""

@@ -33,8 +33,7 @@ def run(console: Console, data_dir: Path, port: int, examples: Path) -> None:
     console.rule("Switchyard")
     console.print("Starting the services, one process, no model server…")
     url = f"http://127.0.0.1:{port}"
-    with background(data_dir, port):
-        client = Client(url, own_key(data_dir))
+    with background(data_dir, port), Client(url, own_key(data_dir)) as client:
         console.print(f"Up at [bold]{url}[/bold] after {time.monotonic() - began:.1f} s.\n")
         console.rule("Adding documents", align="left")
         if not add_files(console, client, files, "default"):

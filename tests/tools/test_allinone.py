@@ -1,0 +1,111 @@
+"""The all-in-one process: killed, restarted, and used for the main job."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import chromadb
+import pytest
+
+from switchyard.client import Client, StackError
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+LONG = "\n\n".join(
+    f"# Section {number}\n\nBuoy {number} lies {number * 7} metres off the mole and is painted every {number % 9 + 2} years. "
+    + "Its chain is inspected by a diver, who writes down wear, shackles and growth. " * 9
+    for number in range(130)
+)
+
+
+def test_a_kill_in_mid_ingest_loses_and_doubles_nothing(process: Any, ended: Callable[..., Any]) -> None:
+    client = process.start()
+    added = client.call("POST", "/rag/v1/documents", json={"text": LONG, "title": "Buoys"})["items"][0]
+    while not 0 < (job := client.call("GET", f"/rag/v1/jobs/{added['job_id']}"))["chunks_done"] < 100:
+        assert job["status"] in ("queued", "running"), job
+        time.sleep(0.02)
+    process.kill(signal.SIGKILL)
+    client = process.start()
+    job = ended(client, added["job_id"])
+    assert job["status"] == "ready"
+    document = client.call("GET", f"/rag/v1/documents/{added['document']['id']}")
+    answer = client.call("POST", "/rag/v1/query", json={"question": "How many metres off the mole does buoy 97 lie?"})
+    assert "679 metres" in answer["text"]
+    assert process.kill(signal.SIGTERM) in (0, -signal.SIGTERM)
+
+    with sqlite3.connect(process.data_dir / "rag.db") as rows:
+        ordinals = [row[0] for row in rows.execute("SELECT ordinal FROM chunks ORDER BY ordinal")]
+        text_rows = rows.execute("SELECT count(*) FROM chunk_text").fetchone()[0]
+        page = rows.execute("SELECT text FROM pages").fetchone()[0]
+        spans = list(rows.execute('SELECT start, "end", text FROM chunks'))
+    rows.close()
+    assert ordinals == list(range(document["chunks"]))
+    assert text_rows == document["chunks"]
+    assert all(page[start:end] == text for start, end, text in spans)
+    assert set(re.findall(r"Buoy \d+ lies", page)) == {
+        hit for *_, text in spans for hit in re.findall(r"Buoy \d+ lies", text)
+    }
+    (index,) = chromadb.PersistentClient(str(process.data_dir / "chroma")).list_collections()
+    assert index.count() == document["chunks"]
+
+
+def test_the_main_job_on_real_files(process: Any, ended: Callable[..., Any]) -> None:
+    client: Client = process.start()
+    page = client.http.get("/")
+    assert page.status_code == 200
+    assert "/doc-processor/docs" in page.text or "doc-processor" in page.text
+    for path in ("/rag", "/notes", "/doc-processor"):
+        assert client.http.get(f"{path}/docs").status_code == 200
+        assert client.call("GET", f"{path}/openapi.json")["info"]["title"]
+        assert "switchyard_http_requests" in client.http.get(f"{path}/metrics").text
+    assert client.call("GET", "/rag/health")["providers"]["text"]["extractive"] is True
+
+    for name in ("pump-inspection-scan.pdf", "climate-manual.pdf"):
+        with (EXAMPLES / name).open("rb") as content:
+            added = client.call("POST", "/rag/v1/documents", files=[("files", (name, content))])["items"][0]
+        assert ended(client, added["job_id"])["status"] == "ready"
+    answer = client.call("POST", "/rag/v1/query", json={"question": "What is wrong with pump 2?"})
+    assert answer["citations"]
+    assert {cited["title"] for cited in answer["citations"]} == {"pump-inspection-scan"}
+
+    given = {"text": (EXAMPLES / "meeting-2026-10-14.txt").read_text(), "kind": "meeting"}
+    note = client.call("POST", "/notes/v1/notes?wait=60", json=given)
+    assert (note["status"], note["extractive"], note["incomplete"]) == ("ready", True, False)
+    owners = {action["owner"] for action in note["content"]["action_items"]}
+    assert {"Ruben", "Tobias", "Oda"} <= owners
+    for point in [*note["content"]["decisions"], *note["content"]["action_items"]]:
+        span = point["source"]
+        source = client.call("GET", f"/notes/v1/notes/{note['id']}/source")["text"]
+        assert source[span["start"] : span["end"]] == span["quote"]
+
+    with (EXAMPLES / "frost-rota-photo.png").open("rb") as content:
+        read = client.call("POST", "/doc-processor/v1/process", files={"file": ("rota.png", content)})
+    assert read["pages"][0]["engine"] == "tesseract"
+    assert "frost" in read["pages"][0]["text"].lower()
+
+
+def test_the_first_start_prints_a_key_once_and_keeps_only_its_hash(process: Any) -> None:
+    client = process.start()
+    process.kill(signal.SIGTERM)
+    printed = re.findall(r"admin API key.*: (sy-\S+)", (process.data_dir / "out.log").read_text())
+    assert len(printed) == 1
+    process.start()
+    client = process.client
+    client.http.headers["Authorization"] = f"Bearer {printed[0]}"
+    assert client.call("GET", "/rag/v1/collections")
+    assert len(re.findall(r"admin API key", (process.data_dir / "out.log").read_text())) == 1
+    stored = [path for path in process.data_dir.rglob("*") if path.is_file() and path.name != "out.log"]
+    assert all(printed[0].encode() not in path.read_bytes() for path in stored)
+
+
+def test_a_taken_port_is_said_in_words(process: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    from switchyard.running import serve
+
+    process.start()
+    with pytest.raises(StackError, match="is taken"):
+        serve(process.data_dir, "127.0.0.1", process.port)
