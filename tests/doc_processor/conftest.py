@@ -70,6 +70,19 @@ class Samples:
         canvas.save()
         return out.getvalue()
 
+    def form(self) -> bytes:
+        out = io.BytesIO()
+        canvas = Canvas(out, invariant=1)
+        canvas.drawString(72, 700, "Registration of a boat, to be filled in by its owner.")
+        fields = canvas.acroForm
+        fields.textfield(name="f1", tooltip="Owner", value="Tjalling Roorda", x=72, y=650)
+        fields.textfield(name="f2", tooltip="Empty", value="", x=72, y=630)
+        fields.checkbox(name="f3", tooltip="Insured", checked=True, x=72, y=600)
+        fields.checkbox(name="f4", tooltip="Sold", checked=False, x=72, y=560)
+        canvas.freeTextAnnotation("Seen by the office", DA="/Helv 12 Tf 0 g", Rect=(72, 400, 300, 430))
+        canvas.save()
+        return out.getvalue()
+
     def scanned_pdf(self, *images: Image.Image) -> bytes:
         first, *others = images
         return self.encoded(first, "PDF", save_all=True, append_images=others, resolution=200)

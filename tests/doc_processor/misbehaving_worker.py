@@ -12,7 +12,7 @@ from pathlib import Path
 from doc_processor.parsers.base import Limits, PageText, Upload
 from doc_processor.workers.child import serve
 
-CRASH, HANG, GRANDCHILD, MEMORY, PRINT, ENVIRONMENT, BUG = range(101, 108)
+CRASH, HANG, GRANDCHILD, MEMORY, PRINT, ENVIRONMENT, BUG, GREEDY = range(101, 109)
 
 
 class Trouble:
@@ -37,6 +37,8 @@ class Trouble:
             child.wait()
         if number == MEMORY:
             return PageText(str(len(bytearray(4 << 30))), "trouble")
+        if number == GREEDY:
+            return PageText(f"{len(bytearray(600 << 20))} by {os.getpid()}", "trouble")
         if number == PRINT:
             print("a library that prints")  # noqa: T201
             sys.stdout.flush()

@@ -73,6 +73,12 @@ def test_bad_files_are_refused_by_type(opened, samples) -> None:
         opened(samples.pdf("a", "b", "c"), Limits(max_pages=2))
 
 
+def test_what_was_filled_in_is_read(opened, samples) -> None:
+    page = opened(samples.form()).page(1)
+    assert page.text.splitlines()[2:] == ["Owner: Tjalling Roorda", "", "Insured: yes", "", "Seen by the office"]
+    assert not page.wants_ocr
+
+
 def test_huge_pages_are_rendered_small(opened, samples) -> None:
     data = samples.scanned_pdf(samples.picture("text", size=(400, 300)))
     data = data.replace(b"/MediaBox [ 0 0 144.0 108.0 ]", b"/MediaBox [ 0 0 14400 10800 ]")

@@ -11,7 +11,7 @@ from doc_processor.workers import protocol
 from doc_processor.workers.pool import NoWorker, WorkerPool
 from doc_processor.workers.worker import WorkerCrashed, WorkerTimedOut
 
-CRASH, HANG, GRANDCHILD, MEMORY, PRINT, ENVIRONMENT, BUG = range(101, 108)
+CRASH, HANG, GRANDCHILD, MEMORY, PRINT, ENVIRONMENT, BUG, GREEDY = range(101, 109)
 
 
 def task(path: Path, number: int) -> protocol.Message:
@@ -99,6 +99,13 @@ async def test_memory_is_bounded(make_pool, document) -> None:
     reply = await pool.run(task(document, MEMORY))
     assert reply["refused"] == "unpacks-too-large"
     assert await text_of(pool, document)
+
+
+async def test_a_worker_that_has_grown_large_is_replaced(make_pool, document) -> None:
+    pool = make_pool(misbehaving=True, size=1)
+    grown = await text_of(pool, document, GREEDY)
+    fresh = await text_of(pool, document)
+    assert grown.split()[-1] != fresh.split()[-1]
 
 
 async def test_a_parsers_bug_is_told_without_the_text(make_pool, document) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ import pypdfium2.raw as pdfium_c
 from pdf2image.exceptions import PDFInfoNotInstalledError, PDFPageCountError, PDFPopplerTimeoutError, PDFSyntaxError
 
 from doc_processor.parsers.base import Limits, Note, PageText, Upload
+from doc_processor.parsers.pdf_forms import filled_in
 from doc_processor.parsers.pdf_text import laid_out, trusted
 from doc_processor.refusals import NoPages, PasswordRequired, TooManyPages, Unreadable
 from doc_processor.text import tidy
@@ -36,6 +38,7 @@ class Pages:
         self._path = path
         self._limits = limits
         self.pages = len(document)
+        self._form = document.formenv
         attached = document.count_attachments()
         self.warnings = (Note("attachment-not-read", f"{attached} attached files were not read"),) if attached else ()
 
@@ -49,6 +52,7 @@ class Pages:
             layer = page.get_textpage()
             raw = layer.get_text_range()
             text = tidy(laid_out(layer, raw))
+            extra = [line for line in map(tidy, filled_in(page, self._form)) if line not in text]
             letters = sum(1 for character in text if character.isalnum())
             covered = 0.0 if letters >= _ENOUGH_LETTERS else _covered(page)
             good = trusted(raw, covered, drawn=letters > 0 or _has_content(page))
@@ -57,7 +61,7 @@ class Pages:
             raise Unreadable("the page is damaged") from error
         finally:
             page.close()
-        return PageText(text, "text-layer", None, wants_ocr=not good)
+        return PageText("\n\n".join(filter(None, [text, *extra])), "text-layer", None, wants_ocr=not good)
 
     def picture(self, number: int) -> Image:
         """Render at the set resolution, or at less where the page is huge; poppler first, else PDFium."""
@@ -97,6 +101,9 @@ def parse(upload: Upload, limits: Limits) -> Pages:
         if _NO_PAGES.search(upload.path.read_bytes()):
             raise NoPages("the document has no pages") from error
         raise Unreadable("the file is not a readable PDF: it is damaged or cut short") from error
+    with suppress(pdfium.PdfiumError):
+        # Before anything else is asked of it, or the fields stay unknown.
+        document.init_forms()
     count = len(document)
     if count == 0:
         raise NoPages("the document has no pages")

@@ -22,6 +22,7 @@ from doc_processor.workers.protocol import Message
 OpenAs = Callable[[str, Upload, Limits], Opened]
 _PR_SET_PDEATHSIG = 1
 _LARGEST_FILE = 1 << 30
+_WORN_SHARE = 0.4
 
 
 class Desk:
@@ -137,6 +138,8 @@ def serve(open_as: OpenAs = parsers.open_as) -> None:
         if task is None:
             return
         reply = answer(desk, task)
+        # What a large document leaves behind is seldom given back, and would be missing for the next one.
+        reply["worn"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > setup["memory_bytes"] * _WORN_SHARE
 
 
 if __name__ == "__main__":

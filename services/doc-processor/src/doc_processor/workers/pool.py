@@ -69,7 +69,7 @@ class WorkerPool:
                 self._tasks_done.pop(worker, None)
                 raise
             worker.path = task["path"]
-            self._put_back(worker)
+            self._put_back(worker, worn=bool(reply.pop("worn", False)))
             return reply
 
     async def forget(self, path: str) -> None:
@@ -85,7 +85,7 @@ class WorkerPool:
                 self._tasks_done.pop(worker)
             else:
                 worker.path = ""
-                self._put_back(worker)
+                self._put_back(worker, worn=False)
 
     async def aclose(self) -> None:
         """Stop every idle worker; tasks that are under way must have been cancelled."""
@@ -112,12 +112,12 @@ class WorkerPool:
         self._tasks_done[worker] = 0
         return worker
 
-    def _put_back(self, worker: Worker) -> None:
+    def _put_back(self, worker: Worker, *, worn: bool) -> None:
         self._tasks_done[worker] += 1
         self._idle.append(worker)
         loop = asyncio.get_running_loop()
         self._timers[worker] = loop.call_later(self._settings.idle_seconds, self._retire, worker)
-        if self._tasks_done[worker] >= self._settings.tasks_per_worker:
+        if worn or self._tasks_done[worker] >= self._settings.tasks_per_worker:
             self._retire(worker)
 
     def _retire(self, worker: Worker) -> None:
