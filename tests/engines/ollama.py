@@ -117,7 +117,7 @@ class OllamaEngine(Engine):
             limit = fault.amount
         prompt = answers.last_tokens(prompt, limit)
         schema = body.get("format")
-        text = answers.json_answer(schema, prompt) if isinstance(schema, dict) else self.answer(prompt)
+        text = self.json_answer(schema, prompt) if isinstance(schema, dict) else self.answer(prompt)
         parts = answers.pieces(text)
         allowed = options.get("num_predict")
         allowed = -1 if allowed is None else allowed

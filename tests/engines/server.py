@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
@@ -48,6 +48,7 @@ class Engine:
     seed: int = 0
     api_key: str | None = None
     answer: Callable[[str], str] = answers.default_answer
+    json_answer: Callable[[Mapping[str, Any], str], str] = answers.json_answer
     delay: float = 0.0
     port: int = 0
     host: str = "127.0.0.1"

@@ -124,7 +124,7 @@ class OpenAIEngine(Engine):
             return self._too_long(tokens)
         wanted = body.get("response_format") or {}
         schema = (wanted.get("json_schema") or {}).get("schema") if wanted.get("type") == "json_schema" else None
-        parts = answers.pieces(answers.json_answer(schema, prompt) if schema else self.answer(prompt))
+        parts = answers.pieces(self.json_answer(schema, prompt) if schema else self.answer(prompt))
         reason = "length" if allowed is not None and allowed < len(parts) else "stop"
         parts = parts[:allowed]
         usage = {"prompt_tokens": tokens, "completion_tokens": len(parts), "total_tokens": tokens + len(parts)}

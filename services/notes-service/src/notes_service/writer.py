@@ -104,16 +104,14 @@ def _unfenced(text: str) -> str:
 
 
 def _padded(model: type[BaseModel], given: Any) -> Any:
-    """Give what a cut-off answer lacks its empty value, and drop its unfinished last items."""
+    """Give what a cut-off answer lacks its empty value, and drop its unfinished last item."""
     if not isinstance(given, dict):
         return given
     empty: dict[str, Any] = {}
     for name, known in model.model_fields.items():
         empty[name] = [] if str(known.annotation).startswith("list") else ""
-    kept = dict(given)
-    for name, value in given.items():
-        if isinstance(value, list) and value and isinstance(value[-1], dict):
-            widest = max(len(item) for item in value if isinstance(item, dict))
-            if len(value[-1]) < widest or len(value) == 1:
-                kept[name] = value[:-1]
-    return {**empty, **kept}
+    *_, last = given or [""]
+    if isinstance(given.get(last), list):
+        # The answer broke off in here: the item at its end may be half of one.
+        return {**empty, **given, last: given[last][:-1]}
+    return {**empty, **given}
