@@ -64,6 +64,13 @@ def test_the_camera_says_which_side_is_up(samples, passage) -> None:
     assert np.array_equal(np.asarray(prepare.grey(sideways)), np.asarray(samples.picture(passage)))
 
 
+def test_very_large_pictures_are_shrunk_first(samples) -> None:
+    large = Image.new("RGB", (9000, 12_000), "white")
+    large.getexif()[0x0112] = 6
+    assert prepare.grey(large).size == (6000, 4500)
+    assert prepare.for_vision(large).size == (1600, 1200)
+
+
 def test_a_picture_without_text_says_so() -> None:
     page = recognise(Image.new("L", (600, 400), 255), Limits())
     assert page.text == ""

@@ -12,6 +12,7 @@ _WIDEST_SKEW, _COARSE, _FINE = 12.0, 1.0, 0.1
 _SKEW_SIDE = 800
 _WORTH_TURNING = 0.25
 _VISION_SIDE = 1600
+_AVERAGED = ("L", "RGB", "RGBA", "LA", "CMYK")
 _SOFT = 1.2  # pixels; between 0.7 and 1.6 all do good
 _LIGHT_CELL, _PAPER_SHARE, _EVEN, _WHITE = 8, 0.3, 0.8, 245.0
 
@@ -21,6 +22,17 @@ def ready(image: Image.Image) -> Image.Image:
     plain = grey(image)
     level = evenly_lit(softened(sized(plain), bilevel=_is_bilevel(plain)))
     return turned(level, skew(level))
+
+
+def _halved(image: Image.Image) -> Image.Image:
+    """Shrink very large pictures before anything else makes copies of them."""
+    factor = int((image.width * image.height / MAX_PIXELS) ** 0.5)
+    if factor < 2 or image.mode not in _AVERAGED:
+        return image
+    smaller = image.reduce(factor)
+    smaller.info.update(image.info)
+    smaller.getexif().update(image.getexif())
+    return smaller
 
 
 def softened(image: Image.Image, *, bilevel: bool) -> Image.Image:
@@ -34,7 +46,7 @@ def _is_bilevel(image: Image.Image) -> bool:
 
 def grey(image: Image.Image) -> Image.Image:
     """Return 8-bit grey, upright by its EXIF tag, transparent parts white, light text on dark turned round."""
-    image = ImageOps.exif_transpose(image)
+    image = ImageOps.exif_transpose(_halved(image))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
         paper = Image.new("RGBA", image.size, "white")
@@ -123,6 +135,6 @@ def _contrast(ink: Image.Image, degrees: float) -> float:
 
 def for_vision(image: Image.Image) -> Image.Image:
     """Return a picture of a size that vision models take in whole."""
-    image = ImageOps.exif_transpose(image).convert("RGB")
+    image = ImageOps.exif_transpose(_halved(image)).convert("RGB")
     image.thumbnail((_VISION_SIDE, _VISION_SIDE))
     return image

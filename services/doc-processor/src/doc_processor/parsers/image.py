@@ -42,7 +42,8 @@ class Frames:
             if self.pages > 1:
                 self._image.seek(number - 1)
                 _check(self._image, self._limits)
-            return self._image.copy()
+            self._image.load()
+            return self._image
         except _DAMAGE as error:
             raise Unreadable("the picture is damaged") from error
 
@@ -59,7 +60,7 @@ def parse(upload: Upload, limits: Limits) -> Frames:
         return _open(file, limits)
     except _DAMAGE as error:
         file.close()
-        raise Unreadable("the file is not a readable picture: it is damaged or cut short") from error
+        raise Unreadable("the file is not a readable picture: it is damaged, cut short or too large") from error
     except MemoryError as error:
         file.close()
         raise ImageTooLarge("decoding the picture takes more memory than a worker may use") from error
