@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import os
 import signal
@@ -61,9 +62,12 @@ def install(folder: Path | None = None) -> Installation:
         listed = subprocess.run([python, "-c", _REQUIREMENTS], check=True, capture_output=True, text=True).stdout
         (folder / "requirements.txt").write_text(listed)
         _run(*pip, "-r", folder / "requirements.txt")
-        _run(python, MAKE_MODEL, folder / "text-model")
         done.write_text("")
-    return Installation(python, folder / "text-model", _minilm(folder / "env"))
+    # Another script makes another model.
+    text_model = folder / f"text-model-{hashlib.sha256(MAKE_MODEL.read_bytes()).hexdigest()[:8]}"
+    if not (text_model / "config.json").exists():
+        _run(python, MAKE_MODEL, text_model)
+    return Installation(python, text_model, _minilm(folder / "env"))
 
 
 def _minilm(environment: Path) -> Path:
@@ -192,7 +196,14 @@ def _alive(group: int) -> bool:
 
 def text_server(installation: Installation, *arguments: str) -> VLLMServer:
     """A chat server named `llama3.2` with a context of 4096 tokens."""
-    return VLLMServer(installation, installation.text_model, "llama3.2", ("--max-model-len", "4096", *arguments))
+    # A weak model would fill the freedom that JSON leaves between its parts with spaces for ever.
+    fixed = (
+        "--max-model-len",
+        "4096",
+        "--structured-outputs-config",
+        '{"backend": "xgrammar", "disable_any_whitespace": true}',
+    )
+    return VLLMServer(installation, installation.text_model, "llama3.2", (*fixed, *arguments))
 
 
 def embedding_server(installation: Installation, *arguments: str) -> VLLMServer:

@@ -7,7 +7,16 @@ import pytest
 from engines import Fault, OpenAIEngine
 from engines.contract import SCHEMA, ask, assert_whole, collect, soon
 from llm_providers import VLLMProvider
-from llm_providers.errors import InvalidResponse, NotConfigured
+from llm_providers.backends._openai_errors import from_line
+from llm_providers.errors import (
+    ContextLengthExceeded,
+    InvalidResponse,
+    ModelNotFound,
+    NotConfigured,
+    Overloaded,
+    RequestRejected,
+    StreamBroken,
+)
 from llm_providers.types import ChatRequest, EmbedKind, Message, Source
 
 JPEG = b"\xff\xd8\xff\xe0" + bytes(20)
@@ -73,3 +82,12 @@ async def test_the_providers_other_servers_stay_open_when_one_is_gone(openai_eng
     assert (await provider.embed(["a"], EmbedKind.QUERY, soon())).shape == (1, 64)
     await provider.aclose()
     await provider.aclose()
+
+
+async def test_a_refusal_inside_the_stream_has_the_type_of_its_code() -> None:
+    """A full vLLM answers 200 and then says 503 in the stream."""
+    for code, expected in ((503, Overloaded), (400, RequestRejected), (404, ModelNotFound), (500, StreamBroken)):
+        assert type(from_line({"message": "no", "code": code}, "vllm")) is expected
+    assert type(from_line({"message": "maximum context length", "code": 400}, "vllm")) is ContextLengthExceeded
+    assert type(from_line("died", "vllm")) is StreamBroken
+    assert type(from_line({"message": "died", "code": None}, "vllm")) is StreamBroken

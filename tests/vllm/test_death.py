@@ -1,4 +1,6 @@
-"""A server that dies in mid-stream, by force or by order: the stream breaks, and no half answer passes for a whole."""
+"""A server that dies in mid-stream, by force or by order: the stream breaks, and no half answer passes for a whole.
+
+Before that it is full, and says so."""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ import pytest
 from engines.contract import ask, soon
 from engines.real_vllm import Installation, VLLMServer, text_server
 from llm_providers import VLLMProvider
-from llm_providers.errors import ProviderError, StreamBroken, Unavailable
+from llm_providers.errors import Overloaded, ProviderError, StreamBroken, Unavailable
 from llm_providers.types import ChatEvent, Done, Token
 
 pytestmark = pytest.mark.vllm
@@ -20,7 +22,7 @@ STREAMS = 4
 
 @pytest.fixture
 def doomed(vllm_installation: Installation) -> VLLMServer:
-    return text_server(vllm_installation)
+    return text_server(vllm_installation, "--max-num-queued-reqs", str(STREAMS))
 
 
 @pytest.mark.parametrize("what", [signal.SIGKILL, signal.SIGTERM], ids=["kill -9", "SIGTERM"])
@@ -38,6 +40,8 @@ async def test_dying_in_mid_stream_breaks_every_stream(doomed: VLLMServer, what:
 
         tasks = [asyncio.create_task(consume(place)) for place in range(STREAMS)]
         await asyncio.wait_for(asyncio.gather(*[event.wait() for event in flowing]), 30)
+        with pytest.raises(Overloaded):
+            await anext(provider.chat(ask("one too many"), soon()))
         doomed.send(what)
         errors = await asyncio.gather(*tasks, return_exceptions=True)
         assert [type(error) for error in errors] == [StreamBroken] * STREAMS

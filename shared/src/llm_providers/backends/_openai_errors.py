@@ -88,12 +88,14 @@ def translate(error: Exception, backend: str) -> ProviderError:
 
 
 def from_line(error: object, backend: str) -> ProviderError:
-    """The exception for an error that came as a line of a stream whose status was 200."""
+    """The exception for an error that came as a line of a stream whose status was 200.
+
+    A full vLLM refuses a stream that way, with the code that the status would have had.
+    """
     message = _message(error) or "the server reported an error inside the stream"
     code = error.get("code") if isinstance(error, dict) else None
-    if isinstance(code, int) and 400 <= code < 500:
-        return by_status(code, message)(message, backend=backend)
-    return StreamBroken(message, backend=backend)
+    kind = by_status(code, message) if isinstance(code, int) and code >= 400 else StreamBroken
+    return (StreamBroken if kind is Unavailable else kind)(message, backend=backend)
 
 
 @contextmanager
