@@ -134,7 +134,8 @@ def problem(error: Exception) -> dict[str, Any]:
 
 
 def response(members: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> JSONResponse:
-    all_headers = dict(headers or {})
+    # The middleware sets it too, but an unforeseen error is answered outside of it.
+    all_headers = {"X-Request-ID": members["request_id"], **(headers or {})}
     if "retry_after" in members:
         all_headers["Retry-After"] = str(max(1, math.ceil(members["retry_after"])))
     if members["status"] == HTTPStatus.UNAUTHORIZED:

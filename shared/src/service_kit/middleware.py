@@ -49,7 +49,7 @@ class RequestContext:
                 if status == TooLarge.status and headers.get("content-type", "").startswith("text/plain"):
                     # The body limiter answers on its own, before any handler: say it as every other error is said.
                     replaced = True
-                    await response(problem(self._too_large), {"X-Request-ID": identity})(scope, receive, send)
+                    await response(problem(self._too_large))(scope, receive, send)
                     return
                 headers["X-Request-ID"] = identity
             await send(message)

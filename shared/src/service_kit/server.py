@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+import sys
+from collections.abc import Callable
+from typing import TypeVar
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from llm_providers.errors import ProviderError
+from llm_providers.settings import SettingsError
 from service_kit.logs import configure
-from service_kit.settings import ServiceSettings
+from service_kit.settings import InvalidSettings, ServiceSettings, load
 
 
 def server(app: ASGIApp, settings: ServiceSettings, *, host: str, port: int) -> uvicorn.Server:
@@ -26,3 +31,16 @@ def server(app: ASGIApp, settings: ServiceSettings, *, host: str, port: int) -> 
             timeout_keep_alive=30,
         )
     )
+
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+def main(create: Callable[[S], ASGIApp], settings_class: type[S], port: int) -> None:
+    """Run one service, on `port` unless PORT says otherwise; a wrong setting ends it with a sentence that names the variable."""
+    try:
+        settings = load(settings_class)
+        app = create(settings)
+    except (InvalidSettings, SettingsError, ProviderError) as error:
+        sys.exit(f"{settings_class.__module__.split('.')[0]}: {error}")
+    server(app, settings, host=settings.host, port=settings.port or port).run()

@@ -87,6 +87,22 @@ def reindex(collection: str = "default", url: Url = _URL, data_dir: DataDir = _D
             raise typer.Exit(1)
 
 
+@bench.command("stack")
+def bench_stack(port: Port = 18080, documents: int = 12, questions: int = 200) -> None:
+    """Start-up, memory, disk, ingestion and search latency of the all-in-one process."""
+    from switchyard.benchmarks import stack
+
+    stack(console, port, documents, questions)
+
+
+@bench.command("services")
+def bench_services() -> None:
+    """Start-up time and memory of each service as a process of its own."""
+    from switchyard.benchmarks import services
+
+    services(console)
+
+
 @keys.command("create")
 def create_key(
     name: str,

@@ -1,0 +1,226 @@
+"""The app factory: errors, keys, limits, health, metrics."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import APIRouter, FastAPI
+from pydantic import BaseModel
+from sqlalchemy.exc import OperationalError
+
+from harness.serving import serving
+from llm_providers import errors as provider
+from service_kit import errors
+from service_kit.app import create_app
+from service_kit.auth import Admin, User
+from service_kit.errors import Conflict, problem
+from service_kit.health import Check
+from service_kit.logs import configure
+from service_kit.settings import InvalidSettings, ServiceSettings, load
+
+KEY = "sy-test"
+router = APIRouter()
+
+
+class Body(BaseModel):
+    number: int
+
+
+@router.get("/who")
+async def who(user: User) -> dict[str, str]:
+    return {"name": user.name, "scope": user.scope}
+
+
+@router.get("/admin")
+async def admin(admin: Admin) -> dict[str, str]:
+    return {"name": admin.name}
+
+
+@router.post("/echo")
+async def echo(body: Body) -> Body:
+    return body
+
+
+@router.get("/fail/{kind}")
+async def fail(kind: str) -> None:
+    raise {
+        "conflict": Conflict("taken", field="name", retry_after=3, other="x"),
+        "busy": provider.Overloaded("full", backend="vllm", retry_after=7.2),
+        "deadline": provider.DeadlineExceeded("spent"),
+        "disk": OSError(28, "No space left on device: /secret/path"),
+        "locked": OperationalError("SELECT secret", {}, Exception("readonly database")),
+        "bug": ZeroDivisionError("secret detail"),
+    }[kind]
+
+
+@asynccontextmanager
+async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    yield
+
+
+def make(data_dir: Path, **settings: Any) -> FastAPI:
+    chosen = ServiceSettings(data_dir=data_dir, **{"admin_api_key": KEY, "max_upload_mb": 1, **settings})
+    return create_app(name="switchyard-shared", description="", settings=chosen, routers=[router], lifespan=lifespan)
+
+
+@pytest.fixture
+async def app(tmp_path: Path) -> FastAPI:
+    return make(tmp_path)
+
+
+@pytest.fixture
+async def http(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
+    head = {"Authorization": f"Bearer {KEY}"}
+    async with serving(app) as url, httpx2.AsyncClient(base_url=url, headers=head) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "type_"),
+    [
+        ("conflict", 409, "conflict"),
+        ("busy", 503, "provider-unavailable"),
+        ("deadline", 504, "deadline-exceeded"),
+        ("disk", 507, "storage-unavailable"),
+        ("locked", 507, "storage-unavailable"),
+        ("bug", 500, "internal-error"),
+    ],
+)
+async def test_errors_are_problem_details_without_secrets(
+    http: httpx2.AsyncClient, kind: str, status: int, type_: str
+) -> None:
+    answer = await http.get(f"/fail/{kind}", headers={"X-Request-ID": "abc-1"})
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    members = answer.json()
+    assert members["type"] == f"urn:switchyard:problem:{type_}"
+    assert members["request_id"] == answer.headers["x-request-id"] == "abc-1"
+    assert "secret" not in answer.text
+
+
+async def test_a_problem_says_field_wait_and_more(http: httpx2.AsyncClient) -> None:
+    conflict = await http.get("/fail/conflict")
+    assert (conflict.json()["field"], conflict.json()["other"]) == ("name", "x")
+    assert conflict.headers["retry-after"] == "3"
+    assert (await http.get("/fail/busy")).headers["retry-after"] == "8"
+    invalid = await http.post("/echo", json={"number": "many"})
+    assert (invalid.status_code, invalid.json()["field"]) == (422, "number")
+
+
+def test_every_provider_error_has_a_status() -> None:
+    def below(kind: type[provider.ProviderError]) -> set[type[provider.ProviderError]]:
+        return {kind}.union(*(below(child) for child in kind.__subclasses__()))
+
+    for kind in below(provider.ProviderError):
+        error = kind([]) if kind is provider.AllBackendsFailed else kind("words")
+        members = problem(error)
+        assert 400 <= members["status"] < 600
+        assert ("retry_after" in members) == (members["status"] == 503)
+
+
+async def test_keys_by_either_header_and_scopes(http: httpx2.AsyncClient, app: FastAPI) -> None:
+    assert (await http.get("/who")).json() == {"name": "environment", "scope": "admin"}
+    user = app.state.keys.create("reader", "user")
+    by_header = await http.get("/who", headers={"X-API-Key": user, "Authorization": ""})
+    assert by_header.json() == {"name": "reader", "scope": "user"}
+    assert (await http.get("/admin", headers={"Authorization": f"Bearer {user}"})).status_code == 403
+    app.state.keys.revoke(next(key.id for key in app.state.keys.all() if key.name == "reader"))
+    assert (await http.get("/who", headers={"Authorization": f"Bearer {user}"})).status_code == 401
+    assert (await http.get("/who", headers={"Authorization": f"Bearer {app.state.keys.service_token()}"})).is_success
+
+
+async def test_health_pages_ask_for_no_key_and_turn_red(http: httpx2.AsyncClient, app: FastAPI) -> None:
+    http.headers.pop("Authorization")
+    assert (await http.get("/livez")).status_code == 200
+    assert (await http.get("/readyz")).status_code == 200
+
+    async def broken() -> None:
+        raise provider.ModelLoading("llama3.2 is loading", retry_after=12)
+
+    app.state.health.checks.append(Check("text", broken))
+    red = await http.get("/readyz")
+    assert red.status_code == 503
+    assert red.headers["retry-after"] == "12"
+    assert red.json()["failures"]["text"]["detail"] == "llama3.2 is loading"
+    health = (await http.get("/health")).json()
+    assert (health["status"], health["version"]) == ("not ready", app.version)
+    assert (await http.get("/livez")).status_code == 200
+
+
+async def test_metrics_count_by_route_and_never_by_path(http: httpx2.AsyncClient) -> None:
+    await http.get("/fail/bug")
+    await http.get("/nowhere/at/all")
+    text = (await http.get("/metrics")).text
+    assert 'switchyard_http_requests_total{method="GET",route="/fail/{kind}",status="500"} 1.0' in text
+    assert 'route="unmatched"' in text
+    assert "nowhere" not in text
+
+
+async def test_bodies_are_bounded_with_and_without_a_length(http: httpx2.AsyncClient) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(300):
+            yield b"x" * 10_000
+
+    for content in (b"x" * 2_000_000, pieces()):
+        answer = await http.post("/echo", content=content, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 413
+        assert answer.json()["type"].endswith(":too-large")
+
+
+async def test_logs_are_json_with_the_request_id_and_without_keys(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    app = make(tmp_path)
+    configure(app.state.settings)
+    try:
+        async with serving(app) as url, httpx2.AsyncClient(base_url=url) as client:
+            await client.get("/who?token=hidden", headers={"Authorization": f"Bearer {KEY}", "X-Request-ID": "seen-1"})
+    finally:
+        root.handlers[:], level = before
+        root.setLevel(level)
+        configure_structlog_defaults()
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines() if line.startswith("{")]
+    (request,) = [line for line in lines if line["event"] == "request"]
+    assert (request["request_id"], request["route"], request["status"]) == ("seen-1", "/who", 200)
+    assert KEY not in json.dumps(lines)
+    assert "hidden" not in json.dumps(lines)
+
+
+def configure_structlog_defaults() -> None:
+    import structlog
+
+    structlog.reset_defaults()
+
+
+async def test_without_any_key_the_first_start_makes_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for expected in (1, 0):
+        async with serving(make(tmp_path, admin_api_key=None)):
+            assert capsys.readouterr().out.count("admin API key") == expected
+
+
+async def test_keys_can_be_switched_off(tmp_path: Path) -> None:
+    async with serving(make(tmp_path, auth_enabled=False)) as url, httpx2.AsyncClient(base_url=url) as client:
+        assert (await client.get("/who")).json()["scope"] == "admin"
+
+
+def test_a_wrong_setting_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAX_UPLOAD_MB", "lots")
+    monkeypatch.setenv("LOG_LEVEL", "loud")
+    with pytest.raises(InvalidSettings, match=r"MAX_UPLOAD_MB: .*LOG_LEVEL: ") as caught:
+        load(ServiceSettings)
+    assert "lots" not in str(caught.value)
+
+
+def test_service_errors_have_distinct_types() -> None:
+    kinds = errors.ServiceError.__subclasses__()
+    types = [kind.type for kind in kinds if kind.__module__ == "service_kit.errors"]
+    assert len(types) == len(set(types))

@@ -1,0 +1,160 @@
+"""Measurements of the all-in-one stack and of each service; docs/performance.md says what they gave."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from switchyard.client import Client
+from switchyard.running import background, own_key
+from switchyard.tasks import watch
+
+SERVICES = (("rag_service", 18001), ("notes_service", 18002), ("doc_processor", 18003))
+_WORDS = Path(__file__).with_name("bench_words.txt")
+_IDLE_SECONDS = 8
+
+
+def stack(console: Console, port: int, documents: int, questions: int) -> None:
+    """Measure start-up, memory, disk, ingestion against the bare encoder, and search latency; print a table."""
+    table = Table("what", "measured", title="All in one, embedded")
+    with tempfile.TemporaryDirectory() as folder:
+        data_dir = Path(folder)
+        began = time.perf_counter()
+        with background(data_dir, port) as process, Client(f"http://127.0.0.1:{port}", own_key(data_dir)) as client:
+            table.add_row("ready after start", f"{time.perf_counter() - began:.2f} s")
+            time.sleep(_IDLE_SECONDS)
+            table.add_row("resident, idle", f"{_resident(process.pid):.0f} MB")
+            chunks, seconds = _ingest(console, client, documents)
+            table.add_row("ingestion", f"{chunks / seconds:.1f} chunks/s ({chunks} chunks, {documents} documents)")
+            p50, p99 = _search(client, questions)
+            table.add_row("search, p50 / p99", f"{p50 * 1000:.0f} / {p99 * 1000:.0f} ms")
+            time.sleep(_IDLE_SECONDS)
+            table.add_row("resident, after that", f"{_resident(process.pid):.0f} MB")
+        bare = _bare_encoder(chunks)
+        table.add_row("the bare encoder", f"{bare:.1f} chunks/s")
+        table.add_row("ingestion / bare encoder", f"{chunks / seconds / bare:.2f}")
+    table.add_row("disk: environment and model", f"{_disk():.0f} MB")
+    console.print(table)
+
+
+def services(console: Console) -> None:
+    """Measure start-up time and idle memory of each service as a process of its own."""
+    table = Table("service", "ready after start", "resident, idle", title="Each service alone, embedded")
+    for module, port in SERVICES:
+        with tempfile.TemporaryDirectory() as folder, _service(module, port, Path(folder)) as (process, seconds):
+            time.sleep(_IDLE_SECONDS)
+            table.add_row(module.replace("_", "-"), f"{seconds:.2f} s", f"{_resident(process.pid):.0f} MB")
+    console.print(table)
+
+
+@contextmanager
+def _service(module: str, port: int, data_dir: Path) -> Iterator[tuple[subprocess.Popen[bytes], float]]:
+    env = {**os.environ, "PORT": str(port), "DATA_DIR": str(data_dir), "LLM_PROVIDER": "embedded"}
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", module], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        while True:
+            try:
+                if httpx2.get(f"http://127.0.0.1:{port}/readyz").status_code == httpx2.codes.OK:
+                    break
+            except httpx2.HTTPError:
+                pass
+            if process.poll() is not None or time.perf_counter() - began > 60:
+                raise RuntimeError(f"{module} did not become ready")
+            time.sleep(0.02)
+        yield process, time.perf_counter() - began
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+def _texts(count: int) -> Iterator[str]:
+    """Make documents of about forty paragraphs of plain prose, the same in every run."""
+    dice = random.Random(7)  # noqa: S311
+    words = _WORDS.read_text().split()
+    for _ in range(count):
+        paragraphs = (
+            " ".join(" ".join(dice.choices(words, k=dice.randint(8, 20))).capitalize() + "." for _ in range(8))
+            for _ in range(40)
+        )
+        yield "\n\n".join(paragraphs)
+
+
+def _ingest(console: Console, client: Client, documents: int) -> tuple[int, float]:
+    began = time.perf_counter()
+    jobs = {}
+    for number, text in enumerate(_texts(documents)):
+        added = client.call("POST", "/rag/v1/documents", json={"text": text, "title": f"Document {number}"})["items"][0]
+        jobs[added["job_id"]] = added["document"]["title"]
+    if not watch(console, client, jobs):
+        raise RuntimeError("a document could not be ingested")
+    seconds = time.perf_counter() - began
+    return sum(client.call("GET", f"/rag/v1/jobs/{job}")["chunks_total"] for job in jobs), seconds
+
+
+def _search(client: Client, questions: int) -> tuple[float, float]:
+    dice = random.Random(11)  # noqa: S311
+    words = _WORDS.read_text().split()
+    times = []
+    with Progress(transient=True) as progress:
+        for _ in progress.track(range(questions), description="searching"):
+            question = " ".join(dice.choices(words, k=9))
+            began = time.perf_counter()
+            client.call("POST", "/rag/v1/search", json={"question": question, "limit": 6})
+            times.append(time.perf_counter() - began)
+    return statistics.median(times), statistics.quantiles(times, n=100)[98]
+
+
+def _bare_encoder(chunks: int) -> float:
+    """Encode as many chunks as the ingestion did, with nothing around the encoder; returns chunks a second."""
+    from llm_providers.backends.embedded import EmbeddedProvider
+    from llm_providers.deadline import Deadline
+    from llm_providers.types import EmbedKind
+    from rag_service.chunking import Chunker
+    from rag_service.settings import RagSettings
+
+    settings = RagSettings()
+    chunker = Chunker(settings.chunk_tokens, settings.chunk_overlap_tokens)
+    texts = [piece.text for text in _texts(chunks) for piece in chunker.chunk([(1, text)])][:chunks]
+    provider = EmbeddedProvider.open()
+
+    async def encode() -> float:
+        began = time.perf_counter()
+        await provider.embed(texts, EmbedKind.DOCUMENT, Deadline.after(3600))
+        return len(texts) / (time.perf_counter() - began)
+
+    return asyncio.run(encode())
+
+
+def _resident(pid: int) -> float:
+    """Return the resident memory of a process and its children in MB."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    own = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return own / 1000 + sum(_resident(int(child)) for child in children)
+
+
+def _disk() -> float:
+    """Return what the virtual environment and the embedded model take, in MB."""
+    from llm_providers.backends.embedded.encoder import default_model_dir
+
+    folders = [Path(sys.prefix), default_model_dir()]
+    files = (path for folder in folders for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return sum(path.stat().st_blocks * 512 for path in files) / 1e6
