@@ -16,7 +16,7 @@ from llm_providers.deadline import Timeouts
 from llm_providers.errors import DeadlineExceeded, Timeout, Unavailable
 from llm_providers.types import EmbedKind, Started
 
-SHORT = Timeouts(connect=0.2, first_token=0.3, idle=0.2)
+SHORT = Timeouts(connect=0.5, first_token=0.5, idle=0.5)
 PATHS = {"vllm": "/chat/completions", "ollama": "/api/chat"}
 
 
@@ -45,7 +45,7 @@ async def test_the_first_token_has_its_own(engine: Engine, provider: VLLMProvide
     begun = monotonic()
     with pytest.raises(Timeout, match="first token"):
         await collect(provider.chat(ask(), soon()))
-    assert 0.25 < monotonic() - begun < 2
+    assert 0.4 < monotonic() - begun < 4
 
 
 async def test_a_pause_between_tokens_has_its_own(engine: Engine, provider: VLLMProvider | OllamaProvider) -> None:
@@ -72,7 +72,7 @@ async def test_the_deadline_ends_it_all(engine: Engine, provider: VLLMProvider |
     begun = monotonic()
     with pytest.raises(DeadlineExceeded):
         await collect(provider.chat(ask(max_tokens=100), Deadline.after(0.5)))
-    assert 0.4 < monotonic() - begun < 2
+    assert 0.4 < monotonic() - begun < 4
     seen = engine.requests(PATHS[provider.name])[-1]
     assert await asyncio.to_thread(seen.finished.wait, 5)
     assert seen.cancelled
