@@ -57,9 +57,11 @@ def create(
             database = Database.beside(settings.data_dir, "rag", settings.database_url)
             stack.push_async_callback(database.aclose)
             await database.migrate("rag_service")
+            vectors = VectorIndex.open(settings.chroma_url, settings.data_dir / "chroma")
+            stack.push_async_callback(vectors.aclose)
             client = await stack.enter_async_context(httpx2.AsyncClient())
             state, ingestion = _assemble(
-                settings, providers, database, engine, client, app.state.health, app.state.keys
+                settings, providers, database, vectors, engine, client, app.state.health, app.state.keys
             )
             app.state.rag = state
             await state.documents.ensure_collection(DEFAULT)
@@ -84,6 +86,7 @@ def _assemble(
     settings: RagSettings,
     providers: Providers,
     database: Database,
+    vectors: VectorIndex,
     engine: Durable,
     client: httpx2.AsyncClient,
     health: Health,
@@ -91,7 +94,6 @@ def _assemble(
 ) -> tuple[State, Ingestion]:
     originals = Originals(settings.data_dir / "originals")
     words = keyword.for_dialect(database.dialect)
-    vectors = VectorIndex.open(settings.chroma_url, settings.data_dir / "chroma")
     spaces = SpaceGuard(database, providers.embeddings)
     jobs = Jobs(database, engine, Job, visible, mark_stopped)
     documents = Documents(database, originals, words, vectors, spaces, jobs)

@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -15,7 +15,7 @@ from llm_providers.types import Vectors
 from service_kit.errors import UpstreamUnavailable
 
 if TYPE_CHECKING:
-    from chromadb.api import ClientAPI
+    from chromadb.api.client import Client
     from chromadb.api.models.Collection import Collection
 
 T = TypeVar("T")
@@ -25,9 +25,9 @@ _SAFE = re.compile(r"[^a-zA-Z0-9_-]")
 class VectorIndex:
     """Vectors of chunks by (document, ordinal); one Chroma collection per collection and embedding space."""
 
-    def __init__(self, connect: Callable[[], ClientAPI]) -> None:
+    def __init__(self, connect: Callable[[], Client]) -> None:
         self._connect = connect
-        self._client: ClientAPI | None = None
+        self._client: Client | None = None
         self._collections: dict[str, Collection] = {}
         self._connecting = asyncio.Lock()
 
@@ -35,7 +35,7 @@ class VectorIndex:
     def open(cls, url: str | None, folder: Path) -> VectorIndex:
         """Use the Chroma server at `url`, or else files in `folder`, which only one process may use."""
 
-        def connect() -> ClientAPI:
+        def connect() -> Client:
             # Imported here: it takes more than a second, which start-up need not wait for.
             import chromadb
             from chromadb.config import Settings
@@ -43,11 +43,11 @@ class VectorIndex:
             settings = Settings(anonymized_telemetry=False)
             if url is None:
                 folder.mkdir(parents=True, exist_ok=True)
-                return chromadb.PersistentClient(str(folder), settings)
+                return cast("Client", chromadb.PersistentClient(str(folder), settings))
             parts = urlsplit(url)
-            return chromadb.HttpClient(
-                parts.hostname or "localhost", parts.port or 8000, ssl=parts.scheme == "https", settings=settings
-            )
+            secure = parts.scheme == "https"
+            host, port = parts.hostname or "localhost", parts.port or 8000
+            return cast("Client", chromadb.HttpClient(host, port, ssl=secure, settings=settings))
 
         return cls(connect)
 
@@ -117,6 +117,13 @@ class VectorIndex:
         client = await self._connected()
         await self._run(client.heartbeat)
 
+    async def aclose(self) -> None:
+        """Let go of the files or the connection; may be called twice."""
+        self._collections.clear()
+        client, self._client = self._client, None
+        if client is not None:
+            await asyncio.to_thread(client.close)
+
     async def _on(self, name: str, work: Callable[[Collection], T]) -> T:
         client = await self._connected()
 
@@ -129,7 +136,7 @@ class VectorIndex:
 
         return await self._run(with_collection)
 
-    async def _connected(self) -> ClientAPI:
+    async def _connected(self) -> Client:
         async with self._connecting:
             if self._client is None:
                 self._client = await self._run(self._connect)
