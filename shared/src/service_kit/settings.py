@@ -12,7 +12,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class ServiceSettings(BaseSettings):
     """Common settings; a field's upper-case name is its environment variable."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+    # Compose hands on a variable that is not set as an empty one.
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
 
     data_dir: Path = Field(Path("data"), description="Where everything that must outlive the process is kept")
     host: str = Field("127.0.0.1", description="Address a service listens on")

@@ -1,0 +1,55 @@
+"""Every setting of every service stands in `.env.example`, with its default, and nothing else does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from doc_processor.settings import DocProcessorSettings
+from notes_service.settings import NotesSettings
+from rag_service.settings import RagSettings
+from service_kit.settings import ServiceSettings
+
+EXAMPLE = Path(__file__).parents[2] / ".env.example"
+SECTIONS = {
+    "# --- All services": ServiceSettings,
+    "# --- rag-service": RagSettings,
+    "# --- notes-service": NotesSettings,
+    "# --- doc-processor": DocProcessorSettings,
+}
+
+
+def own_fields(settings: type[ServiceSettings]) -> set[str]:
+    common = set() if settings is ServiceSettings else set(ServiceSettings.model_fields)
+    return set(settings.model_fields) - common
+
+
+def documented(heading: str) -> dict[str, str]:
+    section = EXAMPLE.read_text("utf-8").split(f"{heading}\n", 1)[1].split("\n# --- ", 1)[0]
+    return dict(re.findall(r"^#?([A-Z][A-Z0-9_]*)=(.*)$", section, re.MULTILINE))
+
+
+@pytest.mark.parametrize("heading", SECTIONS)
+def test_every_setting_is_documented_with_its_default(heading: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = SECTIONS[heading]
+    for name in settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    shown = documented(heading)
+    assert {name.lower() for name in shown} == own_fields(settings)
+    defaults = settings()
+    for name, value in shown.items():
+        if value:
+            monkeypatch.setenv(name, value)
+        else:
+            assert getattr(defaults, name.lower()) is None
+    assert settings() == defaults
+
+
+def test_nothing_is_documented_that_does_not_exist() -> None:
+    from llm_providers import settings as providers
+
+    known = {name.upper() for each in SECTIONS.values() for name in each.model_fields}
+    known |= {name for group in providers.GROUPS for name in providers.variables(group)}
+    assert set(re.findall(r"^#?([A-Z][A-Z0-9_]*)=", EXAMPLE.read_text("utf-8"), re.MULTILINE)) == known
