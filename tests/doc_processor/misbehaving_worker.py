@@ -38,7 +38,8 @@ class Trouble:
         if number == MEMORY:
             return PageText(str(len(bytearray(4 << 30))), "trouble")
         if number == GREEDY:
-            return PageText(f"{len(bytearray(600 << 20))} by {os.getpid()}", "trouble")
+            self._leak = bytearray(600 << 20)
+            return PageText(f"grown {os.getpid()}", "trouble")
         if number == PRINT:
             print("a library that prints")  # noqa: T201
             sys.stdout.flush()

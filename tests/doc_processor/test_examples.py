@@ -23,7 +23,6 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
         ),
         ("climate-manual.pdf", 2, "text-layer", ["North House 21 °C 16 °C 25 °C 13 °C", "stays below its alarm"]),
         ("pump-inspection-scan.pdf", 1, "tesseract", ["The shaft seal leaks 0.4 litres an hour", "is noisy"]),
-        ("pump-inspection-scan.pdf", 2, "tesseract", ["Replace the shaft seal and the rear bearing of pump 2"]),
         (
             "frost-rota-photo.png",
             1,

@@ -22,7 +22,7 @@ from doc_processor.workers.protocol import Message
 OpenAs = Callable[[str, Upload, Limits], Opened]
 _PR_SET_PDEATHSIG = 1
 _LARGEST_FILE = 1 << 30
-_WORN_SHARE = 0.4
+_WORN_SHARE = 0.6
 
 
 class Desk:
@@ -119,6 +119,11 @@ def confine(memory_bytes: int) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def _address_space() -> int:
+    """Return what counts against the limit, in bytes (proc(5), statm)."""
+    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+
+
 def serve(open_as: OpenAs = parsers.open_as) -> None:
     """Answer tasks from standard input until it ends; the first message sets the limits."""
     # Libraries that print must not be able to break the protocol.
@@ -139,7 +144,7 @@ def serve(open_as: OpenAs = parsers.open_as) -> None:
             return
         reply = answer(desk, task)
         # What a large document leaves behind is seldom given back, and would be missing for the next one.
-        reply["worn"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > setup["memory_bytes"] * _WORN_SHARE
+        reply["worn"] = _address_space() > setup["memory_bytes"] * _WORN_SHARE
 
 
 if __name__ == "__main__":
