@@ -14,7 +14,7 @@ from llm_providers.providers import Providers, Served
 from llm_providers.settings import ProviderSettings
 from llm_providers.testing import FakeLLM
 from llm_providers.types import Role
-from service_kit.settings import InvalidSettings
+from service_kit.settings import InvalidSettings, load
 
 NDJSON = {"Accept": "application/x-ndjson"}
 
@@ -207,6 +207,17 @@ async def test_health_metrics_and_description(client) -> None:
     assert 'switchyard_pages_total{engine="plain-text"} 1.0' in (await client.get("/metrics")).text
     described = (await client.get("/openapi.json")).json()["paths"]["/v1/process"]["post"]
     assert set(described["responses"]["200"]["content"]) >= {"application/json", "application/x-ndjson"}
+
+
+def test_settings_come_from_the_environment(monkeypatch) -> None:
+    for name, value in {"OCR_LANGUAGES": "eng+nld", "OCR_WORKERS": "", "WORK_DIR": "", "MAX_PAGES": "7"}.items():
+        monkeypatch.setenv(name, value)
+    settings = load(DocProcessorSettings)
+    assert (settings.ocr_languages, settings.max_pages, settings.work_dir) == ("eng+nld", 7, None)
+    assert settings.workers >= 1
+    monkeypatch.setenv("OCR_LANGUAGES", "eng; rm")
+    with pytest.raises(InvalidSettings, match="OCR_LANGUAGES"):
+        load(DocProcessorSettings)
 
 
 async def test_unknown_ocr_languages_are_named_at_start(settings) -> None:
