@@ -19,7 +19,7 @@ up: setup ## Start the all-in-one stack and stay
 
 test: ## Set up and run the fast tests
 	@scripts/setup.sh --tests
-	@$(PYTHON) -m pytest
+	@$(PYTHON) -m pytest -n auto --maxprocesses 4
 
 test-vllm: ## Run the contract and end-to-end tests against a real vLLM on CPU
 	@scripts/setup.sh --tests

@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 uv=.venv/bin/uv
 
 compile() {
-  "$uv" pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
+  "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
     --no-emit-index-url --no-emit-find-links --no-emit-package switchyard-shared --no-emit-package rag-service \
     --no-emit-package notes-service --no-emit-package doc-processor "$@"
 }

@@ -9,6 +9,7 @@ from importlib.metadata import version
 import structlog
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
+from fastapi_offline import FastAPIOffline
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from service_kit import errors, health
@@ -49,7 +50,8 @@ def create_app(
             state.up = False
         log.info("down", service=name)
 
-    app = FastAPI(
+    # FastAPI's own pages load their scripts from a CDN, which a private network does not reach.
+    app: FastAPI = FastAPIOffline(
         title=name,
         description=description,
         version=state.version,

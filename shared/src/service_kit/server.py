@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import sys
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 import uvicorn
@@ -33,6 +35,16 @@ def server(app: ASGIApp, settings: ServiceSettings, *, host: str, port: int) -> 
     )
 
 
+def require_writable(folder: Path) -> None:
+    """Raise `InvalidSettings` unless files can be made in `folder`, which is made if it is missing."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"x")
+    except OSError as error:
+        raise InvalidSettings(f"DATA_DIR: {folder} cannot be written: {error.strerror}") from error
+
+
 S = TypeVar("S", bound=ServiceSettings)
 
 
@@ -40,6 +52,7 @@ def main(create: Callable[[S], ASGIApp], settings_class: type[S], port: int) -> 
     """Run one service, on `port` unless PORT says otherwise; a wrong setting ends it with a sentence that names the variable."""
     try:
         settings = load(settings_class)
+        require_writable(settings.data_dir)
         app = create(settings)
     except (InvalidSettings, SettingsError, ProviderError) as error:
         sys.exit(f"{settings_class.__module__.split('.')[0]}: {error}")

@@ -90,8 +90,7 @@ class Documents:
             document = await session.scalar(statement)
             if document is not None and document.status == DELETING:
                 raise Conflict("this document is being deleted; add it again in a moment", retry_after=2)
-            if document is not None and document.status not in (FAILED, CANCELLED):
-                return Added(document, new=False)
+            there = document is not None and document.status not in (FAILED, CANCELLED)
             new = document is None
             if document is None:
                 document = Document(
@@ -103,10 +102,13 @@ class Documents:
                     size=original.size,
                 )
                 session.add(document)
-            document.status, document.job_id = QUEUED, job_id
-            await session.flush()
-            session.add(Job(id=job_id, kind="ingest", document_id=document.id, collection=collection))
-        await self._jobs.start(job_id, "ingest")
+            if not there:
+                document.status, document.job_id = QUEUED, job_id
+                await session.flush()
+                session.add(Job(id=job_id, kind="ingest", document_id=document.id, collection=collection))
+        if document.status == QUEUED:
+            # Again for a document that was there: its first enqueueing may have failed. Twice does no harm.
+            await self._jobs.start(document.job_id, "ingest")
         return Added(document, new)
 
     async def get(self, document_id: str, principal: Principal) -> Document:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import asdict
@@ -105,7 +106,9 @@ async def _frames(
                 yield await _frame(event, given, conversation, rag)
             async for event in events:
                 yield await _frame(event, given, conversation, rag)
-    except GeneratorExit:
+    except asyncio.CancelledError:
+        # The service is going down. A client that went away does not hear this, which harms nobody.
+        yield encode("cancelled", {"detail": "the service is stopping; ask again"})
         raise
     except Exception as error:
         described = problem(error)
