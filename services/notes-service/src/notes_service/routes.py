@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 from starlette.responses import JSONResponse
 
@@ -16,6 +15,7 @@ from notes_service.state import Here, State, state_of
 from notes_service.tables import Note
 from service_kit import jobs
 from service_kit.auth import Principal, User
+from service_kit.bodies import parse
 from service_kit.errors import InvalidInput, UnsupportedType
 from service_kit.jobs import OPEN
 from service_kit.pages import Cursor, Limit, Page
@@ -69,12 +69,7 @@ async def add_note(request: Request, here: Here, user: User, wait: Wait = 30) ->
 
 
 async def _from_text(body: bytes, here: State, user: Principal) -> Note:
-    try:
-        given = NoteIn.model_validate_json(body)
-    except ValidationError as error:
-        fault = error.errors(include_input=False, include_url=False)[0]
-        field = ".".join(str(part) for part in fault["loc"]) or "body"
-        raise InvalidInput(f"{field}: {fault['msg']}", field=field) from error
+    given = parse(NoteIn, body)
     return await here.notes.make_from_text(given.text, given.title, given.kind, user)
 
 

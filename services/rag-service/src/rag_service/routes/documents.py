@@ -6,7 +6,6 @@ import io
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 from starlette.responses import FileResponse
 
@@ -22,6 +21,7 @@ from rag_service.schemas import (
 )
 from rag_service.state import Rag, State
 from service_kit.auth import Principal, User
+from service_kit.bodies import parse
 from service_kit.errors import InvalidInput, UnsupportedType
 from service_kit.pages import Cursor, Limit, Page
 
@@ -70,12 +70,7 @@ async def add_documents(request: Request, response: Response, rag: Rag, user: Us
 
 
 async def _add_text(body: bytes, rag: State, user: Principal) -> Added:
-    try:
-        given = TextIn.model_validate_json(body)
-    except ValidationError as error:
-        fault = error.errors(include_input=False, include_url=False)[0]
-        field = ".".join(str(part) for part in fault["loc"]) or "body"
-        raise InvalidInput(f"{field}: {fault['msg']}", field=field) from error
+    given = parse(TextIn, body)
     user.require(given.collection)
     text = given.text.replace("\x00", "")
     if not text.strip():
