@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import uvicorn
 from fastapi import FastAPI, UploadFile
 from fastapi.responses import JSONResponse
 from starlette.responses import Response, StreamingResponse
@@ -72,6 +73,7 @@ class Stack:
 
     http: httpx2.AsyncClient
     url: str
+    server: uvicorn.Server
     app: FastAPI
     processor: ScriptedProcessor
     data_dir: Path
@@ -107,4 +109,4 @@ async def running(data_dir: Path, processor: ScriptedProcessor, **settings: Any)
             serving(app) as url,
             httpx2.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {KEY}"}, timeout=30) as http,
         ):
-            yield Stack(http, url, app, processor, data_dir)
+            yield Stack(http, url, url.server, app, processor, data_dir)

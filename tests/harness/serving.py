@@ -6,13 +6,24 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Self
 
 import uvicorn
 
 
+class Served(str):
+    """The URL of a running server, and the server itself."""
+
+    server: uvicorn.Server
+
+    def __new__(cls, url: str, server: uvicorn.Server) -> Self:
+        served = super().__new__(cls, url)
+        served.server = server
+        return served
+
+
 @asynccontextmanager
-async def serving(app: Any) -> AsyncIterator[str]:
+async def serving(app: Any) -> AsyncIterator[Served]:
     """Serve an ASGI app on a free port; yields its URL, and stops it at the end."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
@@ -24,7 +35,7 @@ async def serving(app: Any) -> AsyncIterator[str]:
                 await task
                 raise RuntimeError("the app did not start")
             await asyncio.sleep(0.01)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield Served(f"http://127.0.0.1:{listener.getsockname()[1]}", server)
     finally:
         server.should_exit = True
         await task

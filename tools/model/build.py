@@ -5,6 +5,9 @@ that no PyTorch is needed even here: BERT as in https://arxiv.org/abs/1810.04805
 Inputs `input_ids`, `attention_mask`, `token_type_ids`, each int64 (batch, tokens); output `last_hidden_state`, float32
 (batch, tokens, 384): the same as Chroma's ONNXMiniLM_L6_V2 files.
 
+Weights are 8-bit integers with a scale for each output, activations with a scale for each token. ONNX Runtime's own
+dynamic quantisation has one scale for a whole batch, so that a text's vector depends on the texts beside it.
+
 usage: build.py FOLDER
 """
 
@@ -20,8 +23,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-from onnxruntime.quantization import QuantType, quantize_dynamic
 from safetensors.numpy import load_file
+
+_LEVELS = 127
+_ZERO = 128
+"""Activations are unsigned around this: symmetric, and the faster of the integer kernels."""
+_SMALLEST = 1e-6
 
 
 class Graph:
@@ -31,23 +38,56 @@ class Graph:
         self.weights = weights
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: dict[str, onnx.TensorProto] = {}
+        self.rounded: dict[str, tuple[str, str]] = {}
 
     def constant(self, name: str, value: np.ndarray) -> str:
         self.initializers[name] = numpy_helper.from_array(np.array(value, order="C"), name)
         return name
 
-    def weight(self, name: str, *, transposed: bool = False) -> str:
-        value = self.weights[name].astype(np.float32)
-        return self.constant(name, value.T if transposed else value)
+    def weight(self, name: str) -> str:
+        return self.constant(name, self.weights[name].astype(np.float32))
 
     def add(self, operator: str, *inputs: str, **attributes: object) -> str:
         output = f"{operator}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, list(inputs), [output], name=output, **attributes))
         return output
 
+    def number(self, value: float) -> str:
+        return self.constant(f"number_{value:g}", np.array(value, np.float32))
+
+    def quantised(self, name: str, axis: int, *, transposed: bool = False) -> tuple[str, str]:
+        """Add a weight as int8 and the float32 scales by which it is read, the largest value along `axis` being 127."""
+        value = self.weights[name].astype(np.float32)
+        value = value.T if transposed else value
+        scale = np.abs(value).max(axis=axis, keepdims=True) / np.float32(_LEVELS)
+        levels = np.round(value / np.maximum(scale, np.float32(_SMALLEST))).astype(np.int8)
+        return self.constant(name, levels), self.constant(f"{name}.scale", scale)
+
+    def by_token(self, values: str) -> tuple[str, str]:
+        """Round activations to uint8 around 128, each token by its own largest value; also return its scale."""
+        if values not in self.rounded:
+            last = self.constant("last", np.array([-1], np.int64))
+            largest = self.add("ReduceMax", self.add("Abs", values), last, keepdims=1)
+            largest = self.add("Max", largest, self.number(_SMALLEST))
+            spread = self.add("Mul", values, self.add("Div", self.number(_LEVELS), largest))
+            levels = self.add("QuantizeLinear", spread, self.number(1), self.zero_point())
+            self.rounded[values] = levels, self.add("Div", largest, self.number(_LEVELS))
+        return self.rounded[values]
+
+    def zero_point(self) -> str:
+        return self.constant("zero_point", np.array(_ZERO, np.uint8))
+
+    def embedding(self, name: str, rows: str) -> str:
+        levels, scale = self.quantised(name, 1)
+        found = self.add("Cast", self.add("Gather", levels, rows), to=TensorProto.FLOAT)
+        return self.add("Mul", found, self.add("Gather", scale, rows))
+
     def dense(self, values: str, name: str) -> str:
-        product = self.add("MatMul", values, self.weight(f"{name}.weight", transposed=True))
-        return self.add("Add", product, self.weight(f"{name}.bias"))
+        levels, scale = self.by_token(values)
+        weight, weight_scale = self.quantised(f"{name}.weight", 0, transposed=True)
+        inputs = levels, weight, self.number(1), weight_scale, self.zero_point()
+        product = self.add("MatMulIntegerToFloat", *inputs, domain="com.microsoft")
+        return self.add("Add", self.add("Mul", product, scale), self.weight(f"{name}.bias"))
 
     def norm(self, values: str, name: str, epsilon: float) -> str:
         scale, bias = self.weight(f"{name}.weight"), self.weight(f"{name}.bias")
@@ -55,7 +95,7 @@ class Graph:
 
 
 def bert(weights: dict[str, np.ndarray], config: dict[str, int | float]) -> onnx.ModelProto:
-    """Build the graph in float32."""
+    """Build the graph: matrices and word embeddings in 8 bits, everything else in float32."""
     graph = Graph(weights)
     width, heads, epsilon = (
         int(config["hidden_size"]),
@@ -71,7 +111,7 @@ def bert(weights: dict[str, np.ndarray], config: dict[str, int | float]) -> onnx
 
     length = graph.add("Gather", graph.add("Shape", "input_ids"), axis)
     positions = graph.add("Range", zero, length, step)
-    embedded = graph.add("Gather", graph.weight("embeddings.word_embeddings.weight"), "input_ids")
+    embedded = graph.embedding("embeddings.word_embeddings.weight", "input_ids")
     kinds = graph.add("Gather", graph.weight("embeddings.token_type_embeddings.weight"), "token_type_ids")
     places = graph.add("Gather", graph.weight("embeddings.position_embeddings.weight"), positions)
     values = graph.add("Add", graph.add("Add", embedded, kinds), places)
@@ -109,7 +149,8 @@ def bert(weights: dict[str, np.ndarray], config: dict[str, int | float]) -> onnx
     ]
     output = helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT, [*shape, width])
     proto = helper.make_graph(graph.nodes, "bert", inputs, [output], list(graph.initializers.values()))
-    model = helper.make_model(proto, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    operators = [helper.make_opsetid("", 20), helper.make_opsetid("com.microsoft", 1)]
+    model = helper.make_model(proto, opset_imports=operators, ir_version=10)
     onnx.checker.check_model(model)
     return model
 
@@ -123,10 +164,9 @@ def main(folder: Path) -> None:
     model = bert(load_file(source / "model.safetensors"), json.loads((source / "config.json").read_text()))
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-        full, done = Path(scratch) / "full.onnx", Path(scratch) / "done"
+        done = Path(scratch) / "done"
         done.mkdir()
-        onnx.save(model, full)
-        quantize_dynamic(full, done / "model.onnx", per_channel=True, weight_type=QuantType.QInt8)
+        onnx.save(model, done / "model.onnx")
         shutil.copy(source / "tokenizer.json", done / "tokenizer.json")
         done.rename(folder)
 

@@ -66,9 +66,9 @@ def create_app(
     errors.install(app)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_bytes)
     app.add_middleware(RequestContext, metrics=metrics, max_body_bytes=settings.max_body_bytes)
-    app.include_router(health.router(state, metrics))
     for router in routers:
         app.include_router(router, dependencies=[authenticated])
+    app.include_router(health.router(state, metrics))
     return app
 
 

@@ -18,7 +18,6 @@ import notes_service.app
 import rag_service.app
 from doc_processor.settings import DocProcessorSettings
 from llm_providers import ProviderSettings, get_provider
-from llm_providers.types import Role
 from notes_service.settings import NotesSettings
 from rag_service.settings import RagSettings
 from service_kit.durable import Durable
@@ -51,7 +50,7 @@ def create(data_dir: Path, own_url: str) -> Starlette:
     async def lifespan(_: Starlette) -> AsyncGenerator[None, None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(providers.aclose)
-            await providers.readiness.start({Role.TEXT, Role.EMBEDDINGS})
+            await providers.readiness.start()
             # Mounted apps' lifespans are not run by Starlette: https://github.com/encode/starlette/issues/649
             for service in services.values():
                 await stack.enter_async_context(service.router.lifespan_context(service))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from llm_providers.tokens import estimate_tokens
 
-_HEADING = re.compile(r"^(#{1,6})[ \t]+(.+?)[ \t#]*$", re.MULTILINE)
+_HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.+?)[ \t#]*$", re.MULTILINE)
 _BLANK = re.compile(r"\n[ \t]*\n")
 _SENTENCE = re.compile(r"(?<=[.!?…。])\s+")
 _SPACE = re.compile(r"\s+")
