@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 lock=tools/requirements.lock
 if [[ ${1:-} == --tests ]]; then lock=tests/requirements.lock; fi
 uv_version=0.13.8
-model_dir="${XDG_CACHE_HOME:-$HOME/.cache}/switchyard/models/all-MiniLM-L6-v2-int8"
+model_dir="${XDG_CACHE_HOME:-$HOME/.cache}/switchyard/models/all-MiniLM-L6-v2-int8-by-token"
 
 say() { printf '\033[2m%s\033[0m\n' "$*"; }
 

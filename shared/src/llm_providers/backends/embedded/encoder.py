@@ -22,7 +22,7 @@ _BATCH_TOKENS = 2048
 def default_model_dir() -> Path:
     """Return where `make setup` puts the model: a cache outside the repository."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "switchyard" / "models" / "all-MiniLM-L6-v2-int8"
+    return cache / "switchyard" / "models" / "all-MiniLM-L6-v2-int8-by-token"
 
 
 class Encoder:
