@@ -107,9 +107,9 @@ async def _frames(
             async for event in events:
                 yield await _frame(event, given, conversation, rag)
     except asyncio.CancelledError:
-        # The service is going down. A client that went away does not hear this, which harms nobody.
+        # The service is going down, and the answer ends here, as it should: with an event, and a whole body. Where the
+        # client went away, nobody hears it, and the response is cancelled again.
         yield encode("cancelled", {"detail": "the service is stopping; ask again"})
-        raise
     except Exception as error:
         described = problem(error)
         log.warning("answer broke off", error=type(error).__name__)
