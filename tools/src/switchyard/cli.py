@@ -14,7 +14,9 @@ from switchyard.client import Client, StackError, saved_key
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 keys = typer.Typer(no_args_is_help=True, help="API keys of an installation on this machine.")
 bench = typer.Typer(no_args_is_help=True, help="Measure; every figure in docs/performance.md comes from here.")
+evaluate = typer.Typer(no_args_is_help=True, help="Measure quality on questions whose answers are known.")
 app.add_typer(keys, name="keys")
+app.add_typer(evaluate, name="eval")
 app.add_typer(bench, name="bench")
 console = Console()
 
@@ -85,6 +87,26 @@ def reindex(collection: str = "default", url: Url = _URL, data_dir: DataDir = _D
     with Client(url, saved_key(data_dir)) as client:
         if not run(console, client, collection):
             raise typer.Exit(1)
+
+
+@evaluate.command("retrieval")
+def eval_retrieval(
+    data: Path, name: str, corpus: str | None = None, url: Url = _URL, data_dir: DataDir = _DATA
+) -> None:
+    """Score the search on DATA/NAME.questions.jsonl over DATA/NAME.corpus.jsonl (or over another corpus)."""
+    from switchyard.evaluation import retrieval
+
+    with Client(url, saved_key(data_dir)) as client:
+        retrieval(console, client, data, name, corpus)
+
+
+@evaluate.command("answers")
+def eval_answers(data: Path, name: str, count: int = 100, url: Url = _URL, data_dir: DataDir = _DATA) -> None:
+    """Score answers and abstention on DATA/NAME.questions.jsonl and NAME.unanswerable.jsonl."""
+    from switchyard.evaluation import answers
+
+    with Client(url, saved_key(data_dir)) as client:
+        answers(console, client, data, name, count)
 
 
 @bench.command("stack")
