@@ -42,7 +42,7 @@ def create_app(
 
     @asynccontextmanager
     async def run(app: FastAPI) -> AsyncGenerator[None, None]:
-        _prepare_keys(keys, settings)
+        prepare_keys(keys, settings)
         async with lifespan(app):
             state.up = True
             log.info("up", service=name, version=state.version)
@@ -76,7 +76,8 @@ def _operation_id(route: APIRoute) -> str:
     return route.name
 
 
-def _prepare_keys(keys: KeyStore, settings: ServiceSettings) -> None:
+def prepare_keys(keys: KeyStore, settings: ServiceSettings) -> None:
+    """Make sure that there is a key to begin with; a first one of our own making is printed, once."""
     keys.service_token()
     if not settings.auth_enabled:
         log.warning("API keys are switched off: everyone who can reach this port may do everything")

@@ -1,52 +1,81 @@
-"""SQL for a service: an async engine, its sessions, and Alembic migrations run at start."""
+"""SQL for a service: an async engine, its sessions, and Alembic migrations run at start.
+
+SQLite and PostgreSQL keep the same promise: one writer at a time, and readers that see one moment.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from zlib import crc32
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, event, make_url, text
+from sqlalchemy import Connection, Engine, event, make_url, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.schema import CreateSchema
 
-from service_kit.errors import StorageUnavailable
+from service_kit.errors import StorageUnavailable, UpstreamUnavailable
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+_LOCK_SPACE = crc32(b"switchyard writers") - 2**31
+_CONNECT_SECONDS = 5
+_POSTGRES_SESSION = {
+    # A writer that hangs may hold up the others, but not for ever.
+    "lock_timeout": "30s",
+    "idle_in_transaction_session_timeout": "60s",
+}
+
+
+class DatabaseUnavailable(UpstreamUnavailable):
+    """The database server does not answer; what was being written was not kept, and may be tried again."""
+
+    type = "database-unavailable"
 
 
 class Database:
-    """One database; `writing()` commits when its block ends well, `reading()` sees one moment and changes nothing."""
+    """One database; `writing()` commits when its block ends well, `reading()` sees one moment and changes nothing.
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    Both raise `DatabaseUnavailable` while a database server is away.
+    """
+
+    def __init__(self, engine: AsyncEngine, schema: str | None = None) -> None:
         self.engine = engine
+        self.schema = schema
         self._writers = async_sessionmaker(engine, expire_on_commit=False)
-        self._readers = async_sessionmaker(engine.execution_options(reading=True), expire_on_commit=False)
+        moment = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+        self._readers = async_sessionmaker(engine.execution_options(reading=True, **moment), expire_on_commit=False)
 
     @classmethod
-    def open(cls, url: str) -> Database:
-        """Connect lazily to `url`: `sqlite:///FILE` or `postgresql://…`."""
+    def open(cls, url: str, schema: str = "public") -> Database:
+        """Connect lazily to `url`: `sqlite:///FILE` or `postgresql://…`, there with the tables in `schema`."""
         parsed = make_url(url)
         parsed = parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
-        if parsed.get_backend_name() != "sqlite":
-            return cls(create_async_engine(parsed, pool_pre_ping=True))
-        engine = create_async_engine(parsed)
-        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-        event.listen(engine.sync_engine, "begin", _begin_sqlite)
-        return cls(engine)
+        if parsed.get_backend_name() == "sqlite":
+            engine = create_async_engine(parsed)
+            event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+            event.listen(engine.sync_engine, "begin", _begin_sqlite)
+            return cls(engine)
+        engine = create_async_engine(
+            parsed, pool_pre_ping=True, pool_timeout=10, connect_args={"connect_timeout": _CONNECT_SECONDS}
+        )
+        _prepare_postgres(engine.sync_engine, schema)
+        return cls(engine, schema)
 
     @classmethod
     def beside(cls, data_dir: Path, name: str, url: str | None) -> Database:
-        """Open `url`, or else the SQLite file `name`.db in `data_dir`; raises `StorageUnavailable`."""
-        if url is None:
-            try:
-                data_dir.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise StorageUnavailable(f"the data folder {data_dir} cannot be made: {error.strerror}") from error
-            url = f"sqlite:///{data_dir.resolve() / f'{name}.db'}"
-        return cls.open(url)
+        """Open the schema `name` at `url`, or else the SQLite file `name`.db in `data_dir`; raises `StorageUnavailable`."""
+        if url is not None:
+            return cls.open(url, name)
+        try:
+            data_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageUnavailable(f"the data folder {data_dir} cannot be made: {error.strerror}") from error
+        return cls.open(f"sqlite:///{data_dir.resolve() / f'{name}.db'}")
 
     @property
     def dialect(self) -> str:
@@ -54,13 +83,28 @@ class Database:
 
     @asynccontextmanager
     async def writing(self) -> AsyncGenerator[AsyncSession, None]:
-        async with self._writers.begin() as session:
-            yield session
+        with self._foreign_errors():
+            async with self._writers.begin() as session:
+                yield session
 
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[AsyncSession, None]:
-        async with self._readers() as session:
-            yield session
+        with self._foreign_errors():
+            async with self._readers() as session:
+                yield session
+
+    @contextmanager
+    def _foreign_errors(self) -> Generator[None, None, None]:
+        # What SQLite fails of is a file, which the error handler speaks of; a server may come back by itself.
+        try:
+            yield
+        except (DBAPIError, PoolTimeoutError) as error:
+            gone = isinstance(error, OperationalError | InterfaceError | PoolTimeoutError)
+            if self.dialect == "sqlite" or not (gone or getattr(error, "connection_invalidated", False)):
+                raise
+            raise DatabaseUnavailable(
+                "the database does not answer; nothing of this was kept", retry_after=2
+            ) from error
 
     async def check(self) -> None:
         """Raise unless the database answers."""
@@ -68,10 +112,12 @@ class Database:
             await session.execute(text("SELECT 1"))
 
     async def migrate(self, package: str) -> None:
-        """Bring the schema up to the head of the Alembic scripts in `package`.migrations."""
+        """Bring the schema up to the head of the Alembic scripts in `package`.migrations; one process at a time does so."""
         config = Config()
         config.set_main_option("script_location", f"{package}:migrations")
         async with self.engine.begin() as connection:
+            if self.schema is not None:
+                await connection.execute(CreateSchema(self.schema, if_not_exists=True))
             await connection.run_sync(lambda sync: _upgrade(config, sync))
 
     async def aclose(self) -> None:
@@ -97,3 +143,33 @@ def _begin_sqlite(connection: Connection) -> None:
     # https://www.sqlite.org/isolation.html
     reading = connection.get_execution_options().get("reading", False)
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def _prepare_postgres(engine: Engine, schema: str) -> None:
+    """Give each service a schema of its own, so that all may share one database, and let one writer in at a time."""
+    from psycopg.types.string import StrDumper
+
+    class WithoutNul(StrDumper):
+        """PostgreSQL's text knows no NUL, and nothing that is kept or looked for means anything by one."""
+
+        def dump(self, obj: str) -> bytes | bytearray | memoryview | None:
+            return super().dump(obj.replace("\x00", "") if "\x00" in obj else obj)
+
+    key = crc32(schema.encode()) - 2**31
+
+    def connected(connection: object, _: ConnectionPoolEntry) -> None:
+        connection.driver_connection.adapters.register_dumper(str, WithoutNul)  # type: ignore[attr-defined]
+        connection.autocommit = True  # type: ignore[attr-defined]
+        cursor = connection.cursor()  # type: ignore[attr-defined]
+        for name, value in (*_POSTGRES_SESSION.items(), ("search_path", f'"{schema}"')):
+            cursor.execute(f"SET {name} = {value if name == 'search_path' else repr(value)}")
+        cursor.close()
+        connection.autocommit = False  # type: ignore[attr-defined]
+
+    def begun(connection: Connection) -> None:
+        # The same promise as SQLite's BEGIN IMMEDIATE: what a writer has read, nobody changes before it has written.
+        if not connection.get_execution_options().get("reading", False):
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK_SPACE}, {key})")
+
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "begin", begun)

@@ -1,18 +1,27 @@
 """Long work that outlives the process: DBOS Transact workflows (https://docs.dbos.dev/python).
 
 A job is a row of the service that owns it; a workflow of the same id drives it. Steps are idempotent, because the
-rows say what is done: after a kill, the workflow goes on with the step that had not been recorded.
+rows say what is done: after a kill, the workflow goes on with the step that had not been recorded. With PostgreSQL
+several processes share the work: a job runs in one of them, and when that one dies, another goes on with it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
+from sqlalchemy import make_url
+
+from service_kit.database import DatabaseUnavailable
+from service_kit.seats import Seat
+
+if TYPE_CHECKING:
+    from dbos import WorkflowStatus
 
 log = structlog.get_logger(__name__)
 
@@ -21,6 +30,9 @@ Step = Callable[[str], Awaitable[None]]
 
 _APPLICATION_VERSION = "switchyard"
 """Fixed: steps are idempotent, so a newer release may finish what an older one began."""
+_SWEEP_SECONDS = 5.0
+"""How often a process looks whether another has died and left work behind."""
+_LONGEST_WAIT = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +56,33 @@ class Durable:
 
     database_url: str
     executor: str
+    schema: str = "dbos"
+    """Where DBOS keeps its tables: one per service, for whoever shares the tables shares the queues."""
+    seat: Seat | None = None
+    """Set where other processes may run the same service."""
     _tasks: dict[str, Task] = field(default_factory=dict)
     _resume: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     _workflows: dict[str, Callable[[str], Coroutine[Any, Any, None]]] = field(default_factory=dict)
     _loop: asyncio.AbstractEventLoop | None = None
+    _sweeper: asyncio.Task[None] | None = None
 
     @classmethod
     def sqlite(cls, path: Path, executor: str = "local") -> Durable:
         path.parent.mkdir(parents=True, exist_ok=True)
         return cls(f"sqlite:///{path}", executor)
+
+    @classmethod
+    def open(cls, url: str, service: str) -> Durable:
+        """Keep the jobs of `service` at `url`, a PostgreSQL server, together with its other replicas."""
+        plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        return cls(plain, service, f"{service}_jobs", Seat(plain, service))
+
+    @classmethod
+    def beside(cls, data_dir: Path, name: str, url: str | None) -> Durable:
+        """Keep jobs where the rows are: in the database server at `url`, or else in `name`-jobs.db in `data_dir`."""
+        if url is None or make_url(url).get_backend_name() == "sqlite":
+            return cls.sqlite(data_dir.resolve() / f"{name}-jobs.db", f"{name}-service")
+        return cls.open(url, name)
 
     def add(self, *tasks: Task, resume: Callable[[], Awaitable[None]]) -> None:
         """Register `tasks`, before `launch`; `resume` is called after it, to start what a stop had left unqueued."""
@@ -62,9 +92,13 @@ class Durable:
     async def launch(self) -> None:
         """Start the engine on the running loop, where all steps will run; interrupted workflows go on."""
         self._loop = asyncio.get_running_loop()
+        if self.seat is not None:
+            self.executor = f"{self.executor}-{await self.seat.take()}"
         await asyncio.to_thread(self._launch)
         for resume in self._resume:
             await resume()
+        if self.seat is not None:
+            self._sweeper = asyncio.create_task(self._sweep(self.seat))
 
     def _launch(self) -> None:
         from dbos import DBOS
@@ -77,6 +111,7 @@ class Durable:
                 "executor_id": self.executor,
                 "log_level": "CRITICAL",  # it logs a failed or cancelled job with a traceback; we log it in one line
                 "notification_listener_polling_interval_sec": 0.2,
+                "dbos_system_schema": self.schema,
             }
         )
         for task in self._tasks.values():
@@ -118,16 +153,63 @@ class Durable:
         await asyncio.to_thread(DBOS.cancel_workflow, job)
 
     async def aclose(self) -> None:
-        """Stop; what is unfinished goes on at the next launch."""
+        """Stop; what is unfinished goes on at the next launch, or in another process."""
         from dbos import DBOS
 
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sweeper
         await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
+        if self.seat is not None:
+            await self.seat.leave()
+
+    async def _sweep(self, seat: Seat) -> None:
+        """Put what dead processes were doing back into its queue."""
+        while True:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            try:
+                if not await seat.keep():
+                    continue
+                for executor in {workflow.executor_id or "" for workflow in await asyncio.to_thread(_running)}:
+                    async with seat.vacant(int(executor.rpartition("-")[2])) as vacant:
+                        if vacant:
+                            await asyncio.to_thread(_requeue, executor)
+            except Exception as error:  # the next round may go better, and there must be one
+                log.warning("sweep failed", error=type(error).__name__)
+
+
+def _running(executor: str | None = None) -> list[WorkflowStatus]:
+    from dbos import DBOS
+
+    return DBOS.list_workflows(status="PENDING", executor_id=executor, load_input=False, load_output=False)
+
+
+def _requeue(executor: str) -> None:
+    from dbos import DBOS
+
+    for workflow in _running(executor):
+        log.warning("job taken over", job=workflow.workflow_id, of=executor)
+        DBOS.resume_workflow(workflow.workflow_id, queue_name=workflow.queue_name)
 
 
 async def _run(task: Task, step: Step, job: str) -> None:
     try:
-        await step(job)
+        await _patiently(lambda: step(job))
     except Exception as error:
+        cause = error
         log.warning("job failed", task=task.name, job=job, step=step.__name__, error=type(error).__name__)
-        await task.failed(job, error)
+        await _patiently(lambda: task.failed(job, cause))
         raise JobFailed(type(error).__name__) from None
+
+
+async def _patiently(attempt: Callable[[], Awaitable[None]]) -> None:
+    """Try until the database is there: without it, not even a failure could be recorded."""
+    wait = 0.5
+    while True:
+        try:
+            return await attempt()
+        except DatabaseUnavailable as error:
+            log.warning("job waits for the database", error=type(error.__cause__).__name__, seconds=wait)
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, _LONGEST_WAIT)
