@@ -1,6 +1,6 @@
 # `make` prints this menu. Longer recipes live in scripts/ and in the switchyard command.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-vllm check format lock bench clean
+.PHONY: help setup demo up test test-stores test-vllm check format lock bench clean
 
 PORT ?= 8080
 PYTHON := .venv/bin/python
@@ -20,6 +20,10 @@ up: setup ## Start the all-in-one stack and stay
 test: ## Set up and run the fast tests
 	@scripts/setup.sh --tests
 	@$(PYTHON) -m pytest -n auto --maxprocesses 4
+
+test-stores: ## Run the services on a real PostgreSQL and a real Chroma server
+	@scripts/setup.sh --tests && scripts/stores.sh
+	@$(PYTHON) -m pytest -m stores tests/stores
 
 test-vllm: ## Run the contract and end-to-end tests against a real vLLM on CPU
 	@scripts/setup.sh --tests

@@ -36,7 +36,7 @@ def create(settings: NotesSettings, shared: Providers | None = None, durable: Du
 
     A job engine that is handed in is launched by whoever made it, once all services have added their tasks.
     """
-    engine = durable or Durable.sqlite(settings.data_dir.resolve() / "notes-jobs.db", "notes-service")
+    engine = durable or Durable.beside(settings.data_dir, "notes", settings.notes_database_url)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:

@@ -48,7 +48,7 @@ def create(
 
     A job engine that is handed in is launched by whoever made it, once all services have added their tasks.
     """
-    engine = durable or Durable.sqlite(settings.data_dir.resolve() / "rag-jobs.db", "rag-service")
+    engine = durable or Durable.beside(settings.data_dir, "rag", settings.database_url)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
