@@ -26,6 +26,8 @@ _ENOUGH = 0.46
 _CLOSE = 0.9
 """A further sentence is quoted if it scores at least this share of the best one."""
 _LONGEST = 1500
+_TITLE = 200
+"""Characters of a sentence, and of its source's title, that are compared with the question."""
 
 _NUMBER = re.compile(
     r"\d|%|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|hundred|thousand|million|percent)\b", re.I
@@ -84,7 +86,7 @@ def _candidates(sources: Sequence[Source]) -> list[_Candidate]:
 
 def _relevance(encoder: Encoder, question: str, candidates: Sequence[_Candidate]) -> Vectors:
     """Blend late interaction (https://arxiv.org/abs/2004.12832) with the share of the question's words, rare ones first."""
-    titled = [f"{candidate.source.title}: {candidate.text}"[:_LONGEST] for candidate in candidates]
+    titled = [f"{candidate.source.title[:_TITLE]}: {candidate.text}"[:_LONGEST] for candidate in candidates]
     asked, *read = encoder.token_vectors([question[:_LONGEST], *titled])
     likeness = np.array([(asked @ vectors.T).max(axis=1).mean() for vectors in read], np.float32)
     held = [set(words(candidate.text)) for candidate in candidates]
@@ -100,6 +102,6 @@ def digest(encoder: Encoder, text: str, count: int = _MAX_SENTENCES) -> str:
     sentences = [sentence.text for sentence in split(text)] or [text.strip() or "."]
     if len(sentences) <= count:
         return " ".join(sentences)
-    vectors = encoder.encode([sentence[:_LONGEST] for sentence in sentences[:400]])
+    vectors = encoder.encode([sentence[:_LONGEST] for sentence in sentences], truncate=True)
     centrality = vectors @ vectors.mean(axis=0)
     return " ".join(sentences[index] for index in sorted(np.argsort(-centrality)[:count]))

@@ -21,11 +21,11 @@ _PROMISE = re.compile(
     r"\b(?:i'll|i will|i can|i am going to|i'm going to|let me|ik zal|ik ga|ik stuur|ich werde)\b", re.IGNORECASE
 )
 _ADDRESSED = re.compile(
-    r"^([A-Z][\w'-]+(?: [A-Z][\w'-]+)?), (?:(?:please|kun je|wil je|kannst du|bitte)\b|(?:can|could|will|would) you\b|"
+    r"^([A-Z][\w'-]{1,40}(?: [A-Z][\w'-]{1,40})?), (?:(?:please|kun je|wil je|kannst du|bitte)\b|(?:can|could|will|would) you\b|"
     r"(?!(?:the|a|an|i|we|it|that|this|there|what|how|is|are|do|did|have|you|thanks|yes|no|and|but)\b)[a-z]{3,} )"
 )
 _ASSIGNED = re.compile(
-    r"\b([A-Z][\w'-]+(?: [A-Z][\w'-]+)?) (?:will|shall|should|must|needs? to|is to|has to|takes care of|zal|moet|gaat|wird|"
+    r"\b([A-Z][\w'-]{1,40}(?: [A-Z][\w'-]{1,40})?) (?:will|shall|should|must|needs? to|is to|has to|takes care of|zal|moet|gaat|wird|"
     r"soll|muss)\b"
 )
 _TODO = re.compile(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import onnxruntime
@@ -25,6 +27,10 @@ def default_model_dir() -> Path:
     return cache / "switchyard" / "models" / "all-MiniLM-L6-v2-int8-by-token"
 
 
+class Abandoned(Exception):
+    """Nobody waits for the work any more."""
+
+
 class Encoder:
     """Sentence vectors by mean pooling, https://arxiv.org/abs/1908.10084."""
 
@@ -35,6 +41,7 @@ class Encoder:
             raise NotConfigured(
                 f"no embedding model in {model_dir}: run `make setup`, which builds it", backend="embedded"
             )
+        self._abandoned = Event()
         self._tokenizer: Tokenizer = Tokenizer.from_file(str(model_dir / "tokenizer.json"))
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
@@ -46,12 +53,23 @@ class Encoder:
             str(model_dir / "model.onnx"), options, providers=["CPUExecutionProvider"]
         )
 
+    def abandonable(self, abandoned: Event) -> Encoder:
+        """Return the same model for one piece of work, which raises `Abandoned` once the event is set."""
+        same = copy(self)
+        same._abandoned = abandoned
+        return same
+
     def count(self, text: str) -> int:
         return len(self._tokenizer.encode(text).ids)
 
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        """Return unit vectors, float32 of shape (len(texts), 384); raises `ContextLengthExceeded` over 512 tokens."""
+    def encode(self, texts: Sequence[str], *, truncate: bool = False) -> Vectors:
+        """Return unit vectors, float32 of shape (len(texts), 384).
+
+        Over 512 tokens a text is cut if `truncate`, otherwise `ContextLengthExceeded` is raised.
+        """
         encodings = self._tokenizer.encode_batch(list(texts))
+        if truncate:
+            _cut(encodings)
         longest = max((len(encoding.ids) for encoding in encodings), default=0)
         if longest > MAX_TOKENS:
             raise ContextLengthExceeded(
@@ -67,8 +85,7 @@ class Encoder:
     def token_vectors(self, texts: Sequence[str]) -> list[Vectors]:
         """Return, for each text, unit vectors of its tokens, float32 of shape (tokens, 384); long texts are cut."""
         encodings = self._tokenizer.encode_batch(list(texts))
-        for encoding in encodings:
-            encoding.truncate(MAX_TOKENS)
+        _cut(encodings)
         found: list[Vectors] = [np.empty((0, self.dimension), np.float32)] * len(texts)
         for rows in _batches(encodings):
             hidden, _ = self._run([encodings[row] for row in rows])
@@ -78,6 +95,8 @@ class Encoder:
         return found
 
     def _run(self, encodings: Sequence[Encoding]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        if self._abandoned.is_set():
+            raise Abandoned
         width = max(len(encoding.ids) for encoding in encodings)
         ids = np.zeros((len(encodings), width), np.int64)
         mask = np.zeros((len(encodings), width), np.int64)
@@ -87,6 +106,11 @@ class Encoder:
         feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
         (hidden,) = self._session.run(["last_hidden_state"], feed)
         return hidden, mask.astype(np.float32)
+
+
+def _cut(encodings: Sequence[Encoding]) -> None:
+    for encoding in encodings:
+        encoding.truncate(MAX_TOKENS)
 
 
 def _batches(encodings: Sequence[Encoding]) -> list[list[int]]:

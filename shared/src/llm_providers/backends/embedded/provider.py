@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import TypeVar
 
 import numpy as np
@@ -17,7 +18,7 @@ from llm_providers.backends.embedded.encoder import MAX_TOKENS, Encoder, default
 from llm_providers.backends.embedded.structured import fill
 from llm_providers.deadline import Deadline
 from llm_providers.dropin import DropIn
-from llm_providers.errors import RequestRejected
+from llm_providers.errors import RequestRejected, Unavailable
 from llm_providers.tokens import estimate_tokens
 from llm_providers.types import (
     ChatEvent,
@@ -49,6 +50,7 @@ class EmbeddedProvider(DropIn):
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
         # One thread: the encoder uses every core by itself, and each further thread would keep a heap of its own.
+        self._open = True
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="embedded")
         self._model = EmbeddingModel(
             model="all-MiniLM-L6-v2", dimension=encoder.dimension, pooling="mean", normalised=True
@@ -61,28 +63,28 @@ class EmbeddedProvider(DropIn):
 
     async def chat(self, request: ChatRequest, deadline: Deadline) -> AsyncGenerator[ChatEvent, None]:
         """Answer from the last message's sources, fill the schema from them, or else sum the message up."""
-        text = await self._in_thread(deadline, lambda: self._write(request))
+        prompt = sum(
+            estimate_tokens(m.content) + sum(estimate_tokens(s.text) for s in m.sources) for m in request.messages
+        )
+        text = await self._in_thread(deadline, partial(self._write, request))
         pieces = _PIECE.findall(text)
         kept = pieces[: request.max_tokens]
         yield Started(self.name, "extractive", extractive=True)
         for piece in kept:
             yield Token(piece)
-        prompt = sum(
-            estimate_tokens(m.content) + sum(estimate_tokens(s.text) for s in m.sources) for m in request.messages
-        )
         usage = Usage(prompt, len(kept), estimated=True)
         yield Done("stop" if len(kept) == len(pieces) else "length", usage)
 
-    def _write(self, request: ChatRequest) -> str:
+    def _write(self, request: ChatRequest, encoder: Encoder) -> str:
         if not request.messages:
             raise RequestRejected("a chat needs at least one message", backend=self.name)
         message = request.messages[-1]
         if request.json_schema is not None:
             text = "\n\n".join(source.text for source in message.sources) or message.content
-            return fill(self._encoder, request.json_schema, text)
+            return fill(encoder, request.json_schema, text)
         if message.sources:
-            return answer(self._encoder, message.content, message.sources)
-        return digest(self._encoder, message.content)
+            return answer(encoder, message.content, message.sources)
+        return digest(encoder, message.content)
 
     async def info(self, deadline: Deadline) -> ModelInfo:
         return ModelInfo(self.name, "extractive", self.context_tokens, extractive=True)
@@ -91,7 +93,7 @@ class EmbeddedProvider(DropIn):
         parts = [np.empty((0, self._encoder.dimension), np.float32)]
         for start in range(0, len(texts), _EMBED_BATCH):
             batch = texts[start : start + _EMBED_BATCH]
-            parts.append(await self._in_thread(deadline, partial(self._encoder.encode, batch)))
+            parts.append(await self._in_thread(deadline, partial(_encode, batch)))
         return np.concatenate(parts)
 
     async def embedding_model(self, deadline: Deadline) -> EmbeddingModel:
@@ -100,16 +102,30 @@ class EmbeddedProvider(DropIn):
     async def rerank(self, query: str, documents: Sequence[str], top_n: int, deadline: Deadline) -> list[Ranked]:
         """Order by late interaction: the mean of each query token's best match, https://arxiv.org/abs/2004.12832."""
 
-        def scores() -> list[float]:
-            asked, *read = self._encoder.token_vectors([query, *documents])
+        def scores(encoder: Encoder) -> list[float]:
+            asked, *read = encoder.token_vectors([query, *documents])
             return [float((asked @ vectors.T).max(axis=1).mean()) if len(vectors) else 0.0 for vectors in read]
 
         ranked = [Ranked(index, score) for index, score in enumerate(await self._in_thread(deadline, scores))]
         return sorted(ranked, key=lambda result: -result.score)[:top_n]
 
-    async def _in_thread(self, deadline: Deadline, work: Callable[[], T]) -> T:
+    async def _in_thread(self, deadline: Deadline, work: Callable[[Encoder], T]) -> T:
+        """Run `work` in the thread; when its caller is gone it stops before the encoder's next batch."""
+        abandoned = Event()
         async with deadline.limit(deadline.remaining, "extraction"):
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+            try:
+                future = self._thread.submit(work, self._encoder.abandonable(abandoned))
+            except RuntimeError as error:
+                raise Unavailable("the provider is closed", backend=self.name) from error
+            try:
+                return await asyncio.wrap_future(future)
+            except asyncio.CancelledError as error:
+                abandoned.set()
+                task = asyncio.current_task()
+                if self._open or (task is not None and task.cancelling()):
+                    raise
+                # Nobody cancelled this task: closing the provider dropped its work.
+                raise Unavailable("the provider was closed", backend=self.name) from error
 
     def get_direct_client(self) -> Encoder:
         """Return the encoder itself: there is no SDK behind this backend."""
@@ -117,7 +133,12 @@ class EmbeddedProvider(DropIn):
 
     async def aclose(self) -> None:
         """Let the work at hand finish; nothing else is held but memory."""
+        self._open = False
         self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+def _encode(texts: Sequence[str], encoder: Encoder) -> Vectors:
+    return encoder.encode(texts)
 
 
 __all__ = ["MAX_TOKENS", "EmbeddedProvider"]

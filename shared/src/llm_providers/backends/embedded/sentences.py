@@ -9,7 +9,8 @@ _NUMBERED = re.compile(r"\b(?:no|nr)\.\s+\d", re.IGNORECASE)
 _ABBREVIATED = re.compile(
     r"(?:\b(?:[A-Z]|(?i:mr|mrs|ms|dr|prof|st|vs|e\.g|i\.e|cf|fig|inc|ltd|co|jr|sr|approx|bzw|z\.b|d\.h|ca|bijv|o\.a|dhr|mevr|drs|ir))\.)$"
 )
-_END = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s+[\"'“‘(\[]?[\w¿¡])|[。！？]")
+# Possessive, and only from the first mark on: a million full stops take linear time.
+_END = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’)\]]*+(?=\s+[\"'“‘(\[]?[\w¿¡])|[。！？]++[」』”’）]*+")
 _BLOCK = re.compile(r"\n\s*\n|\n(?=\s*(?:[-*•|#>]|\d+[.)]\s|[A-Z][\w .'-]{0,30}:\s))")
 _WORD = re.compile(r"\w+", re.UNICODE)
 _MARKUP = re.compile(r"^\s*(?:#{1,6}\s+|[-*•>]\s+|\d+[.)]\s+)")

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -17,24 +18,23 @@ from typing import Any
 import numpy as np
 
 from llm_providers.backends.embedded import cues
+from llm_providers.backends.embedded.constraints import fit, number_in
 from llm_providers.backends.embedded.encoder import Encoder
 from llm_providers.backends.embedded.sentences import STOP_WORDS, Sentence, split
 from llm_providers.errors import RequestRejected
 from llm_providers.types import Vectors
 
-_MAX_SENTENCES = 600
 _LONGEST = 1500
 _SHORTEST = 6
 """Words of a sentence that can stand for others."""
 _WEIGHT = 0.15
 """What a decision is ahead of other sentences, and a task behind them, when a text is summed up."""
-_NUMBER = re.compile(r"-?\d+(?:[.,]\d+)?")
 _WORD = re.compile(r"[^\W\d_][\w'-]{2,}")
 
 
 def fill(encoder: Encoder, schema: Mapping[str, Any], text: str) -> str:
     """Return JSON text that validates against `schema`; raises `RequestRejected` if the text cannot fill it."""
-    reading = _Reading(encoder, text, schema.get("$defs", {}))
+    reading = _Reading(encoder, text, {**schema.get("definitions", {}), **schema.get("$defs", {})})
     return json.dumps(reading.value("", schema), ensure_ascii=False)
 
 
@@ -46,10 +46,11 @@ class _Reading:
     text: str
     definitions: Mapping[str, Any]
     used: set[int] = field(default_factory=set)
+    resolving: list[str] = field(default_factory=list)
 
     @cached_property
     def sentences(self) -> list[Sentence]:
-        return split(self.text)[:_MAX_SENTENCES]
+        return split(self.text)
 
     @cached_property
     def prose(self) -> list[int]:
@@ -74,7 +75,8 @@ class _Reading:
 
     @cached_property
     def vectors(self) -> Vectors:
-        return self.encoder.encode([cues.without_speaker(s.text)[:_LONGEST] or "." for s in self.sentences])
+        said = [cues.without_speaker(s.text)[:_LONGEST] or "." for s in self.sentences]
+        return self.encoder.encode(said, truncate=True)
 
     @cached_property
     def centrality(self) -> Vectors:
@@ -88,33 +90,70 @@ class _Reading:
     def value(self, name: str, schema: Mapping[str, Any]) -> Any:
         """Return what the text holds for a property `name` of this schema."""
         if "$ref" in schema:
-            return self.value(name, self.definitions[schema["$ref"].rsplit("/", 1)[-1]])
-        if "anyOf" in schema:
-            kinds = [kind for kind in schema["anyOf"] if kind.get("type") != "null"]
-            inherited = {key: schema[key] for key in ("description", "title") if key in schema}
-            try:
-                return self.value(name, {**inherited, **kinds[0]})
-            except RequestRejected:
-                if len(kinds) < len(schema["anyOf"]):
-                    return None
-                raise
+            with self._resolved(schema["$ref"]) as target:
+                return self.value(name, {**_described(schema), **target})
+        if "allOf" in schema and len(schema["allOf"]) == 1:
+            return self.value(name, {**_described(schema), **schema["allOf"][0]})
+        if isinstance(schema.get("type"), list):
+            rest = {key: rule for key, rule in schema.items() if key != "type"}
+            return self._any(name, schema, [{**rest, "type": kind} for kind in schema["type"]])
+        if "anyOf" in schema or "oneOf" in schema:
+            return self._any(name, schema, schema.get("anyOf") or schema["oneOf"])
         if "enum" in schema or "const" in schema:
-            return self._closest(schema.get("enum") or [schema["const"]])
+            return self._closest(name, schema.get("enum") or [schema["const"]])
         match schema.get("type"):
             case "object":
-                return {key: self.value(key, kind) for key, kind in schema.get("properties", {}).items()}
+                return self._object(schema)
+            case "null":
+                return None
             case "array":
                 return self._items(name, schema)
             case "string":
                 return self._string(name, schema)
             case "integer" | "number" as kind:
                 return self._number(name, schema, whole=kind == "integer")
-        raise RequestRejected(f"extraction cannot fill {name or 'the schema'}: {schema.get('type', 'no type')}")
+        raise RequestRejected(
+            f"extraction cannot fill {name or 'the schema'}: {schema.get('type', 'no type')}", backend="embedded"
+        )
+
+    @contextmanager
+    def _resolved(self, reference: str) -> Iterator[Mapping[str, Any]]:
+        """Look a definition up; one that holds itself has no end and is rejected."""
+        key = reference.rsplit("/", 1)[-1]
+        if key not in self.definitions or key in self.resolving:
+            raise RequestRejected(f"extraction cannot fill {reference}", backend="embedded")
+        self.resolving.append(key)
+        try:
+            yield self.definitions[key]
+        finally:
+            self.resolving.pop()
+
+    def _any(self, name: str, schema: Mapping[str, Any], kinds: list[Mapping[str, Any]]) -> Any:
+        """Return the first of several kinds that the text can fill, null only if there is no other."""
+        for kind in sorted(kinds, key=lambda kind: kind.get("type") == "null"):
+            try:
+                return self.value(name, {**_described(schema), **kind})
+            except RequestRejected as error:
+                failure = error
+        raise failure
+
+    def _object(
+        self, schema: Mapping[str, Any], known: Mapping[str, Callable[[], str | None]] | None = None
+    ) -> dict[str, Any]:
+        """Fill what is required; what is not and cannot be filled is left out."""
+        found: dict[str, Any] = {}
+        for key, kind in schema.get("properties", {}).items():
+            try:
+                found[key] = _known(key, kind, known[key]()) if known and key in known else self.value(key, kind)
+            except RequestRejected:
+                if key in schema.get("required", ()):
+                    raise
+        return found
 
     def _string(self, name: str, schema: Mapping[str, Any]) -> str:
         known = {"title": self._title, "summary": self._summary}
         text = known[name]() if name in known else self._most_like(name, schema)
-        return text[: schema.get("maxLength", len(text))]
+        return fit(text, schema, name)
 
     def _title(self) -> str:
         for sentence in self.sentences[:5]:
@@ -134,20 +173,26 @@ class _Reading:
         return [" ".join(cues.without_speaker(self.sentences[index].text).split()) for index in chosen]
 
     def _central(self, among: list[int], count: int) -> list[int]:
+        left = np.array(among, np.intp)
+        vectors, centrality = self.vectors[left], self.centrality[left]
+        redundancy = np.zeros(len(left), np.float32)
         chosen: list[int] = []
-        left = list(among)
-        while left and len(chosen) < count:
-            redundancy = self.vectors[left] @ self.vectors[chosen].T if chosen else np.zeros((len(left), 1))
-            gain = 0.7 * self.centrality[left] - 0.3 * redundancy.max(axis=1)
-            chosen.append(left.pop(int(np.argmax(gain))))
-        return chosen
+        while len(chosen) < min(count, len(left)):
+            best = int(np.argmax(0.7 * centrality - 0.3 * redundancy))
+            likeness = vectors @ vectors[best]
+            redundancy = np.maximum(redundancy, likeness) if chosen else likeness
+            redundancy[best] = np.inf
+            chosen.append(best)
+        return [among[place] for place in chosen]
 
     def _items(self, name: str, schema: Mapping[str, Any]) -> list[Any]:
         limit = schema.get("maxItems", 8)
         kind = schema.get("items", {"type": "string"})
-        kind = self.definitions[kind["$ref"].rsplit("/", 1)[-1]] if "$ref" in kind else kind
+        if "$ref" in kind:
+            with self._resolved(kind["$ref"]) as target:
+                return self._items(name, {**schema, "items": target})
         if name == "tags":
-            return self._tags(limit)
+            return [fit(tag, kind, name) for tag in self._tags(limit)]
         finders: dict[str, Callable[[], list[int]]] = {
             "decisions": lambda: [i for i, s in enumerate(self.sentences) if cues.is_decision(s.text)],
             "action_items": lambda: [
@@ -162,13 +207,20 @@ class _Reading:
         else:
             free = [index for index in self.prose if index not in self.used] or self.prose
             found = sorted(self._central(free, min(limit, max(4, len(free) // 6))))
-        return [self._item(index, kind) for index in found[:limit]]
+        items = [item for index in found if (item := self._item(name, index, kind)) is not None][:limit]
+        if len(items) < schema.get("minItems", 0):
+            raise RequestRejected(f"the text holds too little for {name}", backend="embedded")
+        return items
 
-    def _item(self, index: int, kind: Mapping[str, Any]) -> Any:
+    def _item(self, name: str, index: int, kind: Mapping[str, Any]) -> Any:
         quote = self.sentences[index].text
         said = " ".join(cues.without_speaker(quote).split())
         if kind.get("type") == "string":
-            return said
+            return fit(said, kind, name)
+        if kind.get("type") in ("integer", "number"):
+            return number_in(said, kind, whole=kind["type"] == "integer")
+        if kind.get("type") != "object":
+            raise RequestRejected(f"extraction cannot fill the items of {name}", backend="embedded")
         if "due" in kind.get("properties", {}) and cues.due(said) is None and self._limited_by_next(index):
             quote = self.text[self.sentences[index].start : self.sentences[index + 1].end]
             said = " ".join(cues.without_speaker(quote).split())
@@ -178,10 +230,7 @@ class _Reading:
             "owner": lambda: cues.owner(said, self.speakers[index]),
             "due": lambda: cues.due(said),
         }
-        return {
-            name: known[name]() if name in known else self.value(name, each)
-            for name, each in kind.get("properties", {}).items()
-        }
+        return self._object(kind, known)
 
     def _limited_by_next(self, index: int) -> bool:
         """Say whether the same speaker's next sentence sets the task's time limit."""
@@ -206,25 +255,43 @@ class _Reading:
         if not frequent:
             return []
         centre = self.vectors.mean(axis=0)
-        likeness = self.encoder.encode(frequent) @ centre
+        likeness = self.encoder.encode(frequent, truncate=True) @ centre
         ranked = sorted(zip(frequent, likeness, strict=True), key=lambda pair: -float(pair[1]) * counts[pair[0]] ** 0.5)
         return [word for word, _ in ranked[: min(limit, 6)]]
 
     def _most_like(self, name: str, schema: Mapping[str, Any]) -> str:
         if not self.sentences:
             raise RequestRejected(f"the text holds nothing for {name or 'the answer'}", backend="embedded")
-        asked = self.encoder.encode([f"{name.replace('_', ' ')}. {schema.get('description', '')}"[:_LONGEST]])[0]
+        description = f"{name.replace('_', ' ')}. {schema.get('description', '')}"[:_LONGEST]
+        asked = self.encoder.encode([description], truncate=True)[0]
         return cues.without_speaker(self.sentences[int(np.argmax(self.vectors @ asked))].text)
 
-    def _closest(self, choices: list[Any]) -> Any:
-        if not self.sentences:
+    def _closest(self, name: str, choices: list[Any]) -> Any:
+        if len(choices) == 1:
             return choices[0]
-        likeness = self.encoder.encode([str(choice) for choice in choices]) @ self.vectors.T
+        if not self.sentences:
+            raise RequestRejected(f"the text holds nothing to choose {name or 'a value'} by", backend="embedded")
+        likeness = self.encoder.encode([str(choice) for choice in choices], truncate=True) @ self.vectors.T
         return choices[int(np.argmax(likeness.max(axis=1)))]
 
     def _number(self, name: str, schema: Mapping[str, Any], *, whole: bool) -> float | int:
-        match = _NUMBER.search(self._most_like(name, schema))
-        if match is None:
+        value = number_in(self._most_like(name, schema), schema, whole=whole)
+        if value is None:
             raise RequestRejected(f"the text holds no number for {name}", backend="embedded")
-        value = float(match.group().replace(",", "."))
-        return int(value) if whole else value
+        return value
+
+
+def _described(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """What the kinds of a union inherit: the words that tell what is asked for."""
+    return {key: schema[key] for key in ("description", "title") if key in schema}
+
+
+def _known(name: str, schema: Mapping[str, Any], said: str | None) -> str | None:
+    """Return what was found for a property, or null where it may be null."""
+    kinds = schema.get("anyOf", [schema])
+    if said is not None:
+        return fit(said, next((kind for kind in kinds if kind.get("type") != "null"), schema), name)
+    for kind in kinds:
+        if kind.get("type") == "null" or "null" in kind.get("type", ()):
+            return None
+    raise RequestRejected(f"the text holds nothing for {name}", backend="embedded")
