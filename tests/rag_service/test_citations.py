@@ -48,3 +48,8 @@ def test_two_labels_in_a_row_stand_for_the_same_words() -> None:
 
 def test_an_answer_without_labels_has_no_citations() -> None:
     assert check("No labels, but brackets [sic] and [a1].", [passage()]) == ([], [])
+
+
+def test_line_breaks_do_not_matter() -> None:
+    (citation,), _ = check("A rowing boat costs nine euros, and a canoe seven. [1]", [passage()])
+    assert citation.quote == "A rowing boat costs nine euros,\nand a canoe seven."

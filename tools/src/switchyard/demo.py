@@ -18,9 +18,9 @@ _SUFFIXES = {".md", ".txt", ".html", ".docx", ".pdf", ".png"}
 _LEFT_OUT = {"README.md"}
 _TRANSCRIPT = "meeting-2026-10-14.txt"
 QUESTIONS = (
-    "What is wrong with pump 2?",
     "How much gas did the thermal screen save?",
-    "Below which temperature does the climate alarm sound in the North House?",
+    "When must the shaft seal of pump 2 be replaced?",
+    "What is the alarm temperature of the North House?",
 )
 
 

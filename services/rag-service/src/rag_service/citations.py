@@ -50,9 +50,9 @@ def check(answer: str, passages: Sequence[Passage]) -> tuple[list[Citation], lis
 
 
 def _cite(label: str, passage: Passage, claim: str) -> Citation:
-    if claim and (exact := passage.text.find(claim)) >= 0:
-        end = exact + len(claim)
-        start, end, likeness = exact, end + (passage.text[end : end + 1] in _STOPS), 100.0
+    if (exact := _word_for_word(claim, passage.text)) is not None:
+        end = exact.end()
+        start, end, likeness = exact.start(), end + (passage.text[end : end + 1] in _STOPS), 100.0
     else:
         start, end, likeness = _closest(passage.text, claim)
     return Citation(
@@ -65,6 +65,12 @@ def _cite(label: str, passage: Passage, claim: str) -> Citation:
         quote=passage.text[start:end],
         supported=likeness >= _SUPPORTED,
     )
+
+
+def _word_for_word(claim: str, text: str) -> re.Match[str] | None:
+    """Find the claim's words in `text`, whatever white space stands between them: an answer has other line breaks."""
+    words = claim.split()
+    return re.search(r"\s+".join(map(re.escape, words)), text) if words else None
 
 
 def _closest(text: str, claim: str) -> tuple[int, int, float]:
