@@ -66,7 +66,17 @@ class Postgres(Server):
         self.folder = Path(tempfile.mkdtemp(prefix="pg-"))
         if (user := self.user()) is not None:
             os.chown(self.folder, pwd.getpwnam(user).pw_uid, -1)
-        made = [self._program("initdb"), "-D", str(self.folder / "data"), "-U", "switchyard", "-A", "trust", "-E", "UTF8"]
+        made = [
+            self._program("initdb"),
+            "-D",
+            str(self.folder / "data"),
+            "-U",
+            "switchyard",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+        ]
         subprocess.run([*made, "--locale=C.UTF-8", "--no-sync"], user=self.user(), check=True, capture_output=True)
 
     def user(self) -> str | None:

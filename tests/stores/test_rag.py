@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import chromadb
+import httpx2
 import psycopg
 import pytest
 
@@ -38,14 +38,13 @@ def rows(database_url: str, table: str) -> int:
 
 def vectors(chroma: Chroma, document: str, *, remove: bool = False) -> int:
     """Count a document's vectors, as the server itself sees them; with `remove` take them away afterwards."""
-    client = chromadb.HttpClient("127.0.0.1", chroma.port)
-    counted = 0
-    for collection in client.list_collections():
-        ids = collection.get(where={"document": document})["ids"]
+    base = f"{chroma.url}/api/v2/tenants/default_tenant/databases/default_database/collections"
+    where, counted = {"where": {"document": document}}, 0
+    for collection in httpx2.get(base).json():
+        ids = httpx2.post(f"{base}/{collection['id']}/get", json=where).json()["ids"]
         counted += len(ids)
         if remove and ids:
-            collection.delete(ids=ids)
-    client.close()
+            httpx2.post(f"{base}/{collection['id']}/delete", json={"ids": ids}).raise_for_status()
     return counted
 
 

@@ -78,8 +78,10 @@ class DocProcessor:
                     case "document":
                         yield ProcessedHead(event["media_type"], event.get("pages_total"), event.get("warnings", []))
                     case "page":
+                        # Not every store holds a NUL, and citations count characters: it is left out before anybody counts.
+                        text = event["text"].replace("\x00", "")
                         yield ProcessedPage(
-                            event["number"], event["text"], event["engine"], event["confidence"], event["warnings"]
+                            event["number"], text, event["engine"], event["confidence"], event["warnings"]
                         )
                     case "error":
                         raise _refusal(event["problem"])

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from chromadb.api.models.Collection import Collection
 
 T = TypeVar("T")
+_HTTP_SECONDS = 20.0
 _SAFE = re.compile(r"[^a-zA-Z0-9_-]")
 
 
@@ -47,7 +48,10 @@ class VectorIndex:
             parts = urlsplit(url)
             secure = parts.scheme == "https"
             host, port = parts.hostname or "localhost", parts.port or 8000
-            return cast("Client", chromadb.HttpClient(host, port, ssl=secure, settings=settings))
+            client = cast("Client", chromadb.HttpClient(host, port, ssl=secure, settings=settings))
+            for session in _sessions(client):
+                session.timeout = _HTTP_SECONDS
+            return client
 
         return cls(connect)
 
@@ -122,6 +126,8 @@ class VectorIndex:
         self._collections.clear()
         client, self._client = self._client, None
         if client is not None:
+            for session in _sessions(client):
+                session.close()
             await asyncio.to_thread(client.close)
 
     async def _on(self, name: str, work: Callable[[Collection], T]) -> T:
@@ -150,6 +156,12 @@ class VectorIndex:
         except Exception as error:
             self._collections.clear()
             raise UpstreamUnavailable(f"the vector index failed: {type(error).__name__}", retry_after=5) from error
+
+
+def _sessions(client: Client) -> list[Any]:
+    # Chroma's client waits for an answer without end, never closes its connections, and offers no other way to them.
+    servers = (client._server, client._admin_client._server)
+    return [server._session for server in servers if hasattr(server, "_session")]
 
 
 def index_name(collection: str, space: str) -> str:
