@@ -34,7 +34,7 @@ _TODO = re.compile(
 _NOT_NAMES = frozenset(
     """we it this that there they you he she everyone everybody nobody what who which the our my your his her as if so
     and but then when all today tomorrow monday tuesday wednesday thursday friday saturday sunday dat het er wij dit
-    das es wir yes no okay ok fine good thanks please let ja nee nein not nothing something third second first""".split()
+    das es wir ik jij je u hij zij ich er sie ihr yes no okay ok fine good thanks please let ja nee nein not nothing something third second first""".split()
 )
 _DAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)day|maandag|dinsdag|woensdag|donderdag|vrijdag|montag|dienstag|mittwoch|donnerstag|freitag"
 _MONTH = (

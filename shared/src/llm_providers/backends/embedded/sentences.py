@@ -12,6 +12,9 @@ _ABBREVIATED = re.compile(
 # Possessive, and only from the first mark on: a million full stops take linear time.
 _END = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’)\]]*+(?=\s+[\"'“‘(\[]?[\w¿¡])|[。！？]++[」』”’）]*+")
 _BLOCK = re.compile(r"\n\s*\n|\n(?=\s*(?:[-*•|#>]|\d+[.)]\s|[A-Z][\w .'-]{0,30}:\s))")
+_NUMBER = re.compile(r"\s*\d+\.")
+_WIDEST = 40
+"""Characters before the point of a list item's number, spaces included."""
 _WORD = re.compile(r"\w+", re.UNICODE)
 _MARKUP = re.compile(r"^\s*(?:#{1,6}\s+|[-*•>]\s+|\d+[.)]\s+)")
 
@@ -44,6 +47,8 @@ def split(text: str) -> list[Sentence]:
     for block_end, next_start in bounds:
         cut = start
         for match in _END.finditer(text, start, block_end):
+            if match.start() - cut < _WIDEST and _NUMBER.fullmatch(text, cut, match.end()):
+                continue
             before = max(cut, match.start() - 6)
             if _ABBREVIATED.search(text, before, match.end()) or _NUMBERED.search(text, before, match.end() + 2):
                 continue

@@ -173,6 +173,8 @@ class _Reading:
         return [" ".join(cues.without_speaker(self.sentences[index].text).split()) for index in chosen]
 
     def _central(self, among: list[int], count: int) -> list[int]:
+        if not among:
+            return []
         left = np.array(among, np.intp)
         vectors, centrality = self.vectors[left], self.centrality[left]
         redundancy = np.zeros(len(left), np.float32)

@@ -1,0 +1,42 @@
+"""Answers are the sources' own sentences, or none."""
+
+from __future__ import annotations
+
+import pytest
+
+from llm_providers.backends.embedded.answers import answer, digest
+from llm_providers.backends.embedded.encoder import Encoder
+from llm_providers.grounding import NO_ANSWER
+from llm_providers.types import Source
+
+HARBOUR = Source(
+    "1", "Harbour", "The harbour was built in 1874. Its crane was designed by Anna Vos. It is painted blue."
+)
+PUMPS = Source("2", "Pumps", "The harbour was built in 1874. Each pump moves 40 litres of water a second.")
+
+
+@pytest.mark.parametrize(
+    ("question", "held"),
+    [
+        ("When was the harbour built?", "The harbour was built in 1874. [1]"),
+        ("Who designed the crane?", "Its crane was designed by Anna Vos. [1]"),
+        ("How much water does each pump move?", "Each pump moves 40 litres of water a second. [2]"),
+    ],
+)
+def test_the_sentence_is_quoted_with_its_label(encoder: Encoder, question: str, held: str) -> None:
+    assert held in answer(encoder, question, [HARBOUR, PUMPS])
+
+
+def test_shared_sentences_are_quoted_once(encoder: Encoder) -> None:
+    assert answer(encoder, "When was the harbour built?", [HARBOUR, PUMPS]).count("1874") == 1
+
+
+def test_no_answer(encoder: Encoder) -> None:
+    assert answer(encoder, "How do I bake sourdough bread?", [HARBOUR, PUMPS]) == NO_ANSWER
+    assert answer(encoder, "When?", []) == NO_ANSWER
+    assert answer(encoder, "When?", [Source("1", "", "🍐\0\n")]) == NO_ANSWER
+
+
+def test_a_digest_is_made_of_the_text(encoder: Encoder) -> None:
+    text = f"{HARBOUR.text} Each pump moves 40 litres. The tide is low at noon."
+    assert all(part.strip(".") in text for part in digest(encoder, text, 2).split(". "))

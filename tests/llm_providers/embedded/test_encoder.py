@@ -1,0 +1,42 @@
+"""A text's vector is its own, whatever stands beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from llm_providers.backends.embedded.encoder import MAX_TOKENS, Encoder
+from llm_providers.errors import ContextLengthExceeded, NotConfigured
+
+TEXTS = ["an unpaid invoice", "🍐", "", "\0", "the lighthouse on the coast " * 60, "梨" * 100, "x" * 1_000_000]
+
+
+def test_a_vector_does_not_depend_on_its_batch(encoder: Encoder) -> None:
+    together = encoder.encode(TEXTS)
+    alone = np.concatenate([encoder.encode([text]) for text in TEXTS])
+    assert (together * alone).sum(axis=1).min() > 0.9999
+    np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1, atol=1e-4)
+
+
+def test_rows_keep_their_order(encoder: Encoder) -> None:
+    np.testing.assert_allclose(encoder.encode(TEXTS[::-1])[::-1], encoder.encode(TEXTS), atol=1e-3)
+
+
+def test_too_long_is_refused_or_cut_when_asked(encoder: Encoder) -> None:
+    fits, too_long = "word " * (MAX_TOKENS - 2), "word " * (MAX_TOKENS - 1)
+    assert encoder.encode([fits]).shape == (1, 384)
+    with pytest.raises(ContextLengthExceeded, match="513"):
+        encoder.encode([too_long])
+    assert float(encoder.encode([too_long], truncate=True)[0] @ encoder.encode([fits])[0]) > 0.97
+
+
+def test_nothing_makes_no_rows(encoder: Encoder) -> None:
+    assert encoder.encode([]).shape == (0, 384)
+    assert encoder.token_vectors([]) == []
+
+
+def test_no_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NotConfigured, match="make setup"):
+        Encoder(tmp_path)

@@ -1,0 +1,81 @@
+"""Sentences stand where they say they stand, whatever the text."""
+
+from __future__ import annotations
+
+import random
+from time import perf_counter
+
+import pytest
+
+from llm_providers.backends.embedded.sentences import split, words
+
+
+def texts(text: str) -> list[str]:
+    return [sentence.text for sentence in split(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Dr. Smith met Mrs. Jones. They left.", ["Dr. Smith met Mrs. Jones.", "They left."]),
+        ("See fig. 3 and No. 5 there. Then stop.", ["See fig. 3 and No. 5 there.", "Then stop."]),
+        ("Dat is bijv. Delft. Zo is het.", ["Dat is bijv. Delft.", "Zo is het."]),
+        ("Pi is 3.14 or so! Really? Yes.", ["Pi is 3.14 or so!", "Really?", "Yes."]),
+        ("- one thing\n- another thing", ["one thing", "another thing"]),
+        ("1. First step\n2. Second step", ["First step", "Second step"]),
+        ("Anna: I will do it.\nBen: Good. Thanks.", ["Anna: I will do it.", "Ben: Good.", "Thanks."]),
+        ("她说好。他走了！对吗？", ["她说好。", "他走了！", "对吗？"]),
+        ("「はい。」と言った。", ["「はい。」", "と言った。"]),
+        ('He said "Stop." Then he went.', ['He said "Stop."', "Then he went."]),
+        ("", []),
+        ("\0\n \n🍐🍐 …", []),
+    ],
+)
+def test_boundaries(text: str, expected: list[str]) -> None:
+    assert texts(text) == expected
+
+
+def test_headings_are_marked() -> None:
+    assert [(s.text, s.heading) for s in split("# Pumps\n\nThey run.\n## Care\n\nOil them.")] == [
+        ("Pumps", True),
+        ("They run.", False),
+        ("Care", True),
+        ("Oil them.", False),
+    ]
+
+
+def test_offsets_hold_for_any_text() -> None:
+    pieces = [
+        *"aB1.!?…。」\"') \n\t-*#>:\0",
+        "\n\n",
+        "Dr. ",
+        "no. ",
+        "Anna: ",
+        "🍐",
+        "梨",
+        "1. ",
+        "word ",
+        "\u2028",
+        "\r\n",
+    ]
+    chance = random.Random(7)
+    for _ in range(3000):
+        text = "".join(chance.choices(pieces, k=chance.randrange(60)))
+        end = 0
+        for sentence in split(text):
+            assert text[sentence.start : sentence.end] == sentence.text
+            assert sentence.text == sentence.text.strip() != ""
+            assert sentence.start >= end
+            end = sentence.end
+
+
+@pytest.mark.parametrize("piece", ["a", ".", "\n", " ", "!)", "A-", "1. ", "\n ", '."', "🍐", "梨。", "Anna (", "\0"])
+def test_a_megabyte_takes_linear_time(piece: str) -> None:
+    """A quadratic pattern would take hours for this; the bound leaves room for a busy machine."""
+    begun = perf_counter()
+    split(piece * (1_000_000 // len(piece)))
+    assert perf_counter() - begun < 20
+
+
+def test_words_are_stems_without_stop_words() -> None:
+    assert words("The pumps were running and the pump runs") == words("pump runn pump runs")
