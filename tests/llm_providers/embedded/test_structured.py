@@ -16,15 +16,15 @@ STRING = {"type": "string"}
 NULL = {"type": "null"}
 
 
-def read(encoder: Encoder, kind: dict[str, Any], text: str = TEXT, **more: Any) -> Any:
-    schema = {"type": "object", "properties": {"berths": kind}, "required": ["berths"], **more}
+def read(encoder: Encoder, kind: dict[str, Any], text: str = TEXT, definitions: dict[str, Any] | None = None) -> Any:
+    schema = {"type": "object", "properties": {"berths": kind}, "required": ["berths"], "$defs": definitions or {}}
     return json.loads(fill(encoder, schema, text))["berths"]
 
 
 def test_kinds(encoder: Encoder) -> None:
     assert read(encoder, {"type": "integer"}) == 12500
     assert read(encoder, {"type": "object", "properties": {"title": STRING}}) == {"title": "Harbour"}
-    assert read(encoder, {"$ref": "#/$defs/T"}, **{"$defs": {"T": {"enum": ["harbour", "cooking"]}}}) == "harbour"
+    assert read(encoder, {"$ref": "#/$defs/T"}, definitions={"T": {"enum": ["harbour", "cooking"]}}) == "harbour"
     assert read(encoder, STRING) in TEXT
 
 
@@ -49,7 +49,7 @@ def test_what_is_not_there_is_null(encoder: Encoder) -> None:
 def test_what_cannot_be_filled_is_rejected(encoder: Encoder, kind: dict[str, Any]) -> None:
     endless = {"type": "object", "properties": {"next": {"$ref": "#/$defs/endless"}}, "required": ["next"]}
     with pytest.raises(RequestRejected):
-        read(encoder, kind, **{"$defs": {"endless": endless}})
+        read(encoder, kind, definitions={"endless": endless})
 
 
 def test_strings_are_cut_at_a_word_wherever_they_stand(encoder: Encoder) -> None:
