@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx2
+import structlog
 from fastapi import FastAPI
 
 from llm_providers.providers import Providers
@@ -28,6 +29,7 @@ from service_kit import providers as provider_kit
 from service_kit.app import create_app
 from service_kit.database import Database
 from service_kit.durable import Durable
+from service_kit.errors import UpstreamUnavailable
 from service_kit.health import Check, Health
 from service_kit.jobs import Jobs
 from service_kit.keys import KeyStore
@@ -35,6 +37,7 @@ from service_kit.metrics import Metrics
 from service_kit.originals import Originals
 from service_kit.processor import DocProcessor
 
+log = structlog.get_logger(__name__)
 REQUIRED = {Role.TEXT, Role.EMBEDDINGS}
 
 
@@ -65,7 +68,11 @@ def create(
             )
             app.state.rag = state
             await state.documents.ensure_collection(DEFAULT)
-            await state.documents.finish_deletes()
+            try:
+                await state.documents.finish_deletes()
+            except UpstreamUnavailable as error:
+                # The marked documents are not to be seen; the next start removes what is left of them.
+                log.warning("deletes wait for the next start", error=error.detail)
             engine.add(*ingestion.tasks(settings.ingest_concurrency), resume=state.jobs.start_forgotten)
             if durable is None:
                 stack.push_async_callback(engine.aclose)

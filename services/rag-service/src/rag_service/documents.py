@@ -136,7 +136,11 @@ class Documents:
         return page(rows, [row.id for row in rows], limit)
 
     async def delete(self, document: Document) -> Deleted:
-        """Remove rows, vectors and file, in an order that a crash can't leave half done: the mark comes first."""
+        """Remove rows, vectors and file, in an order that a crash can't leave half done: the mark comes first.
+
+        Raises `UpstreamUnavailable` while the vector index is away; the document is then left as it was.
+        """
+        await self._vectors.check()
         async with self._database.writing() as session:
             await session.execute(update(Document).where(Document.id == document.id).values(status=DELETING))
         await self._jobs.stop(document.job_id)
