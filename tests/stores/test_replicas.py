@@ -165,3 +165,4 @@ async def test_what_a_killed_replica_was_doing_the_other_takes_over(start: Start
         processor.hold.set()
         ended = [await survivor.ended(job) for job in jobs]
         assert [(job["status"], job["pages_done"]) for job in ended] == [("ready", 2)] * len(jobs)
+        assert len(processor.first_pages) > len(jobs), "the victim had no job to take over"

@@ -10,7 +10,9 @@ from service_kit.settings import ServiceSettings
 class NotesSettings(ServiceSettings):
     """Settings of the notes-service."""
 
-    notes_database_url: str | None = Field(None, description="SQL database of the notes; SQLite in DATA_DIR if not set")
+    notes_database_url: str | None = Field(
+        None, description="SQL database of the notes, may be the same as DATABASE_URL; SQLite in DATA_DIR if not set"
+    )
     doc_processor_url: str = Field("http://localhost:8003", description="Where the doc-processor listens")
     note_part_tokens: int = Field(6000, ge=256, description="Longest stretch of text that the model reads at once")
     note_answer_tokens: int = Field(2000, ge=128, description="Longest note of one stretch")

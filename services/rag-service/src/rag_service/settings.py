@@ -10,9 +10,12 @@ from service_kit.settings import ServiceSettings
 class RagSettings(ServiceSettings):
     """Settings of the rag-service."""
 
-    database_url: str | None = Field(None, description="SQL database; SQLite in DATA_DIR if not set")
+    database_url: str | None = Field(
+        None,
+        description="SQL database with rows and jobs, postgresql://USER:PASSWORD@HOST/NAME; SQLite in DATA_DIR if not set",
+    )
     chroma_url: str | None = Field(
-        None, description="Chroma server; in-process in DATA_DIR if not set (one process only)"
+        None, description="Chroma server, http://HOST:8000; in-process in DATA_DIR if not set (one process only)"
     )
     doc_processor_url: str = Field("http://localhost:8003", description="Where the doc-processor listens")
     chunk_tokens: int = Field(288, ge=64, le=400, description="Size of a chunk; title and heading come on top")
