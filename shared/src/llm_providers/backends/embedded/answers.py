@@ -71,7 +71,9 @@ def answer(encoder: Encoder, question: str, sources: Sequence[Source]) -> str:
     if relevance[order[0]] < _ENOUGH:
         return NO_ANSWER
     chosen = [index for index in order if score[index] >= _CLOSE * score[order[0]] and relevance[index] >= _ENOUGH]
-    return " ".join(f"{candidates[index].text} [{candidates[index].source.label}]" for index in chosen)
+    # In one line: where the source breaks its lines is no part of what it says.
+    said = [(" ".join(candidates[index].text.split()), candidates[index].source.label) for index in chosen]
+    return " ".join(f"{sentence} [{label}]" for sentence, label in said)
 
 
 def _candidates(sources: Sequence[Source]) -> list[_Candidate]:
