@@ -160,7 +160,8 @@ class VectorIndex:
 
 def _sessions(client: Client) -> list[Any]:
     # Chroma's client waits for an answer without end, never closes its connections, and offers no other way to them.
-    servers = (client._server, client._admin_client._server)
+    admin: Any = client._admin_client
+    servers: tuple[Any, ...] = (client._server, admin._server)
     return [server._session for server in servers if hasattr(server, "_session")]
 
 
