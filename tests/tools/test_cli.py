@@ -1,0 +1,74 @@
+"""The `switchyard` command, as typed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from service_kit.keys import KeyStore, Scope
+
+
+def switchyard(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "switchyard", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "COLUMNS": "200", **env},
+        check=False,
+    )
+
+
+def test_without_arguments_it_prints_its_commands() -> None:
+    shown = switchyard().stdout
+    for command in ("up", "demo", "add", "ask", "status", "reindex", "keys", "eval", "bench"):
+        assert f" {command} " in shown
+
+
+def test_keys_are_made_listed_and_revoked(tmp_path: Path) -> None:
+    made = switchyard("keys", "create", "guest", "--collection", "public", "--data-dir", str(tmp_path))
+    key = KeyStore(tmp_path / "auth").find(made.stdout.strip())
+    assert key is not None
+    assert (key.scope, key.collections) == (Scope.USER, ("public",))
+    listed = switchyard("keys", "list", "--data-dir", str(tmp_path)).stdout
+    assert "guest" in listed
+    assert made.stdout.strip() not in listed
+    assert switchyard("keys", "revoke", key.id, "--data-dir", str(tmp_path)).returncode == 0
+    gone = switchyard("keys", "revoke", key.id, "--data-dir", str(tmp_path))
+    assert gone.returncode == 1
+    assert "no key" in gone.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("status", "--url", "http://127.0.0.1:9"), "nothing answers at http://127.0.0.1:9; start it with"),
+        (("ask", "Why?", "--url", "http://127.0.0.1:9"), "nothing answers at"),
+        (("add", "missing.pdf", "--url", "http://127.0.0.1:9"), "missing.pdf: No such file"),
+        (("up",), "docker compose up"),
+        (("eval", "retrieval", "nowhere", "squad_en", "--url", "http://127.0.0.1:9"), "No such file"),
+    ],
+)
+def test_what_goes_wrong_is_one_sentence(arguments: tuple[str, ...], words: str) -> None:
+    ended = switchyard(*arguments, SWITCHYARD_API_KEY="sy-x")
+    assert ended.returncode == 1
+    assert words in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_no_key_says_where_one_would_be(tmp_path: Path) -> None:
+    ended = switchyard("ask", "Why?", "--data-dir", str(tmp_path), SWITCHYARD_API_KEY="")
+    assert ended.returncode == 1
+    assert "SWITCHYARD_API_KEY" in ended.stderr
+
+
+def test_a_wrong_setting_names_its_variable(tmp_path: Path) -> None:
+    for name, value in (("MAX_UPLOAD_MB", "lots"), ("LLM_PROVIDER", "magic"), ("OLLAMA_URL", "nowhere")):
+        ended = switchyard("up", "--embedded", "--port", "18999", "--data-dir", str(tmp_path), **{name: value})
+        assert ended.returncode == 1
+        assert name in ended.stderr
+        assert "Traceback" not in ended.stderr
