@@ -16,7 +16,7 @@ from rich.table import Table
 from switchyard.client import Client, StackError
 
 _OPEN = ("queued", "running")
-_POLL_SECONDS = 0.2
+_POLL_SECONDS = 0.3
 
 
 def add_files(console: Console, client: Client, files: Sequence[Path], collection: str) -> bool:
@@ -54,8 +54,10 @@ def watch(console: Console, client: Client, jobs: dict[str, str]) -> bool:
         }
         waiting = set(jobs)
         while waiting:
+            recent = client.call("GET", "/rag/v1/jobs", params={"limit": 200})["items"]
+            states = {state["id"]: state for state in recent}
             for job in sorted(waiting):
-                now = client.call("GET", f"/rag/v1/jobs/{job}")
+                now = states.get(job) or client.call("GET", f"/rag/v1/jobs/{job}")
                 progress.update(bars[job], completed=_share(now), state=_state(now))
                 if now["status"] not in _OPEN:
                     waiting.discard(job)

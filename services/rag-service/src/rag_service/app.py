@@ -73,7 +73,12 @@ def create(
             except UpstreamUnavailable as error:
                 # The marked documents are not to be seen; the next start removes what is left of them.
                 log.warning("deletes wait for the next start", error=error.detail)
-            engine.add(*ingestion.tasks(settings.ingest_concurrency), resume=state.jobs.start_forgotten)
+
+            async def resume() -> None:
+                await state.jobs.start_forgotten()
+                vectors.connect_soon()
+
+            engine.add(*ingestion.tasks(settings.ingest_concurrency), resume=resume)
             if durable is None:
                 stack.push_async_callback(engine.aclose)
                 await engine.launch()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlsplit
@@ -26,11 +27,13 @@ _SAFE = re.compile(r"[^a-zA-Z0-9_-]")
 class VectorIndex:
     """Vectors of chunks by (document, ordinal); one Chroma collection per collection and embedding space."""
 
-    def __init__(self, connect: Callable[[], Client]) -> None:
+    def __init__(self, connect: Callable[[], Client], *, in_process: bool) -> None:
         self._connect = connect
+        self._in_process = in_process
         self._client: Client | None = None
         self._collections: dict[str, Collection] = {}
         self._connecting = asyncio.Lock()
+        self._opening: asyncio.Task[None] | None = None
 
     @classmethod
     def open(cls, url: str | None, folder: Path) -> VectorIndex:
@@ -53,7 +56,16 @@ class VectorIndex:
                 session.timeout = _HTTP_SECONDS
             return client
 
-        return cls(connect)
+        return cls(connect, in_process=url is None)
+
+    def connect_soon(self) -> None:
+        """Begin to connect, which takes Chroma a second, so that the first question need not wait for it."""
+
+        async def connect() -> None:
+            with suppress(UpstreamUnavailable, OSError):
+                await self._connected()
+
+        self._opening = asyncio.create_task(connect())
 
     async def upsert(self, name: str, keys: Sequence[tuple[str, int]], vectors: Vectors) -> None:
         """Store one vector per (document id, ordinal); doing it again changes nothing."""
@@ -117,12 +129,16 @@ class VectorIndex:
         await self._run(work)
 
     async def check(self) -> None:
-        """Raise `UpstreamUnavailable` unless Chroma answers."""
+        """Raise `UpstreamUnavailable` unless Chroma answers; one in this process is opened by its first use."""
+        if self._in_process and self._client is None:
+            return
         client = await self._connected()
         await self._run(client.heartbeat)
 
     async def aclose(self) -> None:
         """Let go of the files or the connection; may be called twice."""
+        if self._opening is not None:
+            await asyncio.wait([self._opening])
         self._collections.clear()
         client, self._client = self._client, None
         if client is not None:

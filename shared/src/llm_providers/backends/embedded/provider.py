@@ -15,7 +15,6 @@ import numpy as np
 
 from llm_providers.backends.embedded.answers import answer, digest
 from llm_providers.backends.embedded.encoder import MAX_TOKENS, Encoder, default_model_dir
-from llm_providers.backends.embedded.structured import fill
 from llm_providers.deadline import Deadline
 from llm_providers.dropin import DropIn
 from llm_providers.errors import RequestRejected, Unavailable
@@ -81,6 +80,9 @@ class EmbeddedProvider(DropIn):
         message = request.messages[-1]
         if request.json_schema is not None:
             text = "\n\n".join(source.text for source in message.sources) or message.content
+            # Imported here: its patterns take a tenth of a second to compile, which answers have no use for.
+            from llm_providers.backends.embedded.structured import fill
+
             return fill(encoder, request.json_schema, text)
         if message.sources:
             return answer(encoder, message.content, message.sources)
