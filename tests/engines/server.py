@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
@@ -39,7 +40,7 @@ FAULT: web.RequestKey[Fault | None] = web.RequestKey("fault", Fault | None)  # t
 
 
 @dataclass
-class Engine:
+class Engine(ABC):
     """What both dialects share; `with Engine(...) as engine:` serves on `engine.port` until the block ends."""
 
     models: list[str] = field(default_factory=lambda: ["llama3.2", "nomic-embed-text", "llava"])
@@ -63,11 +64,13 @@ class Engine:
         self._stop: asyncio.Event | None = None
         self._sockets: set[asyncio.BaseTransport] = set()
 
+    @abstractmethod
     def routes(self) -> Iterable[web.RouteDef]:
-        raise NotImplementedError
+        """What the dialect answers to."""
 
+    @abstractmethod
     def error_body(self, status: int, message: str) -> dict[str, Any]:
-        raise NotImplementedError
+        """How the dialect says an error."""
 
     @property
     def url(self) -> str:

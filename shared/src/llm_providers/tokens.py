@@ -1,4 +1,4 @@
-"""Token counts without a tokenizer: an estimate that errs high, for budgets and chunk sizes."""
+"""Token counts without a tokenizer: an estimate, for budgets and chunk sizes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ def estimate_tokens(text: str) -> int:
     """Estimate how many tokens a sub-word tokenizer makes of `text`.
 
     Latin words count one per five letters begun, digits one per three, every other script one per
-    character, punctuation one each. Measured against MiniLM's word pieces by `switchyard bench tokens`.
+    character, punctuation one each. Against MiniLM's word pieces it errs high for English (median 1.13 times) and low for
+    Dutch and German (.67 and .73): whoever needs a hard limit leaves room, or asks the backend.
     """
     count = 0
     for match in _PIECE.finditer(text):

@@ -13,7 +13,9 @@ from switchyard.client import Client, StackError, saved_key
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 keys = typer.Typer(no_args_is_help=True, help="API keys of an installation on this machine.")
-bench = typer.Typer(no_args_is_help=True, help="Measure; every figure in docs/performance.md comes from here.")
+bench = typer.Typer(
+    no_args_is_help=True, help="Measure speed, memory and disk; docs/performance.md has what came of it."
+)
 evaluate = typer.Typer(no_args_is_help=True, help="Measure quality on questions whose answers are known.")
 app.add_typer(keys, name="keys")
 app.add_typer(evaluate, name="eval")

@@ -213,7 +213,7 @@ class Ingestion:
 
 
 def embedding_text(title: str, heading: str, text: str) -> str:
-    """Put a chunk's place in front of it: measured on squad_en, the title lifts MRR@10 by a hundredth."""
+    """Put a chunk's place in front of it: a paragraph alone often does not name what it is about."""
     return "\n".join(part for part in (title, heading, text) if part)
 
 

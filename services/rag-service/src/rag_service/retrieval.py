@@ -183,7 +183,7 @@ class Retriever:
 
 
 def _fused(passages: Sequence[Passage]) -> list[Passage]:
-    """Blend min-max scaled scores: on every set tried it beats reciprocal rank fusion (docs/performance.md)."""
+    """Blend min-max scaled scores, which keep how much better one chunk is than the next (docs/adr/0005-retrieval.md)."""
     vector = _scaled({p.chunk_id: p.cosine for p in passages if p.cosine is not None})
     keyword = _scaled({p.chunk_id: p.keyword for p in passages if p.keyword is not None})
     share = _VECTOR_SHARE if vector else 0.0

@@ -22,7 +22,7 @@ _FIRST_SOURCE = 0.15
 _KIND = 0.1
 """What a sentence gains by standing in the best source, and by holding the kind of thing that is asked for."""
 _ENOUGH = 0.46
-"""Least relevance of an answer: one or two of 100 answerable SQuAD questions stay below it (docs/performance.md)."""
+"""Least relevance of an answer; docs/performance.md says how often that abstains, rightly and wrongly."""
 _CLOSE = 0.9
 """A further sentence is quoted if it scores at least this share of the best one."""
 _LONGEST = 1500

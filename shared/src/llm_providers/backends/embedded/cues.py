@@ -28,7 +28,7 @@ _ASSIGNED = re.compile(
     r"\b([A-Z][\w'-]{1,40}(?: [A-Z][\w'-]{1,40})?) (?:will|shall|should|must|needs? to|is to|has to|takes care of|zal|moet|gaat|wird|"
     r"soll|muss)\b"
 )
-_TODO = re.compile(
+_TASK_MARK = re.compile(
     r"^(?:\W*\b(?:action|to ?do|actie|actiepunt|aufgabe|next step)s?\b\s*[:\-–]|\[ \])\s*", re.IGNORECASE
 )
 _NOT_NAMES = frozenset(
@@ -75,7 +75,7 @@ def is_decision(sentence: str) -> bool:
 
 def is_action(sentence: str, said_by: str | None) -> bool:
     """Say whether somebody is bound to do something: a promise by a known speaker, an order, or a marked to-do."""
-    if _TODO.match(sentence):
+    if _TASK_MARK.match(sentence):
         return True
     if len(sentence.split()) < _SHORTEST or is_decision(sentence):
         return False
@@ -85,7 +85,7 @@ def is_action(sentence: str, said_by: str | None) -> bool:
 
 def assignee(sentence: str) -> str | None:
     """Return the person a sentence puts a task on, if it names one: whom it addresses, or of whom it speaks."""
-    task = _TODO.sub("", sentence)
+    task = _TASK_MARK.sub("", sentence)
     for match in (*_ADDRESSED.finditer(task), *_ASSIGNED.finditer(task)):
         name = match.group(1)
         if name.split()[0].lower() not in _NOT_NAMES:
