@@ -1,9 +1,11 @@
-"""Which vectors may be compared: a fingerprint for every index, and a parity test between two providers."""
+"""An embedding space told by what is known of its model, and by where it puts texts that never change."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -13,7 +15,6 @@ from llm_providers.deadline import Deadline
 from llm_providers.types import EmbeddingModel, EmbedKind, Vectors
 
 MIN_COSINE = 0.99
-MIN_RANK_AGREEMENT = 0.9
 
 # Never changed: fingerprints on disk hold their vectors.
 PROBES: tuple[tuple[EmbedKind, str], ...] = (
@@ -29,17 +30,21 @@ PROBES: tuple[tuple[EmbedKind, str], ...] = (
 )
 
 
+def places(kind: EmbedKind) -> list[int]:
+    """Where in `PROBES` the texts of a kind are."""
+    return [place for place, (probed, _) in enumerate(PROBES) if probed is kind]
+
+
 async def probe_vectors(provider: EmbeddingProvider, deadline: Deadline) -> Vectors:
     """The vectors of `PROBES`, one row each, in their order."""
     rows: dict[int, Vectors] = {}
     for kind in EmbedKind:
-        places = [place for place, (k, _) in enumerate(PROBES) if k is kind]
-        vectors = await provider.embed([PROBES[place][1] for place in places], kind, deadline)
-        rows.update(zip(places, vectors, strict=True))
+        vectors = await provider.embed([PROBES[place][1] for place in places(kind)], kind, deadline)
+        rows.update(zip(places(kind), vectors, strict=True))
     return np.stack([rows[place] for place in range(len(PROBES))])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Fingerprint:
     """An embedding space: what is known of its model, and where it puts the probe texts."""
 
@@ -51,6 +56,8 @@ class Fingerprint:
         """Ask a provider; raises what `embed` raises."""
         model = await provider.embedding_model(deadline)
         vectors = await probe_vectors(provider, deadline)
+        # The provider may remember the dimension of an engine that has been replaced since.
+        model = replace(model, dimension=vectors.shape[1])
         return cls(model, tuple(tuple(round(float(value), 6) for value in row) for row in vectors))
 
     def differs_from(self, other: Fingerprint) -> str | None:
@@ -67,9 +74,15 @@ class Fingerprint:
             )
         return None
 
-    @property
+    @cached_property
     def vectors(self) -> Vectors:
+        """The probe vectors, of shape (len(PROBES), dimension)."""
         return np.asarray(self.probes, dtype=np.float32)
+
+    @cached_property
+    def digest(self) -> str:
+        """Name this very fingerprint, in hexadecimal: two taken of one space differ, by the vectors' last digits."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     def to_json(self) -> str:
         return json.dumps({"model": asdict(self.model), "probes": self.probes})
@@ -84,47 +97,7 @@ class Fingerprint:
             raise ValueError(f"not a fingerprint: {error}") from error
 
 
-@dataclass(frozen=True, slots=True)
-class Parity:
-    """How alike two providers' vectors are; `dimensions` of the two sides."""
-
-    cosine: float
-    rank_agreement: float
-    dimensions: tuple[int, int]
-
-    @property
-    def passed(self) -> bool:
-        """Whether one may stand in for the other on the same index."""
-        return self.cosine >= MIN_COSINE and self.rank_agreement >= MIN_RANK_AGREEMENT
-
-
-async def parity(a: EmbeddingProvider, b: EmbeddingProvider, deadline: Deadline) -> Parity:
-    """Compare two providers on the probe texts: the lowest cosine of a text with itself, and the agreement of rankings.
-
-    Rank agreement is the mean Spearman correlation, over the probe queries, of how the two rank the probe documents.
-    """
-    left, right = await probe_vectors(a, deadline), await probe_vectors(b, deadline)
-    dimensions = (left.shape[1], right.shape[1])
-    agreement = float(
-        np.mean([_spearman(x, y) for x, y in zip(_similarities(left), _similarities(right), strict=True)])
-    )
-    cosine = float(row_cosines(left, right).min()) if dimensions[0] == dimensions[1] else 0.0
-    return Parity(cosine, agreement, dimensions)
-
-
 def row_cosines(a: Vectors, b: Vectors) -> Vectors:
     """Cosines of the rows of two matrices of the same shape."""
     cosines: Vectors = np.sum(a * b, axis=1) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1))
     return cosines
-
-
-def _similarities(vectors: Vectors) -> Vectors:
-    queries = [place for place, (kind, _) in enumerate(PROBES) if kind is EmbedKind.QUERY]
-    documents = [place for place, (kind, _) in enumerate(PROBES) if kind is EmbedKind.DOCUMENT]
-    similarities: Vectors = vectors[queries] @ vectors[documents].T
-    return similarities
-
-
-def _spearman(x: Vectors, y: Vectors) -> float:
-    ranks = [np.argsort(np.argsort(values)) for values in (x, y)]
-    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])

@@ -1,0 +1,77 @@
+"""A provider that is held to one embedding space, in every single answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import count
+
+import numpy as np
+
+from llm_providers.base import EmbeddingProvider
+from llm_providers.deadline import Deadline
+from llm_providers.errors import SpaceMismatch
+from llm_providers.spaces.fingerprint import MIN_COSINE, PROBES, Fingerprint, places, row_cosines
+from llm_providers.types import EmbeddingModel, EmbedKind, Vectors
+
+IN_PROCESS = "embedded"
+"""The backend whose model can't be replaced while the process runs."""
+
+
+class Verified:
+    """Lets out vectors of one space only: a probe text goes along with every batch, and its vector is compared.
+
+    Whoever replaces the engine behind a URL by one with other vectors is found out by the very answer that would have
+    been used: it raises `SpaceMismatch`, and returns nothing. The first answer, and the first after a mismatch, is
+    preceded by a whole fingerprint. `provider` must answer a batch as one, for what it splits it may ask two engines.
+    """
+
+    def __init__(self, provider: EmbeddingProvider, space: Fingerprint) -> None:
+        self._provider, self._space = provider, space
+        self._met = False
+        self._turn = count()
+
+    @property
+    def name(self) -> str:
+        return self._provider.name
+
+    async def embed(self, texts: Sequence[str], kind: EmbedKind, deadline: Deadline) -> Vectors:
+        """Return vectors of the space; raises `SpaceMismatch`, and what the provider raises."""
+        if not texts:
+            return np.zeros((0, self._space.model.dimension), dtype=np.float32)
+        if not self._met:
+            await self._meet(deadline)
+        if self.name == IN_PROCESS:
+            return await self._provider.embed(texts, kind, deadline)
+        probes = places(kind)
+        probe = probes[next(self._turn) % len(probes)]
+        vectors = await self._provider.embed([*texts, PROBES[probe][1]], kind, deadline)
+        self._compare(vectors, probe)
+        return vectors[:-1]
+
+    async def embedding_model(self, deadline: Deadline) -> EmbeddingModel:
+        return self._space.model
+
+    async def aclose(self) -> None:
+        """Nothing: whoever opened the provider closes it."""
+
+    async def _meet(self, deadline: Deadline) -> None:
+        difference = self._space.differs_from(await Fingerprint.take(self._provider, deadline))
+        if difference is not None:
+            raise self._mismatch(difference)
+        self._met = True
+
+    def _compare(self, vectors: Vectors, probe: int) -> None:
+        known = self._space.vectors[probe : probe + 1]
+        if vectors.shape[1] != known.shape[1]:
+            raise self._mismatch(f"dimension: {known.shape[1]} here, {vectors.shape[1]} there")
+        cosine = float(row_cosines(known, vectors[-1:])[0])
+        if not cosine >= MIN_COSINE:
+            raise self._mismatch(f"probe vectors: cosine {cosine:.3f}, {MIN_COSINE} needed")
+
+    def _mismatch(self, difference: str) -> SpaceMismatch:
+        self._met = False
+        return SpaceMismatch(
+            f"the vectors are of another embedding space, {self._space.model.model!r} was expected of {self.name}: "
+            f"{difference}",
+            backend=self.name,
+        )

@@ -1,0 +1,178 @@
+"""A provider held to one space: nothing of another comes out, not even once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engines import Fault, OpenAIEngine
+from engines.contract import soon
+from llm_providers import VLLMProvider
+from llm_providers.errors import NotConfigured, SpaceMismatch, Unavailable
+from llm_providers.spaces import PROBES, Fingerprint, ParityRecords, Sample, Side, Standby, StandIn, Verified, parity
+from llm_providers.testing import FakeEmbeddings
+from llm_providers.types import EmbedKind
+
+TEXTS = ["The north pontoon.", "Twelve euros a night."]
+
+
+async def taken(provider: Any) -> Fingerprint:
+    return await Fingerprint.take(provider, soon())
+
+
+def bare(text: str) -> str:
+    """What an engine got, without the prefix of its task."""
+    return text.removeprefix("search_query: ").removeprefix("search_document: ")
+
+
+async def test_what_comes_out_is_what_the_provider_made() -> None:
+    fake = FakeEmbeddings()
+    held = Verified(fake, await taken(fake))
+    for kind in EmbedKind:
+        assert (await held.embed(TEXTS, kind, soon()) == await fake.embed(TEXTS, kind, soon())).all()
+    assert (await held.embed([], EmbedKind.QUERY, soon())).shape == (0, 32)
+
+
+async def test_an_engine_replaced_between_two_calls_gets_nothing_through_and_is_trusted_again_when_healed(
+    vllm: VLLMProvider, openai_engine: OpenAIEngine
+) -> None:
+    held = Verified(vllm, await taken(vllm))
+    await held.embed(TEXTS, EmbedKind.DOCUMENT, soon())
+    openai_engine.always(Fault.other_vectors(), path="/embeddings")
+    for kind in (EmbedKind.DOCUMENT, EmbedKind.QUERY, EmbedKind.QUERY):
+        with pytest.raises(SpaceMismatch, match="probe vectors"):
+            await held.embed(TEXTS, kind, soon())
+    openai_engine.heal()
+    assert (await held.embed(TEXTS, EmbedKind.QUERY, soon())).shape == (2, openai_engine.dimension)
+
+
+async def test_another_dimension_is_found_out_and_forgotten(vllm: VLLMProvider, openai_engine: OpenAIEngine) -> None:
+    held = Verified(vllm, await taken(vllm))
+    await held.embed(TEXTS, EmbedKind.DOCUMENT, soon())
+    openai_engine.dimension = 96
+    for _ in range(2):
+        with pytest.raises(SpaceMismatch, match="dimension"):
+            await held.embed(TEXTS, EmbedKind.DOCUMENT, soon())
+    openai_engine.dimension = 64
+    await held.embed(TEXTS, EmbedKind.DOCUMENT, soon())
+
+
+async def test_the_probe_goes_along_in_the_same_request_and_changes(
+    vllm: VLLMProvider, openai_engine: OpenAIEngine
+) -> None:
+    held = Verified(vllm, await taken(vllm))
+    await held.embed(["warm"], EmbedKind.QUERY, soon())
+    before = len(openai_engine.requests("/embeddings"))
+    for _ in range(3):
+        await held.embed(["When do you open?"], EmbedKind.QUERY, soon())
+    sent = [seen.body["input"] for seen in openai_engine.requests("/embeddings")[before:]]
+    assert [len(texts) for texts in sent] == [2, 2, 2]
+    assert {bare(texts[1]) for texts in sent} == {text for kind, text in PROBES if kind is EmbedKind.QUERY}
+
+
+async def test_the_embedded_backend_is_asked_for_a_probe_once() -> None:
+    fake = FakeEmbeddings(name="embedded")
+    held = Verified(fake, await taken(fake))
+    await held.embed(TEXTS, EmbedKind.QUERY, soon())
+    calls = fake.calls
+    await held.embed(TEXTS, EmbedKind.QUERY, soon())
+    assert fake.calls == calls + 1
+    with pytest.raises(SpaceMismatch):
+        await Verified(fake, await taken(FakeEmbeddings(seed=1))).embed(TEXTS, EmbedKind.QUERY, soon())
+
+
+async def test_parity_is_measured_on_the_sample_too() -> None:
+    sample = Sample(tuple(f"Buoy {n} lies {n * 7} metres off the mole." for n in range(40)), ("Where is buoy 9?",))
+    whole = await parity(FakeEmbeddings(), FakeEmbeddings(), soon(), sample)
+    assert (whole.passed, whole.samples) == (True, len(PROBES) + 41)
+    assert whole.mean_cosine >= whole.cosine >= 0.999
+    assert not (await parity(FakeEmbeddings(), FakeEmbeddings(seed=2), soon(), sample)).passed
+
+
+# --- who may stand in for whom
+
+
+class Two:
+    """Two backends, of which `ollama` is stable and `vllm` may stand in."""
+
+    stable, fallbacks = "ollama", ("vllm",)
+
+    def __init__(self, other: FakeEmbeddings) -> None:
+        self.backends = {"ollama": FakeEmbeddings(name="ollama"), "vllm": other}
+
+    def embedder(self, backend: str) -> FakeEmbeddings:
+        if backend not in self.backends:
+            raise NotConfigured(f"{backend} is not configured")
+        return self.backends[backend]
+
+
+async def compared(two: Two, records: ParityRecords) -> None:
+    a, b = [Side(name, await taken(two.backends[name])) for name in ("ollama", "vllm")]
+    records.add(a, b, await parity(two.backends["ollama"], two.backends["vllm"], soon()))
+
+
+async def test_a_fallback_stands_in_only_after_parity_and_is_told(tmp_path: Path) -> None:
+    two, told = Two(FakeEmbeddings(name="vllm", model="served-by-vllm")), list[StandIn]()
+    records = ParityRecords(tmp_path)
+    standby = Standby(two, records, told.append)
+    home = Side("ollama", await taken(two.backends["ollama"]))
+    expected = await two.backends["ollama"].embed(TEXTS, EmbedKind.QUERY, soon())
+    two.backends["ollama"].failing(Unavailable("gone"))
+    with pytest.raises(Unavailable, match="gone"):
+        await standby.embed(home, TEXTS, EmbedKind.QUERY, soon())
+    await compared(two, ParityRecords(tmp_path))
+    two.backends["ollama"].failing(Unavailable("gone"))
+    assert (await standby.embed(home, TEXTS, EmbedKind.QUERY, soon()) == expected).all()
+    assert told == [StandIn("ollama", "vllm", "Unavailable")]
+
+
+async def test_a_failed_parity_takes_the_permission_back(tmp_path: Path) -> None:
+    two, records = Two(FakeEmbeddings(name="vllm", model="served-by-vllm")), ParityRecords(tmp_path)
+    home, other = [Side(name, await taken(two.backends[name])) for name in ("ollama", "vllm")]
+    await compared(two, records)
+    assert records.stand_in(home.space, "vllm") is not None
+    records.add(home, other, await parity(two.backends["ollama"], FakeEmbeddings(seed=3), soon()))
+    assert ParityRecords(tmp_path).stand_in(home.space, "vllm") is None
+
+
+@pytest.mark.parametrize("folder", [True, False])
+async def test_parity_counts_for_the_two_fingerprints_it_was_measured_on(tmp_path: Path, folder: bool) -> None:
+    two, records = Two(FakeEmbeddings(name="vllm", model="served-by-vllm")), ParityRecords(tmp_path if folder else None)
+    standby = Standby(two, records)
+    home = Side("ollama", await taken(two.backends["ollama"]))
+    await compared(two, records)
+    elsewhere = Side("ollama", await taken(FakeEmbeddings(model="another")))
+    assert records.stand_in(elsewhere.space, "vllm") is None
+    two.backends["vllm"].seed = 9  # replaced after it was compared
+    two.backends["ollama"].failing(Unavailable("gone"))
+    with pytest.raises(Unavailable, match="gone"):
+        await standby.embed(home, TEXTS, EmbedKind.QUERY, soon())
+
+
+async def test_a_replaced_engine_is_stood_in_for_as_well() -> None:
+    two, records = Two(FakeEmbeddings(name="vllm", model="served-by-vllm")), ParityRecords(None)
+    standby = Standby(two, records)
+    home = Side("ollama", await taken(two.backends["ollama"]))
+    await compared(two, records)
+    expected = await standby.embed(home, TEXTS, EmbedKind.DOCUMENT, soon())
+    two.backends["ollama"].seed = 9
+    assert (await standby.embed(home, TEXTS, EmbedKind.DOCUMENT, soon()) == expected).all()
+
+
+async def test_a_long_text_is_verified_in_each_of_its_parts(vllm: VLLMProvider, openai_engine: OpenAIEngine) -> None:
+    class One:
+        stable, fallbacks = "vllm", ()
+
+        def embedder(self, backend: str) -> VLLMProvider:
+            return vllm
+
+    standby = Standby(One(), ParityRecords(None))
+    home = Side("vllm", await taken(vllm))
+    openai_engine.context = 64
+    long = " ".join(f"word{n}" for n in range(200))
+    assert (await standby.embed(home, ["short", long], EmbedKind.DOCUMENT, soon())).shape == (2, 64)
+    probes = {text for _, text in PROBES}
+    sent = [{bare(text) for text in seen.body["input"]} for seen in openai_engine.requests("/embeddings")]
+    assert all(probes & texts for texts in sent if texts != {"dimension"})
