@@ -9,10 +9,9 @@ import pytest
 
 from doc_processor.app import create
 from doc_processor.settings import DocProcessorSettings
-from llm_providers.deadline import Deadline
-from llm_providers.providers import Providers, Served
-from llm_providers.settings import ProviderSettings
-from llm_providers.testing import FakeLLM
+from engines import OllamaEngine
+from llm_providers import get_provider
+from llm_providers.settings import OllamaSettings, ProviderSettings, SelectionSettings
 from llm_providers.types import Role
 from service_kit.settings import InvalidSettings, load
 
@@ -228,14 +227,18 @@ async def test_unknown_ocr_languages_are_named_at_start(settings) -> None:
 
 
 async def test_a_shared_vision_model_is_used(settings, serve, samples) -> None:
-    async def probe(deadline: Deadline) -> None:
-        deadline.check()
-
-    model = FakeLLM(answer=lambda request: "The register lies in the shed.", context_tokens=100_000)
-    shared = Providers(ProviderSettings.from_env(), {Role.VISION: Served(model, [], probe)}, ())
+    engine = OllamaEngine(answer=lambda _: "The register lies in the shed.", context=100_000)
     smudge = samples.picture("The register lies in the shed", points=40).resize((170, 90)).resize((1700, 900))
-    async with serve(create(settings, shared)) as url, httpx2.AsyncClient(base_url=url, timeout=60) as http:
-        reply = await http.post("/v1/process", files=upload(samples.encoded(smudge, "PNG"), "scan.png"))
+    with engine:
+        chosen = ProviderSettings(
+            selection=SelectionSettings(llm_provider="ollama"), ollama=OllamaSettings(url=engine.url)
+        )
+        async with (
+            get_provider(chosen, roles={Role.VISION}) as shared,
+            serve(create(settings, shared)) as url,
+            httpx2.AsyncClient(base_url=url, timeout=60) as http,
+        ):
+            reply = await http.post("/v1/process", files=upload(samples.encoded(smudge, "PNG"), "scan.png"))
     (page,) = reply.json()["pages"]
     assert (page["engine"], page["text"]) == ("vision", "The register lies in the shed.")
     assert page["warnings"][0].startswith("vision-transcript: ")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from llm_providers.base import LLMProvider
 from llm_providers.deadline import Deadline
-from llm_providers.types import ChatRequest, Message, Token
+from llm_providers.types import ChatRequest, Failover, Message, Token
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
@@ -22,8 +22,14 @@ _SECONDS = 600.0
 
 async def complete(provider: LLMProvider, request: ChatRequest, deadline: Deadline) -> str:
     """The whole text of one answer; raises what `chat` raises."""
+    pieces: list[str] = []
     async with aclosing(provider.chat(request, deadline)) as stream:
-        return "".join([event.text async for event in stream if isinstance(event, Token)])
+        async for event in stream:
+            if isinstance(event, Token):
+                pieces.append(event.text)
+            elif isinstance(event, Failover) and event.restarted:
+                pieces.clear()
+    return "".join(pieces)
 
 
 def run_apart(work: Coroutine[Any, Any, T]) -> T:

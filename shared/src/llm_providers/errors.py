@@ -64,6 +64,10 @@ class NotConfigured(ProviderError):
     """No backend serves the role."""
 
 
+class Halted(ProviderError):
+    """The operator has stopped generation (`switchyard providers halt`); nothing stands in."""
+
+
 class AllBackendsFailed(Unavailable):
     """Every backend in a fallback chain failed; `errors` in the order tried."""
 

@@ -53,6 +53,8 @@ class SelectionSettings(BaseSettings):
     """Short for LLM_PROVIDER=vllm."""
     use_vision_analysis: bool = True
     embedded_model_dir: Path | None = None
+    policy_file: Path | None = None
+    """Where the policy lies that all services share; policy/policy.json in DATA_DIR if not set."""
 
     @property
     def provider(self) -> Literal["embedded", "ollama", "vllm"]:
@@ -114,7 +116,7 @@ class ResilienceSettings(BaseSettings):
 
     retry_attempts: PositiveInt = 3
     breaker_failures: PositiveInt = 5
-    breaker_reset: PositiveFloat = 30.0
+    breaker_reset: PositiveFloat = 5.0
     probe_interval: PositiveFloat = 30.0
 
 

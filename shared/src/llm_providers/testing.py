@@ -89,7 +89,7 @@ class FakeLLM(_Fake):
         prompt = estimate_prompt(request.messages)
         if prompt + request.max_tokens > self.context_tokens:
             raise ContextLengthExceeded(f"{prompt} + {request.max_tokens} tokens do not fit", backend=self.name)
-        words = re.findall(r"\S+\s*|\s+", self.answer(request))
+        words = re.findall(r"\S+\s*|\s+", self.answer(request).removeprefix(request.prefix))
         sent = 0
         try:
             for word in words[: request.max_tokens]:

@@ -41,7 +41,11 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """One generation; `json_schema` asks for output that validates against that JSON Schema."""
+    """One generation; `json_schema` asks for output that validates against that JSON Schema.
+
+    `prefix` is the beginning of the answer, to be continued and not repeated. Of routing: requests of one `affinity` go
+    to the same side of a canary; `backend` asks for that one and no other.
+    """
 
     messages: tuple[Message, ...]
     max_tokens: int = 1024
@@ -49,6 +53,14 @@ class ChatRequest:
     stop: tuple[str, ...] = ()
     seed: int | None = None
     json_schema: Mapping[str, Any] | None = None
+    prefix: str = ""
+    affinity: str = ""
+    backend: str | None = None
+
+    @property
+    def turns(self) -> tuple[Message, ...]:
+        """The messages, and at their end the answer so far where there is one."""
+        return (*self.messages, Message("assistant", self.prefix)) if self.prefix else self.messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +89,18 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
+class Failover:
+    """The backend failed in mid-stream and another goes on; where `restarted`, the text so far is void."""
+
+    from_backend: str
+    to_backend: str
+    model: str
+    reason: str
+    restarted: bool
+    extractive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """Comes last, once; a stream that ends without it raised an error instead."""
 
@@ -85,7 +109,7 @@ class Done:
     warnings: tuple[str, ...] = ()
 
 
-ChatEvent: TypeAlias = Started | Token | Done
+ChatEvent: TypeAlias = Started | Token | Failover | Done
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,11 @@ class UnsupportedType(ServiceError):
     type = "unsupported-type"
 
 
+class StalePolicy(ServiceError):
+    status = 409
+    type = "stale-policy"
+
+
 class UpstreamUnavailable(ServiceError):
     status = 503
     type = "upstream-unavailable"
@@ -98,6 +103,7 @@ _PROVIDER_PROBLEMS: tuple[tuple[type[provider.ProviderError], int, str], ...] = 
     (provider.DeadlineExceeded, 504, "deadline-exceeded"),
     (provider.SpaceMismatch, 409, "embedding-space-mismatch"),
     (provider.NotConfigured, 503, "provider-not-configured"),
+    (provider.Halted, 503, "halted"),
     (provider.ModelLoading, 503, "model-loading"),
     (provider.Unavailable, 503, "provider-unavailable"),
     (provider.ProviderError, 502, "provider-error"),

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from llm_providers.routing import Policy
+
+log = structlog.get_logger(__name__)
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120)
 _BREAKER_STATES = ("closed", "half_open", "open")
@@ -42,6 +47,28 @@ class Metrics:
             ("role", "from_backend", "to_backend", "reason"),
             registry=self.registry,
         )
+        self._policy = Gauge("switchyard_policy_revision", "Revision of the policy in effect", registry=self.registry)
+        self._active = Gauge(
+            "switchyard_provider_active", "1 for the role's stable backend", provider, registry=self.registry
+        )
+        self._canary = Gauge(
+            "switchyard_canary_percent", "Share of conversations for the candidate", ("role",), registry=self.registry
+        )
+        self._halted = Gauge(
+            "switchyard_halted", "1 while generation is stopped by the operator", ("role",), registry=self.registry
+        )
+        self._trips = Counter(
+            "switchyard_canary_trips",
+            "Gates that ended a canary",
+            ("role", "candidate", "gate"),
+            registry=self.registry,
+        )
+        self._shadow = Counter(
+            "switchyard_shadow_requests",
+            "Requests for the shadow, by what became of them",
+            ("role", "candidate", "outcome"),
+            registry=self.registry,
+        )
         self._breaker = Gauge(
             "switchyard_provider_breaker_state",
             "1 for the state the breaker is in",
@@ -67,6 +94,22 @@ class Metrics:
     def on_breaker(self, role: str, backend: str, state: str) -> None:
         for known in _BREAKER_STATES:
             self._breaker.labels(role, backend, known).set(1 if known == state else 0)
+
+    def on_policy(self, policy: Policy) -> None:
+        self._policy.set(policy.revision)
+        self._active.clear()
+        for role, wanted in policy.roles.items():
+            self._active.labels(role, wanted.stable).set(1)
+            self._canary.labels(role).set(wanted.canary_percent)
+            self._halted.labels(role).set(wanted.halted)
+        log.info("policy", revision=policy.revision, by=policy.changed.by, why=policy.changed.why)
+
+    def on_trip(self, role: str, candidate: str, gate: str) -> None:
+        self._trips.labels(role, candidate, gate).inc()
+        log.warning("canary stopped", role=role, candidate=candidate, gate=gate)
+
+    def on_shadow(self, role: str, candidate: str, outcome: str) -> None:
+        self._shadow.labels(role, candidate, outcome).inc()
 
     def render(self) -> bytes:
         """Return the exposition text, https://prometheus.io/docs/instrumenting/exposition_formats/."""

@@ -1,36 +1,49 @@
-"""A service's providers: opened by whoever runs the process, shown at `/v1/providers` and `/health`."""
+"""A service's providers: opened by whoever runs the process, shown and changed at `/v1/providers`."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from typing import Any
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated, Any
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, FastAPI, Header, Query, Request
+from pydantic import BaseModel, Field
 
 from llm_providers import get_provider
 from llm_providers.providers import Providers
 from llm_providers.readiness import State
+from llm_providers.routing import Gates, InvalidPolicy, Policy, RolePolicy
+from llm_providers.routing import policy_file as files
 from llm_providers.types import Role
-from service_kit.auth import User
-from service_kit.errors import UpstreamUnavailable
+from service_kit.auth import Admin, Principal, User
+from service_kit.errors import Conflict, Forbidden, InvalidInput, StalePolicy, UpstreamUnavailable
 from service_kit.health import Check, Health
+from service_kit.keys import Scope
+
+POLICY = Path("policy", "policy.json")
+"""Where in DATA_DIR the policy lies, unless POLICY_FILE says otherwise."""
 
 
 @asynccontextmanager
-async def opened(app: FastAPI, shared: Providers | None, required: set[Role]) -> AsyncGenerator[Providers, None]:
-    """Give the app its providers: those that the process shares, or its own, which are closed at the end."""
-    own = None if shared is not None else get_provider(observer=app.state.metrics)
+async def opened(
+    app: FastAPI, shared: Providers | None, required: set[Role], roles: Collection[Role] = tuple(Role)
+) -> AsyncGenerator[Providers, None]:
+    """Give the app its providers: those that the process shares, or its own for `roles`, which are closed at the end."""
+    own = None
+    if shared is None:
+        own = get_provider(None, app.state.metrics, app.state.settings.data_dir / POLICY, roles)
     providers = shared or own
     assert providers is not None
     app.state.providers = providers
     health: Health = app.state.health
     health.checks += [Check(role.value, _check(providers, role)) for role in sorted(required)]
-    health.report = lambda: {"providers": describe(providers)}
+    health.report = lambda: {"providers": describe(providers), "policy_revision": providers.policy.current.revision}
     try:
         if own is not None:
-            await own.readiness.start(required)
+            await own.start(required)
         yield providers
     finally:
         if own is not None:
@@ -62,10 +75,115 @@ def describe(providers: Providers) -> dict[str, Any]:
     return described
 
 
+class PolicyIn(BaseModel):
+    """What is to change: roles and gates that are left out stay as they are."""
+
+    roles: dict[Role, RolePolicy] = {}
+    gates: Gates | None = None
+
+
+class ProvidersIn(BaseModel):
+    """A change; `revision` is the one it was made from."""
+
+    revision: int
+    why: str = Field(min_length=1, max_length=500)
+    policy: PolicyIn
+
+
+class CheckIn(BaseModel):
+    role: Role = Role.TEXT
+    backend: str
+
+
 router = APIRouter(prefix="/v1/providers", tags=["providers"])
+
+
+def pinned(
+    user: User,
+    backend: Annotated[
+        str | None, Header(alias="X-Switchyard-Backend", description="Ask this backend and no other (admin keys only)")
+    ] = None,
+) -> str | None:
+    """The backend that a request asks for by header; raises `Forbidden` for anybody but admins."""
+    if backend and user.scope is not Scope.ADMIN:
+        raise Forbidden("only an admin key may choose the backend", field="X-Switchyard-Backend")
+    return backend or None
 
 
 @router.get("")
 async def get_providers(request: Request, user: User) -> dict[str, Any]:
-    """Say which backend serves each role, with its model and the state of its breaker."""
-    return describe(request.app.state.providers)
+    """Say what the policy is, who made it so, which backend serves each role, and how canary and shadow fare.
+
+    Windows and counts are this process's own.
+    """
+    return _shown(request)
+
+
+@router.put("")
+async def put_providers(given: ProvidersIn, request: Request, user: Admin) -> dict[str, Any]:
+    """Change the policy, for every service that shares its file; each follows within a second.
+
+    409 if it has changed since `revision`, or is managed elsewhere; 422 for a backend that can't do what it is named for.
+    """
+    providers: Providers = request.app.state.providers
+
+    def changed(before: Policy) -> Policy:
+        unknown = set(given.policy.roles) - set(before.roles)
+        if unknown:
+            raise InvalidPolicy(f"{', '.join(sorted(unknown))} is not served here", "roles")
+        roles = {**before.roles, **given.policy.roles}
+        return before.model_copy(update={"roles": roles, "gates": given.policy.gates or before.gates})
+
+    try:
+        await providers.change(given.revision, changed, _name(user), given.why)
+    except files.StalePolicy as error:
+        raise StalePolicy(str(error), field="revision") from error
+    except files.PolicyError as error:
+        raise Conflict(str(error)) from error
+    except InvalidPolicy as error:
+        raise InvalidInput(str(error), field=f"policy.{error.field}") from error
+    return _shown(request)
+
+
+@router.post("/check")
+async def check_backend(given: CheckIn, request: Request, user: Admin) -> dict[str, Any]:
+    """Let one backend make one real token, vector or rank, whatever the policy says; 503 if it can't."""
+    providers: Providers = request.app.state.providers
+    begun = perf_counter()
+    await providers.check(given.role, given.backend)
+    model = providers.model(given.role, given.backend)
+    return {"ok": True, "model": model, "seconds": round(perf_counter() - begun, 3)}
+
+
+@router.get("/audit")
+async def get_audit(request: Request, user: Admin, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> dict[str, Any]:
+    """List who changed the policy, when, why, and from what to what; newest first."""
+    providers: Providers = request.app.state.providers
+    return {"items": providers.policy.audit(limit)}
+
+
+@router.get("/environment")
+async def get_environment(request: Request, user: Admin) -> dict[str, Any]:
+    """Say what each configured backend tells of itself: engine, version, model, digest, quantisation, context."""
+    providers: Providers = request.app.state.providers
+    return await providers.about()
+
+
+def _name(user: Principal) -> str:
+    return f"{user.name} ({user.id})"
+
+
+def _shown(request: Request) -> dict[str, Any]:
+    providers: Providers = request.app.state.providers
+    now = providers.policy.current
+    trials = providers.trials()
+    return {
+        "revision": now.revision,
+        "changed": now.changed.model_dump(mode="json"),
+        "fault": providers.policy.fault,
+        "policy": now.model_dump(mode="json", include={"roles", "gates"}),
+        "roles": describe(providers),
+        "backends": {name: sorted(roles) for name, roles in providers.backends().items()},
+        "canary": {role: canary for role, (canary, _) in trials.items()},
+        "shadow": {role: shadow for role, (_, shadow) in trials.items()},
+    }

@@ -22,6 +22,7 @@ from notes_service.settings import NotesSettings
 from rag_service.settings import RagSettings
 from service_kit.durable import Durable
 from service_kit.metrics import Metrics
+from service_kit.providers import POLICY
 from service_kit.settings import load
 
 _HEADERS = {
@@ -38,7 +39,7 @@ def create(data_dir: Path, own_url: str) -> Starlette:
     notes_settings = load(NotesSettings).model_copy(update=common)
     processor_settings = load(DocProcessorSettings).model_copy(update={"data_dir": data_dir})
     observed = Metrics()
-    providers = get_provider(ProviderSettings.from_env(), observer=observed)
+    providers = get_provider(ProviderSettings.from_env(), observed, data_dir / POLICY)
     durable = Durable.sqlite(data_dir.resolve() / "jobs.db")
     services: dict[str, FastAPI] = {
         "/rag": rag_service.app.create(rag_settings, providers, durable, observed),
@@ -50,7 +51,7 @@ def create(data_dir: Path, own_url: str) -> Starlette:
     async def lifespan(_: Starlette) -> AsyncGenerator[None, None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(providers.aclose)
-            await providers.readiness.start()
+            await providers.start()
             # Mounted apps' lifespans are not run by Starlette: https://github.com/encode/starlette/issues/649
             for service in services.values():
                 await stack.enter_async_context(service.router.lifespan_context(service))

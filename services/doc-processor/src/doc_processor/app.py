@@ -19,7 +19,7 @@ from doc_processor.settings import DocProcessorSettings
 from doc_processor.vision import Transcriber
 from doc_processor.workers.pool import PoolSettings, WorkerPool
 from llm_providers.providers import Providers
-from llm_providers.settings import ProviderSettings
+from llm_providers.types import Role
 from service_kit import providers as provider_kit
 from service_kit.app import create_app
 from service_kit.health import Check
@@ -35,7 +35,7 @@ def create(settings: DocProcessorSettings, shared: Providers | None = None) -> F
     async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
         async with AsyncExitStack() as stack:
             await installed.check_languages(settings.ocr_languages)
-            providers = await stack.enter_async_context(provider_kit.opened(app, shared or _needless(), set()))
+            providers = await stack.enter_async_context(provider_kit.opened(app, shared, set(), roles={Role.VISION}))
             work_dir = settings.work_dir or Path(tempfile.gettempdir())
             work_dir.mkdir(parents=True, exist_ok=True)
             sweep(work_dir)
@@ -75,11 +75,3 @@ def pool_settings(settings: DocProcessorSettings, work_dir: Path) -> PoolSetting
         task_seconds=settings.page_timeout_seconds,
         idle_seconds=settings.worker_idle_seconds,
     )
-
-
-def _needless() -> Providers | None:
-    """Of all roles only vision is used here: where none is configured, no model is loaded for nothing."""
-    chosen = ProviderSettings.from_env()
-    if chosen.selection.provider == "embedded" or not chosen.selection.use_vision_analysis:
-        return Providers(chosen, {}, ())
-    return None

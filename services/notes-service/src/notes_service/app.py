@@ -28,6 +28,8 @@ from service_kit.originals import Originals
 from service_kit.processor import DocProcessor
 
 REQUIRED = {Role.TEXT}
+ROLES = {Role.TEXT, Role.EMBEDDINGS}
+"""Embeddings only to compare a shadow's answers by."""
 _INFO_SECONDS = 30
 
 
@@ -41,7 +43,7 @@ def create(settings: NotesSettings, shared: Providers | None = None, durable: Du
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
         async with AsyncExitStack() as stack:
-            providers = await stack.enter_async_context(provider_kit.opened(app, shared, REQUIRED))
+            providers = await stack.enter_async_context(provider_kit.opened(app, shared, REQUIRED, roles=ROLES))
             database = Database.beside(settings.data_dir, "notes", settings.notes_database_url)
             stack.push_async_callback(database.aclose)
             await database.migrate("notes_service")

@@ -11,7 +11,7 @@ from pydantic_core import from_json
 
 from llm_providers.base import LLMProvider
 from llm_providers.deadline import Deadline
-from llm_providers.types import ChatRequest, Done, Message, Source, Started, Token
+from llm_providers.types import ChatRequest, Done, Failover, Message, Source, Started, Token
 from notes_service.draft import schema
 from service_kit.errors import ServiceError
 
@@ -91,6 +91,10 @@ class Writer:
                         pieces.append(event.text)
                     case Started():
                         started = event
+                    case Failover():
+                        started = Started(event.to_backend, event.model, event.extractive)
+                        if event.restarted:
+                            pieces.clear()
                     case Done():
                         done = event
         return _Reply("".join(pieces), started, done)

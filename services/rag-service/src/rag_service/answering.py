@@ -13,9 +13,21 @@ import structlog
 
 from llm_providers.base import LLMProvider
 from llm_providers.deadline import Deadline
+from llm_providers.dropin import complete
 from llm_providers.grounding import NO_ANSWER
 from llm_providers.tokens import estimate_tokens
-from llm_providers.types import ChatRequest, Done, Message, ModelInfo, Source, Started, Token, Usage
+from llm_providers.types import (
+    ChatEvent,
+    ChatRequest,
+    Done,
+    Failover,
+    Message,
+    ModelInfo,
+    Source,
+    Started,
+    Token,
+    Usage,
+)
 from rag_service.citations import Citation, check
 from rag_service.retrieval import Found, Passage, Retriever
 
@@ -67,7 +79,15 @@ class Answered:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-AnswerEvent: TypeAlias = Sources | Token | Answered
+AnswerEvent: TypeAlias = Sources | Token | Failover | Answered
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a question may be answered: `affinity` keeps a conversation on one side of a canary, `backend` asks for one."""
+
+    affinity: str = ""
+    backend: str | None = None
 
 
 class Answerer:
@@ -87,11 +107,15 @@ class Answerer:
         history: Sequence[Message] = (),
         top_k: int | None = None,
         max_tokens: int | None = None,
+        route: Route = Route(),
     ) -> AsyncGenerator[AnswerEvent, None]:
-        """Yield `Sources`, any number of `Token`, one `Answered`; raises what providers and retrieval raise."""
+        """Yield `Sources`, any number of `Token`, one `Answered`; raises what providers and retrieval raise.
+
+        A `Failover` in between says that another backend goes on; one that restarted makes the tokens so far void.
+        """
         started = perf_counter()
         info = await self._chat.info(deadline)
-        standalone = await self._condense(info, question, history, deadline)
+        standalone = await self._condense(info, question, history, deadline, route)
         condensed = perf_counter()
         found = await self._retriever.search(collection, standalone, top_k or self._top_k, deadline)
         budget = max_tokens or self._max_tokens
@@ -103,63 +127,55 @@ class Answerer:
             yield self._not_found(info, found, seconds, started)
             return
         request = ChatRequest(
-            _prompt(question if not info.extractive else standalone, history, passages), max_tokens=budget
+            _prompt(question if not info.extractive else standalone, history, passages),
+            max_tokens=budget,
+            affinity=route.affinity,
+            backend=route.backend,
         )
-        collected: list[str] = []
-        begun = Started(info.backend, info.model, info.extractive)
-        done = Done("stop")
+        draft = _Draft(info)
+        async for event in self._told(request, deadline, draft, seconds):
+            yield event
+        citations, unknown = check(draft.text, passages) if draft.answered else ([], [])
+        warnings = (*draft.done.warnings, *(f"cites a source that was not given: [{label}]" for label in unknown))
+        yield draft.answer(citations, found.degraded, warnings, seconds, started)
+
+    async def converse(
+        self, messages: tuple[Message, ...], deadline: Deadline, max_tokens: int | None, route: Route
+    ) -> AsyncGenerator[AnswerEvent, None]:
+        """Let the model answer without any documents; yields and raises what `ask` does, without sources."""
+        started, seconds = perf_counter(), dict[str, float]()
+        yield Sources([], (), "")
+        request = ChatRequest(messages, max_tokens or self._max_tokens, affinity=route.affinity, backend=route.backend)
+        draft = _Draft(None)
+        async for event in self._told(request, deadline, draft, seconds):
+            yield event
+        yield draft.answer([], (), draft.done.warnings, seconds, started)
+
+    async def _told(
+        self, request: ChatRequest, deadline: Deadline, draft: _Draft, seconds: dict[str, float]
+    ) -> AsyncGenerator[AnswerEvent, None]:
         generation = perf_counter()
-        held: str | None = ""
         async with aclosing(self._chat.chat(request, deadline)) as events:
             async for event in events:
                 if isinstance(event, Started):
-                    begun = event
                     seconds["first_token"] = perf_counter() - generation
-                elif isinstance(event, Done):
-                    done = event
-                else:
-                    collected.append(event.text)
-                    if held is None:
-                        yield event
-                        continue
-                    # Held back only for as long as it may still turn out to be the word for "no answer".
-                    held += event.text
-                    if not NO_ANSWER.startswith(held.strip()[: len(NO_ANSWER)]):
-                        yield Token(held)
-                        held = None
+                if (said := draft.hear(event)) is not None:
+                    yield said
         seconds["generation"] = perf_counter() - generation
-        text = "".join(collected)
-        answered = held is None or (bool(held.strip()) and not held.strip().startswith(NO_ANSWER))
-        if held is not None:
-            text = text if answered else NOT_FOUND
-            yield Token(text)
-        citations, unknown = check(text, passages) if answered else ([], [])
-        warnings = (*done.warnings, *(f"cites a source that was not given: [{label}]" for label in unknown))
-        seconds["total"] = perf_counter() - started
-        yield Answered(
-            text,
-            answered,
-            citations,
-            done.finish_reason,
-            done.usage,
-            begun.backend,
-            begun.model,
-            begun.extractive,
-            found.degraded,
-            warnings,
-            _rounded(seconds),
-        )
+        if (rest := draft.end()) is not None:
+            yield rest
 
-    async def _condense(self, info: ModelInfo, question: str, history: Sequence[Message], deadline: Deadline) -> str:
+    async def _condense(
+        self, info: ModelInfo, question: str, history: Sequence[Message], deadline: Deadline, route: Route
+    ) -> str:
         asked_before = [message.content for message in history if message.role == "user"]
         if not asked_before:
             return question
         if info.extractive:
             return f"{asked_before[-1]} {question}" if _POINTS_BACK.search(question) else question
         messages = (Message("system", _CONDENSE), *history, Message("user", question))
-        async with aclosing(self._chat.chat(ChatRequest(messages, _CONDENSE_TOKENS, 0.0), deadline)) as events:
-            pieces = [event.text async for event in events if isinstance(event, Token)]
-        return " ".join("".join(pieces).split())[:2000] or question
+        request = ChatRequest(messages, _CONDENSE_TOKENS, 0.0, affinity=route.affinity, backend=route.backend)
+        return " ".join((await complete(self._chat, request, deadline)).split())[:2000] or question
 
     def _not_found(self, info: ModelInfo, found: Found, seconds: dict[str, float], started: float) -> Answered:
         seconds["total"] = perf_counter() - started
@@ -174,6 +190,75 @@ class Answerer:
             info.extractive,
             found.degraded,
             (),
+            _rounded(seconds),
+        )
+
+
+class _Draft:
+    """An answer as it comes. Asked of documents, it holds back what may turn out to be the word for "no answer"."""
+
+    def __init__(self, asked: ModelInfo | None) -> None:
+        self._pieces: list[str] = []
+        self._documents = asked is not None
+        self._held: str | None = "" if self._documents else None
+        self._by = Started(asked.backend, asked.model, asked.extractive) if asked else Started("", "")
+        self.done = Done("stop")
+        self.answered = True
+
+    @property
+    def text(self) -> str:
+        return "".join(self._pieces) if self.answered else NOT_FOUND
+
+    def hear(self, event: ChatEvent) -> Token | Failover | None:
+        """Take the next event, and return what the reader is to have of it."""
+        match event:
+            case Token():
+                self._pieces.append(event.text)
+                if self._held is None:
+                    return event
+                self._held += event.text
+                if not NO_ANSWER.startswith(self._held.strip()[: len(NO_ANSWER)]):
+                    held, self._held = self._held, None
+                    return Token(held)
+            case Started():
+                self._by = event
+            case Failover():
+                self._by = Started(event.to_backend, event.model, event.extractive)
+                if event.restarted:
+                    self._pieces.clear()
+                    self._held = "" if self._documents else None
+                return event
+            case Done():
+                self.done = event
+        return None
+
+    def end(self) -> Token | None:
+        """Return what was held back, or what stands for no answer."""
+        if self._held is None:
+            return None
+        self.answered = bool(self._held.strip()) and not self._held.strip().startswith(NO_ANSWER)
+        return Token(self.text)
+
+    def answer(
+        self,
+        citations: list[Citation],
+        degraded: tuple[str, ...],
+        warnings: tuple[str, ...],
+        seconds: dict[str, float],
+        started: float,
+    ) -> Answered:
+        seconds["total"] = perf_counter() - started
+        return Answered(
+            self.text,
+            self.answered,
+            citations,
+            self.done.finish_reason,
+            self.done.usage,
+            self._by.backend,
+            self._by.model,
+            self._by.extractive,
+            degraded,
+            warnings,
             _rounded(seconds),
         )
 

@@ -21,7 +21,7 @@ def context_for(request: ChatRequest, limit: int, backend: str) -> int:
 
     Raises `ContextLengthExceeded` where prompt and answer don't fit `limit`: Ollama would drop the prompt's beginning.
     """
-    needed = estimate_prompt(request.messages) + request.max_tokens
+    needed = estimate_prompt(request.turns) + request.max_tokens
     if needed > limit:
         raise ContextLengthExceeded(
             f"prompt and answer need about {needed} tokens, the context has {limit}", backend=backend
@@ -34,7 +34,7 @@ def context_for(request: ChatRequest, limit: int, backend: str) -> int:
 
 def least_tokens(request: ChatRequest) -> int:
     """Fewer tokens than this no tokenizer makes of the prompt: a count below it means that some was dropped."""
-    texts = [render(message) for message in request.messages]
+    texts = [render(message) for message in request.turns]
     words = sum(len(text.split()) for text in texts)
     # Scripts without spaces: several characters can be one token, hardly more than four.
     wide = sum(1 for text in texts for character in text if character > "\u2e80")
@@ -53,7 +53,8 @@ def to_body(request: ChatRequest, model: str, num_ctx: int, keep_alive: str | in
     if request.seed is not None:
         options["seed"] = request.seed
     messages = []
-    for message in request.messages:
+    # A last turn that is the assistant's is taken up where it ends.
+    for message in request.turns:
         entry: dict[str, Any] = {"role": message.role, "content": render(message)}
         if message.images:
             entry["images"] = [to_base64(image) for image in message.images]

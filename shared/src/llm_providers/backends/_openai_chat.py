@@ -22,12 +22,15 @@ def to_body(request: ChatRequest, model: str) -> dict[str, Any]:
     """The JSON body of a streamed chat completion."""
     body: dict[str, Any] = {
         "model": model,
-        "messages": [_message(message) for message in request.messages],
+        "messages": [_message(message) for message in request.turns],
         "max_tokens": request.max_tokens,
         "temperature": request.temperature,
         "stream": True,
         "stream_options": {"include_usage": True},
     }
+    if request.prefix:
+        # vLLM's own: without them the template would close the turn and open another.
+        body |= {"continue_final_message": True, "add_generation_prompt": False}
     if request.stop:
         body["stop"] = list(request.stop)
     if request.seed is not None:

@@ -16,13 +16,13 @@ from llm_providers.backends._mapping import inside_stream
 from llm_providers.backends._memo import Memo
 from llm_providers.backends._ollama_chat import context_for, context_tokens, events, to_body
 from llm_providers.backends._ollama_errors import ollama_errors, rejection
-from llm_providers.backends._pacing import paced
+from llm_providers.backends._pacing import Pulse, paced
 from llm_providers.backends._tls import trust
 from llm_providers.backends._vectors import unit_rows
 from llm_providers.deadline import Deadline, Timeouts
 from llm_providers.dropin import DropIn
 from llm_providers.errors import NotConfigured
-from llm_providers.types import ChatEvent, ChatRequest, EmbeddingModel, EmbedKind, ModelInfo, Vectors
+from llm_providers.types import ChatEvent, ChatRequest, EmbeddingModel, EmbedKind, ModelInfo, Role, Vectors
 
 if TYPE_CHECKING:
     from langchain_ollama import ChatOllama, OllamaEmbeddings
@@ -65,6 +65,7 @@ class OllamaProvider(DropIn):
                 timeout=httpx.Timeout(None, connect=self._timeouts.connect),
                 limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
             )
+        self._pulse = Pulse(self._beat)
         self._contexts: Memo[int] = Memo()
         self._dimensions: Memo[int] = Memo()
         self._asked = 0
@@ -80,7 +81,7 @@ class OllamaProvider(DropIn):
         limit = (await self.info(deadline)).context_tokens
         # A context once given is kept: going back would make Ollama load the model again.
         self._asked = min(limit, max(self._asked, context_for(request, limit, self._name)))
-        async with aclosing(paced(self._events(request, self._asked), deadline, self._timeouts)) as stream:
+        async with aclosing(paced(self._events(request, self._asked), deadline, self._timeouts, self._pulse)) as stream:
             async for event in stream:
                 yield event
 
@@ -139,6 +140,25 @@ class OllamaProvider(DropIn):
             self.embed_model, dimension, known.pooling, True, known.query_prefix, known.document_prefix
         )
 
+    async def about(self, role: Role, deadline: Deadline) -> dict[str, Any]:
+        """What the server says of itself and of a role's model: digest, quantisation, parameters, context."""
+        model = self.embed_model if role is Role.EMBEDDINGS else self.model
+        async with deadline.limit(self._timeouts.idle, "the server's description"):
+            with ollama_errors(self._name):
+                shown = await self._client.show(model)
+                listed = (await self._client.list()).models
+                version = await self._client._client.get("/api/version")
+                names = {model, f"{model}:latest"}
+                return {
+                    "engine": "ollama",
+                    "version": version.json().get("version"),
+                    "model": model,
+                    "digest": next((entry.digest for entry in listed if entry.model in names), None),
+                    "quantisation": shown.details.quantization_level if shown.details else None,
+                    "parameters": shown.details.parameter_size if shown.details else None,
+                    "context_tokens": await self._limit(model, deadline),
+                }
+
     def initialize_llm(self) -> ChatOllama:
         from llm_providers.backends._langchain_ollama import chat_model
 
@@ -153,5 +173,10 @@ class OllamaProvider(DropIn):
         """The SDK's own client; closed with the provider."""
         return self._client
 
+    async def _beat(self) -> None:
+        with ollama_errors(self._name):
+            await self._client._client.get("/api/version")
+
     async def aclose(self) -> None:
+        await self._pulse.aclose()
         await self._client.close()  # type: ignore[no-untyped-call]

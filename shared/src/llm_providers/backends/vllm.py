@@ -17,13 +17,13 @@ from llm_providers.backends._mapping import inside_stream
 from llm_providers.backends._memo import Memo
 from llm_providers.backends._openai_chat import context_tokens, events, to_body
 from llm_providers.backends._openai_errors import openai_errors
-from llm_providers.backends._pacing import paced
+from llm_providers.backends._pacing import Pulse, paced
 from llm_providers.backends._tls import trust
 from llm_providers.backends._vectors import unit_rows
 from llm_providers.deadline import Deadline, Timeouts
 from llm_providers.dropin import DropIn
-from llm_providers.errors import InvalidResponse, ModelNotFound, NotConfigured
-from llm_providers.types import ChatEvent, ChatRequest, EmbeddingModel, EmbedKind, ModelInfo, Ranked, Vectors
+from llm_providers.errors import InvalidResponse, ModelNotFound, NotConfigured, Unavailable
+from llm_providers.types import ChatEvent, ChatRequest, EmbeddingModel, EmbedKind, ModelInfo, Ranked, Role, Vectors
 
 if TYPE_CHECKING:
     from langchain_openai import ChatOpenAI, OpenAIEmbeddings
@@ -77,6 +77,8 @@ class VLLMProvider(DropIn):
             self._text = AsyncOpenAI(base_url=url, api_key=api_key or "none", max_retries=0, http_client=self._http)
         self._embed = self._text.with_options(base_url=embed_url) if embed_url else None
         self._rerank = self._text.with_options(base_url=rerank_url) if rerank_url else None
+        self._health = f"{url.removesuffix('/v1')}/health"
+        self._pulse = Pulse(self._beat)
         self._contexts: Memo[int] = Memo()
         self._dimensions: Memo[int] = Memo()
 
@@ -88,7 +90,7 @@ class VLLMProvider(DropIn):
         return type(self)(**self._arguments)
 
     async def chat(self, request: ChatRequest, deadline: Deadline) -> AsyncGenerator[ChatEvent, None]:
-        async with aclosing(paced(self._events(request), deadline, self._timeouts)) as stream:
+        async with aclosing(paced(self._events(request), deadline, self._timeouts, self._pulse)) as stream:
             async for event in stream:
                 yield event
 
@@ -155,6 +157,24 @@ class VLLMProvider(DropIn):
             raise InvalidResponse("a rank names a document that was not sent", backend=self._name)
         return sorted(ranked, key=lambda item: -item.score)[:top_n]
 
+    async def about(self, role: Role, deadline: Deadline) -> dict[str, Any]:
+        """What the server of a role says of itself: model, context, version."""
+        client = {Role.EMBEDDINGS: self._embed, Role.RERANK: self._rerank}.get(role, self._text)
+        model = {Role.EMBEDDINGS: self.embed_model, Role.RERANK: self.rerank_model}.get(role, self.model)
+        client = self._configured(client, f"VLLM_{role.name}_URL")
+        async with deadline.limit(self._timeouts.idle, "the server's description"):
+            with openai_errors(self._name):
+                listing = (await client.get("/models", cast_to=httpx2.Response)).json()
+                version = await self._http.get(f"{str(client.base_url).rstrip('/').removesuffix('/v1')}/version")
+                served: dict[str, Any] = next((entry for entry in listing["data"] if entry["id"] == model), {})
+                return {
+                    "engine": "vllm",
+                    "version": version.json().get("version") if version.is_success else None,
+                    "model": model,
+                    "weights": served.get("root"),
+                    "context_tokens": served.get("max_model_len"),
+                }
+
     async def _post(self, client: AsyncOpenAI, path: str, body: dict[str, Any], deadline: Deadline) -> Any:
         async with deadline.limit(self._timeouts.first_token, path):
             with openai_errors(self._name):
@@ -182,5 +202,13 @@ class VLLMProvider(DropIn):
         """The SDK's own client for the text server; closed with the provider."""
         return self._text
 
+    async def _beat(self) -> None:
+        with openai_errors(self._name):
+            answer = await self._http.get(self._health)
+        # Any other answer is one: not every server of this dialect has the page.
+        if answer.status_code == httpx2.codes.SERVICE_UNAVAILABLE:
+            raise Unavailable("it says that its engine is dead", backend=self._name)
+
     async def aclose(self) -> None:
+        await self._pulse.aclose()
         await self._http.aclose()

@@ -13,6 +13,7 @@ from llm_providers.base import LLMProvider
 from llm_providers.deadline import Deadline
 from llm_providers.errors import ProviderError
 from llm_providers.routing._wrapper import P, Wrapper
+from llm_providers.routing.policy import Policy
 from llm_providers.types import ChatEvent, ChatRequest, Done, Role
 
 T = TypeVar("T")
@@ -30,6 +31,15 @@ class Observer(Protocol):
 
     def on_breaker(self, role: Role, backend: str, state: str) -> None: ...
 
+    def on_policy(self, policy: Policy) -> None:
+        """A policy has come into effect in this process."""
+
+    def on_trip(self, role: Role, candidate: str, gate: str) -> None:
+        """A gate has ended a candidate's canary."""
+
+    def on_shadow(self, role: Role, candidate: str, outcome: str) -> None:
+        """`outcome` is "sampled", and then "done", "failed" or "dropped"."""
+
 
 class Silent:
     """An `Observer` that keeps nothing."""
@@ -43,6 +53,15 @@ class Silent:
         return None
 
     def on_breaker(self, role: Role, backend: str, state: str) -> None:
+        return None
+
+    def on_policy(self, policy: Policy) -> None:
+        return None
+
+    def on_trip(self, role: Role, candidate: str, gate: str) -> None:
+        return None
+
+    def on_shadow(self, role: Role, candidate: str, outcome: str) -> None:
         return None
 
 

@@ -10,25 +10,27 @@ import json
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 from uuid import uuid4
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse
 
 from llm_providers.deadline import Deadline
-from llm_providers.errors import ProviderError
-from llm_providers.types import Message, Token
-from rag_service.answering import Answered, AnswerEvent
+from llm_providers.errors import ProviderError, StreamBroken
+from llm_providers.types import Failover, Message, Token
+from rag_service.answering import Answered, AnswerEvent, Route
 from rag_service.conversations import REMEMBERED
 from rag_service.schemas import MAX_QUESTION
 from rag_service.state import Rag
 from service_kit.auth import User
+from service_kit.context import request_id
 from service_kit.errors import InvalidInput, ServiceError, problem
 from service_kit.errors import response as problem_response
+from service_kit.providers import pinned
 from service_kit.sse import EventStream
 
 
@@ -67,6 +69,10 @@ def _openai_error(members: dict[str, Any]) -> dict[str, Any]:
 
 router = APIRouter(prefix="/v1", tags=["OpenAI-compatible"], route_class=_OpenAIErrors)
 
+DIRECT = "switchyard/direct"
+"""The model itself, without documents: a name that no collection can have."""
+_MAX_DIRECT = 200_000
+
 
 class TextPart(BaseModel):
     type: Literal["text"]
@@ -101,12 +107,15 @@ class CompletionIn(BaseModel):
 async def list_models(rag: Rag, user: User) -> dict[str, Any]:
     """List the collections as models."""
     rows = [row for row, _ in await rag.documents.collections(user)]
-    return {"object": "list", "data": [_model(row.name, int(row.created.timestamp())) for row in rows]}
+    models = [_model(row.name, int(row.created.timestamp())) for row in rows]
+    return {"object": "list", "data": [*models, _model(DIRECT, 0)]}
 
 
-@router.get("/models/{name}")
+@router.get("/models/{name:path}")
 async def get_model(name: str, rag: Rag, user: User) -> dict[str, Any]:
     """Describe one collection as a model."""
+    if name == DIRECT:
+        return _model(DIRECT, 0)
     row = await rag.documents.require_collection(name, user)
     return _model(row.name, int(row.created.timestamp()))
 
@@ -116,17 +125,27 @@ def _model(name: str, created: int) -> dict[str, Any]:
 
 
 @router.post("/chat/completions", response_model=None)
-async def chat_completions(given: CompletionIn, rag: Rag, user: User) -> Response:
-    """Answer the last user message from the collection that `model` names; the ones before it are the conversation."""
-    await rag.documents.require_collection(given.model, user)
-    question, history = _question(given.messages)
-    events = rag.answerer.ask(
-        given.model,
-        question,
-        Deadline.after(rag.settings.query_timeout_seconds),
-        history,
-        max_tokens=given.max_completion_tokens or given.max_tokens,
+async def chat_completions(
+    given: CompletionIn, rag: Rag, user: User, backend: Annotated[str | None, Depends(pinned)]
+) -> Response:
+    """Answer the last user message from the collection that `model` names; the ones before it are the conversation.
+
+    The model `switchyard/direct` is asked as it is, without documents. Where a backend failed in mid-stream and another
+    went on, `switchyard.failovers` of the last chunk says so: the format has no event for it.
+    """
+    deadline = Deadline.after(rag.settings.query_timeout_seconds)
+    tokens = given.max_completion_tokens or given.max_tokens
+    # The format knows no conversation: its first words are what stays the same from turn to turn.
+    opening = next(
+        message.text for message in given.messages if message.role == "user" or message is given.messages[-1]
     )
+    route = Route(f"{user.id}:{opening}" if len(given.messages) > 1 else f"{user.id}:{request_id()}", backend)
+    if given.model == DIRECT:
+        events = rag.answerer.converse(_turns(given.messages), deadline, tokens, route)
+    else:
+        await rag.documents.require_collection(given.model, user)
+        question, history = _question(given.messages)
+        events = rag.answerer.ask(given.model, question, deadline, history, max_tokens=tokens, route=route)
     head = {"id": f"chatcmpl-{uuid4().hex}", "created": int(time.time()), "model": given.model}
     if given.stream:
         try:
@@ -137,9 +156,11 @@ async def chat_completions(given: CompletionIn, rag: Rag, user: User) -> Respons
         return EventStream(
             _chunks(head, first, events, usage=bool(given.stream_options and given.stream_options.include_usage))
         )
-    answered = None
+    answered, failovers = None, list[Failover]()
     async with aclosing(events):
         async for event in events:
+            if isinstance(event, Failover):
+                failovers.append(event)
             answered = event if isinstance(event, Answered) else answered
     assert answered is not None
     message = {"role": "assistant", "content": answered.text, "refusal": None}
@@ -150,7 +171,7 @@ async def chat_completions(given: CompletionIn, rag: Rag, user: User) -> Respons
             "object": "chat.completion",
             "choices": [choice],
             "usage": _usage(answered),
-            "switchyard": _extra(answered),
+            "switchyard": _extra(answered, failovers),
         }
     )
 
@@ -169,10 +190,21 @@ def _question(messages: list[ChatMessage]) -> tuple[str, list[Message]]:
     ]
 
 
+def _turns(messages: list[ChatMessage]) -> tuple[Message, ...]:
+    if messages[-1].role != "user":
+        raise InvalidInput("the last message must be the user's", field="messages")
+    roles = {"developer": "system"}
+    turns = [(roles.get(message.role, message.role), message.text.replace("\x00", "")) for message in messages]
+    if sum(len(text) for _, text in turns) > _MAX_DIRECT:
+        raise InvalidInput(f"the messages have more than {_MAX_DIRECT} characters", field="messages")
+    return tuple(Message(cast(Any, role), text) for role, text in turns)
+
+
 async def _chunks(
     head: dict[str, Any], first: list[AnswerEvent], events: AsyncGenerator[AnswerEvent, None], *, usage: bool
 ) -> AsyncGenerator[str, None]:
     base = {**head, "object": "chat.completion.chunk"}
+    failovers: list[Failover] = []
     try:
         yield _chunk(base, {"role": "assistant", "content": ""})
         async with aclosing(events):
@@ -182,8 +214,13 @@ async def _chunks(
             async for event in events:
                 if isinstance(event, Token):
                     yield _chunk(base, {"content": event.text})
+                elif isinstance(event, Failover):
+                    if event.restarted:
+                        # What was sent can't be taken back in this format.
+                        raise StreamBroken(f"{event.from_backend} broke off", backend=event.from_backend)
+                    failovers.append(event)
                 elif isinstance(event, Answered):
-                    yield _chunk({**base, "switchyard": _extra(event)}, {}, event.finish_reason)
+                    yield _chunk({**base, "switchyard": _extra(event, failovers)}, {}, event.finish_reason)
                     if usage:
                         yield _data({**base, "choices": [], "usage": _usage(event)})
         yield "data: [DONE]\n\n"
@@ -205,8 +242,10 @@ def _usage(answered: Answered) -> dict[str, int]:
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
 
 
-def _extra(answered: Answered) -> dict[str, Any]:
+def _extra(answered: Answered, failovers: list[Failover]) -> dict[str, Any]:
+    told = [{"from": event.from_backend, "to": event.to_backend, "reason": event.reason} for event in failovers]
     return {
+        **({"failovers": told} if told else {}),
         "answered": answered.answered,
         "citations": [citation.model_dump() for citation in answered.citations],
         "provider": answered.backend,

@@ -6,20 +6,23 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
 import structlog
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, Response
 
 from llm_providers.deadline import Deadline
-from llm_providers.types import Message, Token
-from rag_service.answering import Answered, AnswerEvent, Sources
+from llm_providers.errors import Halted
+from llm_providers.types import Failover, Message, Token
+from rag_service.answering import Answered, AnswerEvent, Route, Sources
 from rag_service.conversations import REMEMBERED
 from rag_service.schemas import AnswerOut, PassageOut, QueryIn, SearchIn, SearchOut, UsageOut
 from rag_service.state import Rag, State
 from service_kit.auth import Principal, User
+from service_kit.context import request_id
 from service_kit.errors import Conflict, problem
+from service_kit.providers import pinned
 from service_kit.sse import EventStream, encode
 
 log = structlog.get_logger(__name__)
@@ -41,15 +44,19 @@ async def search(given: SearchIn, rag: Rag, user: User) -> SearchOut:
     response_model=AnswerOut,
     responses={200: {"content": {"text/event-stream": {}}, "description": "The answer; as events on request"}},
 )
-async def query(given: QueryIn, request: Request, rag: Rag, user: User) -> Response:
+async def query(
+    given: QueryIn, request: Request, rag: Rag, user: User, backend: Annotated[str | None, Depends(pinned)]
+) -> Response:
     """Answer a question from the documents, with citations.
 
     With `Accept: text/event-stream` as events: `sources`, then `token` many times, and at the end one `done`, `error` or
-    `cancelled`. Until the first token a failure is a status code.
+    `cancelled`. Until the first token a failure is a status code; after it a `failover` event tells that another
+    backend goes on, and if it says `restarted`, that the tokens so far are void.
     """
     conversation, history = await _memory(given, rag, user)
     deadline = Deadline.after(rag.settings.query_timeout_seconds)
-    events = rag.answerer.ask(given.collection, given.question, deadline, history, given.top_k, given.max_tokens)
+    route = Route(conversation or f"{user.id}:{request_id()}", backend)
+    events = rag.answerer.ask(given.collection, given.question, deadline, history, given.top_k, given.max_tokens, route)
     if "text/event-stream" in request.headers.get("accept", ""):
         try:
             head = [await anext(events), await anext(events)]
@@ -110,6 +117,8 @@ async def _frames(
         # The service is going down, and the answer ends here, as it should: with an event, and a whole body. Where the
         # client went away, nobody hears it, and the response is cancelled again.
         yield encode("cancelled", {"detail": "the service is stopping; ask again"})
+    except Halted as error:
+        yield encode("cancelled", problem(error))
     except Exception as error:
         described = problem(error)
         log.warning("answer broke off", error=type(error).__name__)
@@ -122,4 +131,7 @@ async def _frame(event: AnswerEvent, given: QueryIn, conversation: str | None, r
         return encode("sources", {"items": items, "degraded": list(event.degraded), "conversation_id": conversation})
     if isinstance(event, Token):
         return encode("token", {"text": event.text})
+    if isinstance(event, Failover):
+        names = {"from": event.from_backend, "to": event.to_backend, "model": event.model}
+        return encode("failover", {**names, "reason": event.reason, "restarted": event.restarted})
     return encode("done", await _finish(event, given, conversation, rag))

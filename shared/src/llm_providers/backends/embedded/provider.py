@@ -9,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from threading import Event
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
+import onnxruntime
 
 from llm_providers.backends.embedded.answers import answer, digest
 from llm_providers.backends.embedded.encoder import MAX_TOKENS, Encoder, default_model_dir
@@ -27,6 +28,7 @@ from llm_providers.types import (
     EmbedKind,
     ModelInfo,
     Ranked,
+    Role,
     Started,
     Token,
     Usage,
@@ -66,6 +68,8 @@ class EmbeddedProvider(DropIn):
             estimate_tokens(m.content) + sum(estimate_tokens(s.text) for s in m.sources) for m in request.messages
         )
         text = await self._in_thread(deadline, partial(self._write, request))
+        if request.prefix:
+            text = _rest(text, request.prefix)
         pieces = _PIECE.findall(text)
         kept = pieces[: request.max_tokens]
         yield Started(self.name, "extractive", extractive=True)
@@ -129,6 +133,17 @@ class EmbeddedProvider(DropIn):
                 # Nobody cancelled this task: closing the provider dropped its work.
                 raise Unavailable("the provider was closed", backend=self.name) from error
 
+    async def about(self, role: Role, deadline: Deadline) -> dict[str, Any]:
+        """Say what runs: the encoder for all roles, and for text no model at all."""
+        model = "extractive" if role is Role.TEXT else self._model.model
+        return {
+            "engine": "onnxruntime",
+            "version": onnxruntime.__version__,
+            "model": model,
+            "quantisation": "int8",
+            "context_tokens": self.context_tokens if role is Role.TEXT else MAX_TOKENS,
+        }
+
     def get_direct_client(self) -> Encoder:
         """Return the encoder itself: there is no SDK behind this backend."""
         return self._encoder
@@ -137,6 +152,14 @@ class EmbeddedProvider(DropIn):
         """Let the work at hand finish; nothing else is held but memory."""
         self._open = False
         self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+def _rest(text: str, said: str) -> str:
+    """What an answer of our own has to add to one that another model began: the sentences it has not quoted."""
+    if text.startswith(said):
+        return text[len(said) :]
+    added = [line for line in text.split("\n") if line.strip() and line.strip() not in said]
+    return "\n\n" + "\n".join(added) if added else ""
 
 
 def _encode(texts: Sequence[str], encoder: Encoder) -> Vectors:

@@ -1,0 +1,96 @@
+"""A share of conversations for the candidate, and what is noted of both sides."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from hashlib import blake2b
+from random import random
+from time import monotonic
+from typing import TypeVar
+
+from llm_providers.base import LLMProvider
+from llm_providers.deadline import Deadline
+from llm_providers.errors import Halted, ProviderError
+from llm_providers.routing._wrapper import Wrapper
+from llm_providers.routing.quality import grounded, json_valid
+from llm_providers.routing.trial import Sample, Trial
+from llm_providers.types import ChatEvent, ChatRequest, Done, Token
+
+T = TypeVar("T")
+
+
+class Canary(Wrapper[LLMProvider]):
+    """Sends `percent` of conversations to the candidate, until its trial trips.
+
+    Who has been on the candidate's side stays there while the share grows: sides follow from `affinity` alone. Raises
+    what the sides raise; the candidate's chain is expected to end with the stable backend.
+    """
+
+    def __init__(self, stable: LLMProvider, candidate: LLMProvider, percent: float, trial: Trial) -> None:
+        self._stable, self._candidate = stable, candidate
+        self._share, self._trial = percent / 100, trial
+
+    @property
+    def name(self) -> str:
+        return self._stable.name
+
+    async def run(self, call: Callable[[LLMProvider], Awaitable[T]], deadline: Deadline) -> T:
+        return await call(self._stable)
+
+    def chat(self, request: ChatRequest, deadline: Deadline) -> AsyncGenerator[ChatEvent, None]:
+        chosen = not self._trial.tripped and place(request.affinity) < self._share
+        return (self._candidate if chosen else self._stable).chat(request, deadline)
+
+
+def place(affinity: str) -> float:
+    """Where between 0 and 1 a conversation lies: always in the same place, in every process; anywhere if it is ""."""
+    if not affinity:
+        return random()  # noqa: S311
+    return int.from_bytes(blake2b(affinity.encode(), digest_size=8).digest()) / 2**64
+
+
+class Judged(Wrapper[LLMProvider]):
+    """Notes a sample of every request but those that the caller left or the operator stopped."""
+
+    def __init__(self, provider: LLMProvider, note: Callable[[Sample], None]) -> None:
+        self._provider, self._note = provider, note
+
+    @property
+    def name(self) -> str:
+        return self._provider.name
+
+    async def run(self, call: Callable[[LLMProvider], Awaitable[T]], deadline: Deadline) -> T:
+        return await call(self._provider)
+
+    async def chat(self, request: ChatRequest, deadline: Deadline) -> AsyncGenerator[ChatEvent, None]:
+        begun, first, pieces = monotonic(), None, list[str]()
+        try:
+            async with aclosing(self._provider.chat(request, deadline)) as stream:
+                async for event in stream:
+                    if first is None:
+                        first = monotonic() - begun
+                    if isinstance(event, Token):
+                        pieces.append(event.text)
+                    elif isinstance(event, Done):
+                        text = request.prefix + "".join(pieces)
+                        self._note(sample(request, text, event, monotonic() - begun, first))
+                    yield event
+        except Halted:
+            raise
+        except ProviderError:
+            now = monotonic()
+            self._note(Sample(now, now - begun, error=True, first_token_seconds=first))
+            raise
+
+
+def sample(request: ChatRequest, text: str, done: Done, seconds: float, first: float | None) -> Sample:
+    """What is to be noted of a whole answer."""
+    return Sample(
+        monotonic(),
+        seconds,
+        first_token_seconds=first,
+        unusable=not text.strip() or done.finish_reason == "length" or bool(done.warnings),
+        json_valid=json_valid(request.json_schema, text) if request.json_schema is not None else None,
+        quality=grounded(request, text),
+    )

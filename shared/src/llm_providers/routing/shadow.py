@@ -1,0 +1,246 @@
+"""Requests that the candidate answers too, after the user has had the answer; nobody waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from random import random
+from statistics import fmean, median
+from time import monotonic
+from typing import Any, TypeVar
+
+from llm_providers.base import LLMProvider
+from llm_providers.deadline import Deadline
+from llm_providers.errors import ProviderError
+from llm_providers.routing._wrapper import Wrapper
+from llm_providers.routing.observed import outcome_of
+from llm_providers.routing.quality import json_valid, labels, refused
+from llm_providers.types import ChatEvent, ChatRequest, Done, Failover, Started, Token, Vectors
+
+T = TypeVar("T")
+_WAITING = 64
+_WORKERS = 2
+_REMEMBERED = 1000
+
+Embed = Callable[[Sequence[str]], Awaitable[Vectors]]
+Store = Callable[["Comparison"], Awaitable[None]]
+OnShadow = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One backend's answer, but for its text: that stays where it was."""
+
+    backend: str
+    model: str
+    tokens: int
+    seconds: float
+    first_token_seconds: float | None
+    characters: int
+    refused: bool
+    json_valid: bool | None
+    finish_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Both answers to one request; `citation_overlap` and `similarity` between 0 and 1, None where there is nothing to compare."""
+
+    at: str
+    stable: Side
+    candidate: Side | None
+    error: str | None = None
+    citation_overlap: float | None = None
+    similarity: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    side: Side
+    text: str
+
+
+class Shadow(Wrapper[LLMProvider]):
+    """Passes answers on as they are, and hands a share of them to the desk when they are whole."""
+
+    def __init__(self, provider: LLMProvider, percent: float, desk: ShadowDesk) -> None:
+        self._provider, self._share, self._desk = provider, percent / 100, desk
+
+    @property
+    def name(self) -> str:
+        return self._provider.name
+
+    async def run(self, call: Callable[[LLMProvider], Awaitable[T]], deadline: Deadline) -> T:
+        return await call(self._provider)
+
+    async def chat(self, request: ChatRequest, deadline: Deadline) -> AsyncGenerator[ChatEvent, None]:
+        stream = self._provider.chat(request, deadline)
+        if random() >= self._share:  # noqa: S311
+            async with aclosing(stream):
+                async for event in stream:
+                    yield event
+            return
+        listener = _Listener(request)
+        async with aclosing(stream):
+            async for event in stream:
+                listener.hear(event)
+                yield event
+        if (answer := listener.answer) is not None and answer.side.backend != self._desk.candidate:
+            self._desk.offer(request, answer)
+
+
+class ShadowDesk:
+    """Asks the candidate what users asked, a few at a time; what does not fit the queue is dropped and counted."""
+
+    def __init__(self, provider: LLMProvider, seconds: float, embed: Embed, store: Store, on_shadow: OnShadow) -> None:
+        self._provider, self._seconds = provider, seconds
+        self._embed, self._store, self._on_shadow = embed, store, on_shadow
+        self._waiting: asyncio.Queue[tuple[ChatRequest, _Answer]] = asyncio.Queue(_WAITING)
+        self._workers: list[asyncio.Task[None]] = []
+        self._recent: deque[Comparison] = deque(maxlen=_REMEMBERED)
+        self._counts = {"sampled": 0, "done": 0, "failed": 0, "dropped": 0}
+
+    @property
+    def candidate(self) -> str:
+        return self._provider.name
+
+    def offer(self, request: ChatRequest, answer: _Answer) -> None:
+        """Take a request to be asked again, or drop it; never waits."""
+        self._count("sampled")
+        try:
+            self._waiting.put_nowait((request, answer))
+        except asyncio.QueueFull:
+            self._count("dropped")
+            return
+        if not self._workers:
+            self._workers = [asyncio.create_task(self._work(), name="shadow") for _ in range(_WORKERS)]
+
+    async def aclose(self) -> None:
+        """Drop what waits, and stop what runs at the candidate."""
+        workers, self._workers = self._workers, []
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+
+    def report(self) -> dict[str, Any]:
+        """Counts since the shadow began, and means over the last comparisons."""
+        both = [(c.stable, c.candidate) for c in self._recent if c.candidate is not None]
+        sides = {"stable": [s for s, _ in both], "candidate": [c for _, c in both]}
+        valid = [side.json_valid for side in sides["candidate"] if side.json_valid is not None]
+
+        def each(measure: Callable[[list[Side]], float | None]) -> dict[str, float | None]:
+            return {name: measure(list(found)) for name, found in sides.items()}
+
+        return {
+            "candidate": self.candidate,
+            **self._counts,
+            "waiting": self._waiting.qsize(),
+            "mean_similarity": _mean([c.similarity for c in self._recent]),
+            "mean_citation_overlap": _mean([c.citation_overlap for c in self._recent]),
+            "json_valid_rate": _mean(valid),
+            "refusal_rate": each(lambda found: _mean([s.refused for s in found])),
+            "tokens_mean": each(lambda found: _mean([s.tokens for s in found])),
+            "seconds_p50": each(lambda found: _median([s.seconds for s in found])),
+            "first_token_p50": each(lambda found: _median([s.first_token_seconds for s in found])),
+        }
+
+    async def _work(self) -> None:
+        while True:
+            request, answer = await self._waiting.get()
+            comparison = await self._compare(request, answer)
+            self._recent.append(comparison)
+            self._count("done" if comparison.error is None else "failed")
+            await self._store(comparison)
+
+    async def _compare(self, request: ChatRequest, stable: _Answer) -> Comparison:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        listener = _Listener(request)
+        try:
+            stream = self._provider.chat(replace(request, backend=None), Deadline.after(self._seconds))
+            async with aclosing(stream):
+                async for event in stream:
+                    listener.hear(event)
+        except Exception as error:  # the candidate's fault or ours: it is counted, and the next one is asked
+            return Comparison(now, stable.side, None, outcome_of(error))
+        answer = listener.answer
+        if answer is None:
+            return Comparison(now, stable.side, None, "stream_broken")
+        cited = labels(stable.text), labels(answer.text)
+        overlap = len(cited[0] & cited[1]) / len(cited[0] | cited[1]) if cited[0] | cited[1] else None
+        similarity = await self._similarity(stable.text, answer.text)
+        return Comparison(now, stable.side, answer.side, None, overlap, similarity)
+
+    async def _similarity(self, a: str, b: str) -> float | None:
+        if not a.strip() or not b.strip():
+            return 1.0 if a.strip() == b.strip() else 0.0
+        try:
+            left, right = await self._embed([a, b])
+        except ProviderError:
+            return None
+        return round(float(left @ right), 4)
+
+    def _count(self, what: str) -> None:
+        self._counts[what] += 1
+        self._on_shadow(what)
+
+
+class _Listener:
+    """Puts an answer together from its events."""
+
+    def __init__(self, request: ChatRequest) -> None:
+        self._request, self._begun = request, monotonic()
+        self._first: float | None = None
+        self._pieces: list[str] = []
+        self._by = Started("", "")
+        self.answer: _Answer | None = None
+
+    def hear(self, event: ChatEvent) -> None:
+        match event:
+            case Token():
+                self._pieces.append(event.text)
+            case Started():
+                self._by, self._first = event, monotonic() - self._begun
+            case Failover():
+                self._by = Started(event.to_backend, event.model)
+                if event.restarted:
+                    self._pieces = []
+            case Done():
+                self.answer = self._whole(event)
+
+    def _whole(self, done: Done) -> _Answer:
+        text, schema = "".join(self._pieces), self._request.json_schema
+        side = Side(
+            backend=self._by.backend,
+            model=self._by.model,
+            tokens=done.usage.completion_tokens,
+            seconds=round(monotonic() - self._begun, 4),
+            first_token_seconds=None if self._first is None else round(self._first, 4),
+            characters=len(text),
+            refused=refused(text),
+            json_valid=json_valid(schema, text) if schema is not None else None,
+            finish_reason=done.finish_reason,
+        )
+        return _Answer(side, text)
+
+
+def as_json(comparison: Comparison) -> dict[str, Any]:
+    """A comparison as a line of `shadow.jsonl` has it."""
+    return asdict(comparison)
+
+
+def _known(values: Sequence[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = _known(values)
+    return round(fmean(known), 4) if known else None
+
+
+def _median(values: Sequence[float | None]) -> float | None:
+    known = _known(values)
+    return round(median(known), 4) if known else None

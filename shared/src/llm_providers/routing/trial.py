@@ -1,0 +1,177 @@
+"""How a candidate fares against the stable backend, and when it must not go on."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from math import ceil
+from time import monotonic
+from typing import Any
+
+from llm_providers.routing.policy import Gates
+
+_LONGEST = 2000
+"""Samples kept of one side, however long the window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One request: `at` monotonic seconds; what does not apply to it is None."""
+
+    at: float
+    seconds: float
+    error: bool = False
+    first_token_seconds: float | None = None
+    unusable: bool | None = None
+    json_valid: bool | None = None
+    quality: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One side over the window: rates are shares, times seconds, None where nothing was measured."""
+
+    requests: int
+    errors: int
+    error_rate: float | None
+    p50_seconds: float | None
+    p95_seconds: float | None
+    first_token_p50_seconds: float | None
+    first_token_p95_seconds: float | None
+    unusable_rate: float | None
+    invalid_json_rate: float | None
+    quality: float | None
+    json_requests: int
+    graded: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """A gate that did not hold."""
+
+    gate: str
+    value: float
+    limit: float
+    words: str
+
+
+class Window:
+    """The last samples of one side."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = monotonic) -> None:
+        self._seconds, self._clock = seconds, clock
+        self._samples: deque[Sample] = deque(maxlen=_LONGEST)
+
+    def add(self, sample: Sample) -> None:
+        self._samples.append(sample)
+
+    def summary(self) -> Summary:
+        since = self._clock() - self._seconds
+        while self._samples and self._samples[0].at < since:
+            self._samples.popleft()
+        samples = list(self._samples)
+        answered = [s for s in samples if not s.error]
+        seconds = sorted(s.seconds for s in answered)
+        firsts = sorted(s.first_token_seconds for s in answered if s.first_token_seconds is not None)
+        parsed = [s.json_valid for s in answered if s.json_valid is not None]
+        grades = [s.quality for s in answered if s.quality is not None]
+        errors = len(samples) - len(answered)
+        return Summary(
+            requests=len(samples),
+            errors=errors,
+            error_rate=errors / len(samples) if samples else None,
+            p50_seconds=_percentile(seconds, 0.5),
+            p95_seconds=_percentile(seconds, 0.95),
+            first_token_p50_seconds=_percentile(firsts, 0.5),
+            first_token_p95_seconds=_percentile(firsts, 0.95),
+            unusable_rate=_mean([bool(s.unusable) for s in answered]),
+            invalid_json_rate=_mean([not valid for valid in parsed]),
+            quality=_mean(grades),
+            json_requests=len(parsed),
+            graded=len(grades),
+        )
+
+
+class Trial:
+    """A candidate and the stable backend side by side; `on_trip` is called once, with every gate that did not hold."""
+
+    def __init__(
+        self,
+        gates: Gates,
+        on_trip: Callable[[Sequence[Trip]], None],
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._gates, self._on_trip = gates, on_trip
+        self.stable, self.candidate = Window(gates.window_seconds, clock), Window(gates.window_seconds, clock)
+        self.tripped: tuple[Trip, ...] = ()
+
+    def add_stable(self, sample: Sample) -> None:
+        self.stable.add(sample)
+
+    def add_candidate(self, sample: Sample) -> None:
+        """Count the sample, and look at the gates."""
+        self.candidate.add(sample)
+        if not self.tripped and (trips := judge(self._gates, self.stable.summary(), self.candidate.summary())):
+            self.tripped = tuple(trips)
+            self._on_trip(self.tripped)
+
+    def report(self) -> dict[str, Any]:
+        """Both sides, and the gates that tripped."""
+        return {
+            "stable": asdict(self.stable.summary()),
+            "candidate_window": asdict(self.candidate.summary()),
+            "tripped": [asdict(trip) for trip in self.tripped],
+        }
+
+
+def judge(gates: Gates, stable: Summary, candidate: Summary) -> list[Trip]:
+    """The gates that `candidate` does not hold; none before it has had its minimum of requests.
+
+    A rate that the stable side shares is no fault of the candidate's: those gates count what it is worse.
+    """
+    trips: list[Trip] = []
+
+    def gate(name: str, value: float | None, limit: float, words: str, enough: int = candidate.requests) -> None:
+        if value is not None and enough >= gates.min_requests and value > limit:
+            trips.append(Trip(name, round(value, 4), limit, f"{words}: {value:.3g}, limit {limit:g}"))
+
+    def worse(mine: float | None, theirs: float | None) -> float | None:
+        return None if mine is None else mine - (theirs or 0.0)
+
+    gate("error_rate", candidate.error_rate, gates.max_error_rate, "share of its requests that failed")
+    gate("p95_seconds", candidate.p95_seconds, gates.max_p95_seconds, "seconds to the end, 95th percentile")
+    gate(
+        "first_token_p95_seconds",
+        candidate.first_token_p95_seconds,
+        gates.max_first_token_p95_seconds,
+        "seconds to the first token, 95th percentile",
+    )
+    unusable = worse(candidate.unusable_rate, stable.unusable_rate)
+    gate(
+        "unusable_rate",
+        unusable,
+        gates.max_unusable_rate,
+        "empty or cut-off answers, more than the stable side's share",
+    )
+    invalid = worse(candidate.invalid_json_rate, stable.invalid_json_rate)
+    gate(
+        "invalid_json_rate",
+        invalid,
+        gates.max_invalid_json_rate,
+        "answers that are not the JSON asked for, more than the stable side's share",
+        candidate.json_requests,
+    )
+    loss = None if stable.quality is None or candidate.quality is None else stable.quality - candidate.quality
+    enough = min(candidate.graded, stable.graded)
+    gate("quality_loss", loss, gates.max_quality_loss, "citations that hold, less than the stable side", enough)
+    return trips
+
+
+def _percentile(ordered: Sequence[float], share: float) -> float | None:
+    """The smallest value that `share` of them do not exceed."""
+    return round(ordered[max(0, ceil(share * len(ordered)) - 1)], 4) if ordered else None
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return round(sum(values) / len(values), 4) if values else None
