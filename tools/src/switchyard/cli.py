@@ -7,9 +7,12 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from switchyard import commands, providers
 from switchyard.client import Client, StackError, saved_key
+from switchyard.options import DATA, URL, DataDir, Port, Url
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 keys = typer.Typer(no_args_is_help=True, help="API keys of an installation on this machine.")
@@ -20,12 +23,10 @@ evaluate = typer.Typer(no_args_is_help=True, help="Measure quality on questions 
 app.add_typer(keys, name="keys")
 app.add_typer(evaluate, name="eval")
 app.add_typer(bench, name="bench")
+app.add_typer(providers.app, name="providers")
+app.command()(commands.compare)
+app.command()(commands.migrate)
 console = Console()
-
-DataDir = Annotated[Path, typer.Option(envvar="DATA_DIR", help="Where the data lie")]
-Url = Annotated[str, typer.Option(envvar="SWITCHYARD_URL", help="Where the stack listens")]
-Port = Annotated[int, typer.Option(help="Port to listen on")]
-_DATA, _URL = Path("data"), "http://127.0.0.1:8080"
 
 
 @app.command()
@@ -35,7 +36,7 @@ def up(
     ] = False,
     host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
     port: Port = 8080,
-    data_dir: DataDir = _DATA,
+    data_dir: DataDir = DATA,
 ) -> None:
     """Start the stack and stay until Ctrl-C."""
     if not embedded:
@@ -54,7 +55,7 @@ def demo(port: Port = 8080, data_dir: DataDir = Path("data/demo"), examples: Pat
 
 
 @app.command()
-def add(files: list[Path], collection: str = "default", url: Url = _URL, data_dir: DataDir = _DATA) -> None:
+def add(files: list[Path], collection: str = "default", url: Url = URL, data_dir: DataDir = DATA) -> None:
     """Add documents and watch them being read."""
     from switchyard.tasks import add_files
 
@@ -64,7 +65,7 @@ def add(files: list[Path], collection: str = "default", url: Url = _URL, data_di
 
 
 @app.command()
-def ask(question: str, collection: str = "default", url: Url = _URL, data_dir: DataDir = _DATA) -> None:
+def ask(question: str, collection: str = "default", url: Url = URL, data_dir: DataDir = DATA) -> None:
     """Ask a question; the answer comes with its sources."""
     from switchyard.tasks import ask_question
 
@@ -73,7 +74,7 @@ def ask(question: str, collection: str = "default", url: Url = _URL, data_dir: D
 
 
 @app.command()
-def status(url: Url = _URL) -> None:
+def status(url: Url = URL) -> None:
     """Say which provider serves each role, and whether the services are ready."""
     from switchyard.tasks import show_status
 
@@ -82,7 +83,7 @@ def status(url: Url = _URL) -> None:
 
 
 @app.command()
-def reindex(collection: str = "default", url: Url = _URL, data_dir: DataDir = _DATA) -> None:
+def reindex(collection: str = "default", url: Url = URL, data_dir: DataDir = DATA) -> None:
     """Make a collection's vectors again from the stored text."""
     from switchyard.tasks import reindex as run
 
@@ -92,9 +93,7 @@ def reindex(collection: str = "default", url: Url = _URL, data_dir: DataDir = _D
 
 
 @evaluate.command("retrieval")
-def eval_retrieval(
-    data: Path, name: str, corpus: str | None = None, url: Url = _URL, data_dir: DataDir = _DATA
-) -> None:
+def eval_retrieval(data: Path, name: str, corpus: str | None = None, url: Url = URL, data_dir: DataDir = DATA) -> None:
     """Score the search on DATA/NAME.questions.jsonl over DATA/NAME.corpus.jsonl (or over another corpus)."""
     from switchyard.evaluation import retrieval
 
@@ -103,7 +102,7 @@ def eval_retrieval(
 
 
 @evaluate.command("answers")
-def eval_answers(data: Path, name: str, count: int = 100, url: Url = _URL, data_dir: DataDir = _DATA) -> None:
+def eval_answers(data: Path, name: str, count: int = 100, url: Url = URL, data_dir: DataDir = DATA) -> None:
     """Score answers and abstention on DATA/NAME.questions.jsonl and NAME.unanswerable.jsonl."""
     from switchyard.evaluation import answers
 
@@ -134,7 +133,7 @@ def create_key(
     collection: Annotated[
         list[str] | None, typer.Option(help="Bind the key to this collection; may be repeated")
     ] = None,
-    data_dir: DataDir = _DATA,
+    data_dir: DataDir = DATA,
 ) -> None:
     """Make a key and print it; it can't be shown again."""
     from service_kit.keys import KeyStore, Scope
@@ -143,7 +142,7 @@ def create_key(
 
 
 @keys.command("list")
-def list_keys(data_dir: DataDir = _DATA) -> None:
+def list_keys(data_dir: DataDir = DATA) -> None:
     """List keys, without their secrets."""
     from service_kit.keys import KeyStore
 
@@ -155,7 +154,7 @@ def list_keys(data_dir: DataDir = _DATA) -> None:
 
 
 @keys.command("revoke")
-def revoke_key(identity: str, data_dir: DataDir = _DATA) -> None:
+def revoke_key(identity: str, data_dir: DataDir = DATA) -> None:
     """Revoke a key by its id; services refuse it from their next request on."""
     from service_kit.keys import KeyStore
 
@@ -164,13 +163,22 @@ def revoke_key(identity: str, data_dir: DataDir = _DATA) -> None:
 
 def main() -> None:
     """Run the command; what goes wrong foreseeably is one red sentence and exit status 1."""
+    try:
+        app()
+    except Exception as error:
+        if not _foreseen(error):
+            raise
+        Console(stderr=True).print(f"[red]switchyard:[/red] {escape(str(error))}", highlight=False)
+        raise SystemExit(1) from error
+
+
+def _foreseen(error: Exception) -> bool:
+    if isinstance(error, StackError):
+        return True
+    # Imported only now: the services' side takes longer to import than most commands to run.
     from llm_providers.errors import ProviderError
     from llm_providers.settings import SettingsError
     from service_kit.errors import ServiceError
     from service_kit.settings import InvalidSettings
 
-    try:
-        app()
-    except (StackError, ServiceError, ProviderError, InvalidSettings, SettingsError) as error:
-        Console(stderr=True).print(f"[red]switchyard:[/red] {error}", markup=True, highlight=False)
-        raise SystemExit(1) from error
+    return isinstance(error, ServiceError | ProviderError | InvalidSettings | SettingsError)

@@ -13,7 +13,15 @@ import httpx2
 
 
 class StackError(Exception):
-    """The stack refused or can't be reached; the message says what to do."""
+    """The stack refused or can't be reached; the message says what to do.
+
+    `status` is that of the HTTP answer, where there was one; `kind` is the last part of its problem `type`.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, kind: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.kind = kind
 
 
 class Client:
@@ -36,7 +44,7 @@ class Client:
         with self._told():
             answer = self.http.request(method, path, **options)
         if answer.status_code >= 400:
-            raise StackError(_words(answer))
+            raise _refusal(answer)
         return answer.json() if answer.content else None
 
     def events(self, method: str, path: str, **options: Any) -> Iterator[tuple[str, Any]]:
@@ -45,7 +53,7 @@ class Client:
         with self._told(), self.http.stream(method, path, headers=headers, **options) as answer:
             if answer.status_code >= 400:
                 answer.read()
-                raise StackError(_words(answer))
+                raise _refusal(answer)
             event = ""
             for line in answer.iter_lines():
                 if line.startswith("event: "):
@@ -63,12 +71,23 @@ class Client:
             raise StackError(f"{self.url}: {type(error).__name__}: {error}") from error
 
 
-def _words(answer: httpx2.Response) -> str:
+def _refusal(answer: httpx2.Response) -> StackError:
+    words, kind = in_words(answer.status_code, answer.text, str(answer.url))
+    return StackError(words, status=answer.status_code, kind=kind)
+
+
+def in_words(status: int, body: str, url: str) -> tuple[str, str]:
+    """Return what a refusal says, and its kind: problem details where it is one, else the status."""
     try:
-        problem = answer.json()
+        problem = json.loads(body)
     except ValueError:
-        return f"{answer.status_code} from {answer.url}"
-    return str(problem.get("detail", problem))
+        problem = None
+    if not isinstance(problem, dict):
+        return f"{status} from {url}", ""
+    words, kind = str(problem.get("detail", problem)), str(problem.get("type", "")).rsplit(":", 1)[-1]
+    if status == 403 and "admin" in words:
+        words += ": set SWITCHYARD_API_KEY to one, or make one with `switchyard keys create NAME --admin`"
+    return words, kind
 
 
 def saved_key(data_dir: Path) -> str:

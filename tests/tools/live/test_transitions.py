@@ -1,0 +1,152 @@
+"""Steps of the policy: each from every place it may be taken from, and refused where it makes no sense."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from typing import Any
+
+import pytest
+
+from llm_providers.routing.policy import Policy as ServerPolicy
+from switchyard import transitions
+from switchyard.transitions import Refused
+
+
+def policy(**text: Any) -> dict[str, Any]:
+    base = {"stable": "ollama", "fallbacks": [], "candidate": None, "canary_percent": 0, "shadow_percent": 0}
+    base |= {"halted": False, "on_break": "continue", "previous": None}
+    return {
+        "roles": {"text": {**base, **text}, "embeddings": {**base}, "vision": {**base}},
+        "gates": {"max_error_rate": 0.05, "min_requests": 20},
+        "more": "kept",
+    }
+
+
+def text(after: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = after["roles"]["text"]
+    return found
+
+
+def test_use_keeps_the_old_one_as_stand_in_and_as_the_way_back() -> None:
+    after = text(transitions.use(policy(fallbacks=["embedded", "vllm"]), "text", "vllm"))
+    assert (after["stable"], after["previous"], after["fallbacks"]) == ("vllm", "ollama", ["ollama", "embedded"])
+
+
+def test_use_of_the_candidate_ends_its_trial_and_of_another_does_not() -> None:
+    trial = {"candidate": "vllm", "canary_percent": 10, "shadow_percent": 5}
+    assert (
+        text(transitions.use(policy(**trial), "text", "vllm")).items()
+        >= {
+            "candidate": None,
+            "canary_percent": 0,
+            "shadow_percent": 0,
+        }.items()
+    )
+    assert text(transitions.use(policy(**trial), "text", "embedded")).items() >= trial.items()
+
+
+def test_use_of_what_serves_already_changes_nothing() -> None:
+    assert transitions.use(policy(), "text", "ollama") == policy()
+
+
+def test_a_canary_and_a_shadow_of_one_candidate_may_run_together() -> None:
+    after = transitions.shadow(transitions.canary(policy(), "text", "vllm", 10), "text", "vllm", 20)
+    assert text(after).items() >= {"candidate": "vllm", "canary_percent": 10, "shadow_percent": 20}.items()
+
+
+@pytest.mark.parametrize("step", [transitions.canary, transitions.shadow])
+def test_a_trial_of_the_stable_one_or_of_a_second_one_is_refused(step: Any) -> None:
+    with pytest.raises(Refused, match="serves text already"):
+        step(policy(), "text", "ollama", 10)
+    with pytest.raises(Refused, match="is being tried"):
+        step(policy(candidate="vllm", shadow_percent=1), "text", "embedded", 10)
+    assert text(step(policy(candidate="vllm"), "text", "embedded", 10))["candidate"] == "embedded"
+
+
+def test_promote_takes_the_candidate_and_refuses_without_one() -> None:
+    after = text(transitions.promote(policy(candidate="vllm", canary_percent=100), "text"))
+    assert (after["stable"], after["previous"], after["candidate"], after["canary_percent"]) == (
+        "vllm",
+        "ollama",
+        None,
+        0,
+    )
+    with pytest.raises(Refused, match="no candidate"):
+        transitions.promote(policy(), "text")
+
+
+def test_rollback_ends_a_trial_first_and_then_goes_back() -> None:
+    trying = policy(candidate="vllm", canary_percent=10, shadow_percent=20, previous="embedded")
+    ended = transitions.rollback(trying, "text")
+    assert text(ended).items() >= {"stable": "ollama", "canary_percent": 0, "shadow_percent": 0}.items()
+    back = text(transitions.rollback(ended, "text"))
+    assert (back["stable"], back["previous"], back["fallbacks"]) == ("embedded", "ollama", ["ollama"])
+    with pytest.raises(Refused, match="nothing to go back to"):
+        transitions.rollback(policy(), "text")
+
+
+def test_rollback_twice_is_where_one_began() -> None:
+    start = policy(previous="vllm", fallbacks=["vllm"])
+    assert transitions.rollback(transitions.rollback(start, "text"), "text") == start
+
+
+def test_halt_and_resume_take_the_roles_that_generate() -> None:
+    roles = transitions.chat_roles(policy())
+    assert roles == ["text", "vision"]
+    halted = transitions.halt(policy(), roles)
+    assert [halted["roles"][each]["halted"] for each in ("text", "vision", "embeddings")] == [True, True, False]
+    assert transitions.resume(halted, roles) == policy()
+
+
+def test_gates_are_set_by_name_and_an_unknown_one_is_refused() -> None:
+    after = transitions.gates(policy(), {"max_error_rate": 0.01, "min_requests": None})
+    assert after["gates"] == {"max_error_rate": 0.01, "min_requests": None}
+    with pytest.raises(Refused, match=r"no gate is called max_errors; there are max_error_rate, min_requests"):
+        transitions.gates(policy(), {"max_errors": 1})
+
+
+def test_the_candidate_meant_is_the_one_there_is_or_the_only_other_one() -> None:
+    two = {"ollama": ["text", "vision"], "vllm": ["text"]}
+    assert transitions.default_candidate(policy(), "text", two) == "vllm"
+    assert transitions.default_candidate(policy(candidate="x"), "text", two) == "x"
+    with pytest.raises(Refused, match="which of embedded, vllm"):
+        transitions.default_candidate(policy(), "text", {**two, "embedded": ["text"]})
+    with pytest.raises(Refused, match="no backend but ollama can serve vision"):
+        transitions.default_candidate(policy(), "vision", two)
+
+
+def test_a_role_that_is_not_there_is_refused_by_name() -> None:
+    with pytest.raises(Refused, match="nothing serves the role rerank here"):
+        transitions.use(policy(), "rerank", "vllm")
+
+
+STEPS = {
+    "use vllm": lambda p: transitions.use(p, "text", "vllm"),
+    "use ollama": lambda p: transitions.use(p, "text", "ollama"),
+    "canary": lambda p: transitions.canary(p, "text", transitions.default_candidate(p, "text", BOTH), 10),
+    "shadow": lambda p: transitions.shadow(p, "text", transitions.default_candidate(p, "text", BOTH), 20),
+    "promote": lambda p: transitions.promote(p, "text"),
+    "rollback": lambda p: transitions.rollback(p, "text"),
+    "halt": lambda p: transitions.halt(p, ["text"]),
+    "resume": lambda p: transitions.resume(p, ["text"]),
+    "gates": lambda p: transitions.gates(p, {"max_error_rate": 0.2}),
+}
+BOTH = {"ollama": ["text"], "vllm": ["text"]}
+
+
+def test_every_path_of_three_steps_stays_a_policy_the_server_takes() -> None:
+    for path in itertools.product(STEPS, repeat=3):
+        now = policy()
+        del now["more"]
+        for name in path:
+            before = copy.deepcopy(now)
+            try:
+                after = STEPS[name](now)
+            except Refused:
+                after = now
+            assert now == before, f"{name} changed its input"
+            now = after
+            change = {"by": "test", "at": "2026-11-01T00:00:00Z", "why": " ".join(path)}
+            assert ServerPolicy.model_validate({"revision": 1, "changed": change, "roles": now["roles"]})
+            assert set(text(now)) == set(text(policy()))

@@ -1,0 +1,74 @@
+"""`switchyard compare` and `switchyard migrate`, as they are typed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from switchyard.client import Client, saved_key
+from switchyard.options import DATA, URL, ChatRole, DataDir, Url
+
+
+def compare(
+    a: Annotated[str, typer.Option("--a", help="One backend")],
+    b: Annotated[str, typer.Option("--b", help="The other")],
+    questions: Annotated[Path, typer.Option(help="JSON lines with `question`, perhaps `answers`; or plain lines")],
+    users: Annotated[str, typer.Option(help="Numbers of users at once")] = "1,5,10,50,100",
+    per_level: Annotated[int, typer.Option(min=0, help="Questions per level; 0: twice the users, at least 20")] = 0,
+    max_tokens: Annotated[int | None, typer.Option(min=16, help="Longest answer")] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds one answer may take")] = 300,
+    collection: str = "default",
+    out: Annotated[Path, typer.Option(help="Folder for report.html and report.json")] = Path("data/reports"),
+    url: Url = URL,
+    data_dir: DataDir = DATA,
+) -> None:
+    """Ask two backends the same questions, under rising load, and write a report; Ctrl-C keeps what was measured."""
+    from switchyard.compare.command import run
+    from switchyard.compare.load import Setting, levels
+
+    setting = Setting(url, saved_key(data_dir), (a, b), levels(users), per_level, max_tokens, collection, timeout)
+    if not run(Console(), setting, questions, out):
+        raise typer.Exit(130)
+
+
+def migrate(
+    source: Annotated[str, typer.Option("--from", help="The backend that serves now")],
+    target: Annotated[str, typer.Option("--to", help="The backend that shall")],
+    role: ChatRole = "text",
+    stages: Annotated[str, typer.Option(help="Percents of the canary")] = "10,50,100",
+    hold: Annotated[float, typer.Option(min=0, help="Seconds each stage lasts at least")] = 120,
+    min_requests: Annotated[int, typer.Option(min=1, help="Requests the candidate has had before a stage ends")] = 20,
+    shadow_percent: Annotated[float, typer.Option(min=0, max=100, help="0: no shadow")] = 20,
+    min_shadow: Annotated[int, typer.Option(min=1, help="Comparisons before the shadow ends")] = 20,
+    min_similarity: Annotated[float, typer.Option(min=0, max=1, help="Mean similarity in the shadow")] = 0.5,
+    with_embeddings: Annotated[bool, typer.Option("--with-embeddings", help="Move them too if parity passes")] = False,
+    questions: Annotated[Path | None, typer.Option(help="Compare both at the end by these questions")] = None,
+    users: Annotated[str, typer.Option(help="Numbers of users at once in that comparison")] = "1,5,10",
+    collection: str = "default",
+    state: Annotated[Path, typer.Option(help="Keeps how far it is")] = Path("data/migrate.json"),
+    out: Annotated[Path, typer.Option(help="Folder for migration.html and migration.json")] = Path("data/reports"),
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and check it; change nothing")] = False,
+    rollback: Annotated[bool, typer.Option("--rollback", help="Take it back")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget an unfinished one")] = False,
+    url: Url = URL,
+    data_dir: DataDir = DATA,
+) -> None:
+    """Go from one backend to another while everything runs: parity, shadow, canary by stages, promotion, report."""
+    from switchyard.compare.load import levels
+    from switchyard.migrate.command import Options, run, take_back
+    from switchyard.migrate.plan import Limits, Plan
+    from switchyard.migrate.plan import stages as read_stages
+
+    key = saved_key(data_dir)
+    limits = Limits(hold, min_requests, min_shadow, min_similarity)
+    plan = Plan(source, target, role, read_stages(stages, shadow_percent), limits, with_embeddings, collection)
+    options = Options(state, out, questions, levels(users), yes, dry_run, fresh)
+    with Client(url, key) as client:
+        if rollback:
+            take_back(Console(), client, state)
+        elif status := run(Console(), client, key, plan, options):
+            raise typer.Exit(status)

@@ -1,0 +1,64 @@
+"""What `switchyard compare` does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from switchyard.client import Client, StackError
+from switchyard.compare.comparison import compare, document, measure, prepare
+from switchyard.compare.files import write_json, write_text
+from switchyard.compare.load import Setting
+from switchyard.compare.page import page
+from switchyard.compare.questions import load
+from switchyard.compare.report import sections
+from switchyard.compare.verdict import verdict
+from switchyard.markup import tag
+from switchyard.showing import figure
+
+
+def run(console: Console, setting: Setting, questions: Path, out: Path) -> bool:
+    """Compare, print, write `report.json` and `report.html` to `out`; return whether it came to its end."""
+    found = comparison(console, setting, questions)
+    title = f"{found['a']} and {found['b']} compared"
+    write_json(out / "report.json", found)
+    write_text(out / "report.html", page(title, tag("h1", title), sections(found)))
+    show(console, found)
+    console.print(f"{out / 'report.html'} and report.json", highlight=False, soft_wrap=True)
+    return bool(found["complete"])
+
+
+def comparison(console: Console, setting: Setting, questions: Path) -> dict[str, Any]:
+    """Return the document on a comparison that is made now."""
+    if setting.backends[0] == setting.backends[1]:
+        raise StackError("compare two different backends")
+    asked = load(questions)
+    with Client(setting.url, setting.key) as client:
+        environment = prepare(client, setting)
+    measured = measure(console, setting, asked, environment)
+    return document(measured, compare(measured))
+
+
+def show(console: Console, found: dict[str, Any]) -> None:
+    """Print the figures and what they come to."""
+    table = Table("users", "backend", "tokens/s", "answers/s", "first token p50 / p95", "answer p50 / p95", "failed")
+    for level in found["levels"]:
+        first, whole = level["first_token"] or {}, level["seconds"] or {}
+        table.add_row(
+            str(level["users"]),
+            escape(level["backend"]),
+            figure(level["tokens_per_second"]),
+            figure(level["requests_per_second"]),
+            f"{figure(first.get('p50'))} / {figure(first.get('p95'), 's')}",
+            f"{figure(whole.get('p50'))} / {figure(whole.get('p95'), 's')}",
+            f"{level['failed']} of {level['requests']}",
+        )
+    console.print(table)
+    for warning in found["warnings"]:
+        console.print(f"[yellow]not equal:[/yellow] {escape(warning)}", highlight=False, soft_wrap=True)
+    for sentence in verdict(found):
+        console.print(escape(sentence), highlight=False, soft_wrap=True)

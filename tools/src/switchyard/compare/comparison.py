@@ -1,0 +1,159 @@
+"""A comparison from beginning to end: asked, measured, put into one document."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from switchyard.client import Client, StackError
+from switchyard.compare import gpu
+from switchyard.compare.asking import Answer
+from switchyard.compare.environment import doubts, here, inequalities
+from switchyard.compare.load import Level, Setting, run
+from switchyard.compare.measure import figures
+from switchyard.compare.quality import Pair, pairs, quality
+from switchyard.compare.questions import Question
+from switchyard.following import read
+
+ROLE = "text"
+
+
+@dataclass(slots=True)
+class Measured:
+    """What was asked and what came of it; `complete` unless it was interrupted."""
+
+    setting: Setting
+    questions: Sequence[Question]
+    environment: dict[str, Any]
+    levels: list[Level] = field(default_factory=list)
+    gpus: gpu.Watch = field(default_factory=gpu.Watch)
+    complete: bool = False
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+def prepare(client: Client, setting: Setting) -> dict[str, Any]:
+    """Return what the backends say of themselves; raises `StackError` if one of them can't be compared."""
+    backends = read(client)["backends"]
+    for name in setting.backends:
+        if ROLE not in backends.get(name, ()):
+            known = ", ".join(sorted(each for each, roles in backends.items() if ROLE in roles))
+            raise StackError(f"{name} does not serve {ROLE} here; there are {known}")
+    environment: dict[str, Any] = client.call("GET", "/rag/v1/providers/environment")
+    return environment
+
+
+def measure(console: Console, setting: Setting, questions: Sequence[Question], environment: dict[str, Any]) -> Measured:
+    """Ask everything, with a bar per level and backend; Ctrl-C ends it and keeps what was measured."""
+    measured = Measured(setting, questions, environment)
+    bars: dict[int, TaskID] = {}
+    columns = (TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn())
+    with (
+        gpu.watching() as measured.gpus,
+        Progress(*columns, TextColumn("{task.fields[note]}"), console=console) as shown,
+    ):
+
+        def tick(level: Level, answer: Answer) -> None:
+            if id(level) not in bars:
+                words = f"{escape(level.backend)}, {level.users} at once"
+                bars[id(level)] = shown.add_task(words, total=setting.requests(level.users), note="")
+            failed = sum(not each.ok for each in level.answers)
+            note = f"[red]{failed} failed[/red]" if failed else ""
+            shown.update(bars[id(level)], completed=len(level.answers), note=note)
+
+        try:
+            asyncio.run(run(setting, questions, measured.levels, tick))
+            measured.complete = True
+        except KeyboardInterrupt:
+            shown.console.print("interrupted: what was measured is kept")
+    return measured
+
+
+def document(measured: Measured, compared: Sequence[Pair]) -> dict[str, Any]:
+    """Return everything as JSON takes it; `compared` are the answers side by side."""
+    a, b = measured.setting.backends
+    answers = {
+        name: [
+            (measured.questions[answer.question], answer)
+            for level in measured.levels
+            if level.backend == name
+            for answer in level.answers
+            if answer.ok
+        ]
+        for name in (a, b)
+    }
+    scored = {name: quality(name, found) for name, found in answers.items()}
+    return {
+        "version": 1,
+        "complete": measured.complete,
+        "began": measured.began.isoformat(),
+        "took_seconds": (datetime.now(UTC) - measured.began).total_seconds(),
+        "a": a,
+        "b": b,
+        "users": list(measured.setting.users),
+        "collection": measured.setting.collection,
+        "max_tokens": measured.setting.max_tokens,
+        "questions": len(measured.questions),
+        "environment": {"backends": measured.environment, "client": here()},
+        "warnings": inequalities(a, b, measured.environment) + doubts(a, b, measured.levels),
+        "levels": [
+            asdict(figures(level)) | {"gpus": measured.gpus.between(level.began, level.ended)}
+            for level in measured.levels
+            if level.answers
+        ],
+        "quality": {name: asdict(found) if found else None for name, found in scored.items()},
+        "agreement": _agreement(compared),
+        "answers": [_side_by_side(pair) for pair in compared],
+        "failures": _failures(measured.levels),
+    }
+
+
+def compare(measured: Measured) -> list[Pair]:
+    """Put the answers side by side, with their cosines where the embedded model is at hand."""
+    from switchyard.compare.similarity import with_cosines
+
+    return with_cosines(pairs(measured.questions, measured.levels, *measured.setting.backends))
+
+
+def _agreement(compared: Sequence[Pair]) -> dict[str, Any]:
+    def mean(values: Sequence[float | None]) -> float | None:
+        known = [value for value in values if value is not None]
+        return sum(known) / len(known) if known else None
+
+    return {
+        "pairs": len(compared),
+        "likeness": mean([pair.likeness for pair in compared]),
+        "cosine": mean([pair.cosine for pair in compared]),
+        "citation_overlap": mean([pair.citation_overlap for pair in compared]),
+        "both_or_neither_answered": mean([float(pair.a.answered == pair.b.answered) for pair in compared]),
+    }
+
+
+def _side_by_side(pair: Pair) -> dict[str, Any]:
+    return {
+        "question": pair.question.text,
+        "gold": list(pair.question.gold),
+        "likeness": pair.likeness,
+        "cosine": pair.cosine,
+        "citation_overlap": pair.citation_overlap,
+        "a": asdict(pair.a),
+        "b": asdict(pair.b),
+    }
+
+
+def _failures(levels: Sequence[Level]) -> list[dict[str, Any]]:
+    """Return one example of each kind of failure per backend, in its own words."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for level in levels:
+        for answer in level.answers:
+            if answer.error is not None:
+                key = (level.backend, answer.error)
+                example = {"backend": key[0], "error": key[1], "detail": answer.detail, "users": level.users}
+                found.setdefault(key, example)
+    return list(found.values())

@@ -1,0 +1,90 @@
+"""What the GPUs do meanwhile, as `nvidia-smi` says, where there is one."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+_QUERY = ("index", "name", "utilization.gpu", "memory.used", "memory.total")
+_EVERY_MS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One GPU at one moment (monotonic clock); percent, and MiB."""
+
+    at: float
+    index: int
+    name: str
+    utilisation: float
+    used: float
+    total: float
+
+
+@dataclass(slots=True)
+class Watch:
+    """Samples as they come in; none where there is no GPU."""
+
+    samples: list[Sample] = field(default_factory=list)
+
+    def between(self, began: float, ended: float) -> list[dict[str, float | int | str]]:
+        """Sum each GPU up over a span: mean and highest utilisation, most memory used."""
+        found: dict[int, list[Sample]] = {}
+        for sample in self.samples:
+            if began <= sample.at <= ended:
+                found.setdefault(sample.index, []).append(sample)
+        return [
+            {
+                "index": index,
+                "name": span[0].name,
+                "utilisation_mean": sum(each.utilisation for each in span) / len(span),
+                "utilisation_max": max(each.utilisation for each in span),
+                "memory_used_mib": max(each.used for each in span),
+                "memory_total_mib": span[0].total,
+            }
+            for index, span in sorted(found.items())
+        ]
+
+
+@contextmanager
+def watching() -> Iterator[Watch]:
+    """Sample twice a second until the block ends."""
+    watch = Watch()
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        yield watch
+        return
+    command = [program, f"--query-gpu={','.join(_QUERY)}", "--format=csv,noheader,nounits", "-lms", str(_EVERY_MS)]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    reader = threading.Thread(target=_read, args=(child, watch), daemon=True)
+    reader.start()
+    try:
+        yield watch
+    finally:
+        child.terminate()
+        child.wait()
+        reader.join()
+        if child.stdout is not None:
+            child.stdout.close()
+
+
+def _read(child: subprocess.Popen[str], watch: Watch) -> None:
+    for line in child.stdout or ():
+        if (sample := parse(line, time.monotonic())) is not None:
+            watch.samples.append(sample)
+
+
+def parse(line: str, at: float) -> Sample | None:
+    """Read one line; None for one that holds no figures, as when a driver does not tell."""
+    parts = [part.strip() for part in line.split(",")]
+    if len(parts) != len(_QUERY):
+        return None
+    try:
+        return Sample(at, int(parts[0]), parts[1], *map(float, parts[2:]))
+    except ValueError:
+        return None

@@ -1,0 +1,115 @@
+"""What the answers are worth, against what is known to be right and against each other."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from switchyard.compare.asking import Answer
+from switchyard.compare.load import Level
+from switchyard.compare.questions import Question
+from switchyard.evaluation import tokens
+
+_WORD = re.compile(r"\S+\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One question's two answers."""
+
+    question: Question
+    a: Answer
+    b: Answer
+    likeness: float
+    """F1 of their tokens."""
+    citation_overlap: float | None
+    """Shared (document, page) of all; None where neither cites."""
+    cosine: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """One backend's answers; shares of them, None where the questions say nothing about it."""
+
+    backend: str
+    answers: int
+    answered: float
+    cites: float
+    citations: float
+    cut_short: float
+    degraded: float
+    holds_gold: float | None
+    gold_f1: float | None
+
+
+def pairs(questions: Sequence[Question], levels: Sequence[Level], a: str, b: str) -> list[Pair]:
+    """Put each question's first whole answers side by side."""
+    first: dict[str, dict[int, Answer]] = {a: {}, b: {}}
+    for level in levels:
+        for answer in level.answers:
+            if answer.ok:
+                first[level.backend].setdefault(answer.question, answer)
+    both = sorted(set(first[a]) & set(first[b]))
+    return [_pair(questions[number], first[a][number], first[b][number]) for number in both]
+
+
+def quality(backend: str, answers: Sequence[tuple[Question, Answer]]) -> Quality | None:
+    """Score a backend's answers; None where it gave none."""
+    if not answers:
+        return None
+    known = [(question, answer) for question, answer in answers if question.gold]
+    return Quality(
+        backend,
+        len(answers),
+        _mean(answer.answered for _, answer in answers),
+        _mean(bool(answer.citations) for _, answer in answers),
+        _mean(len(answer.citations) for _, answer in answers),
+        _mean(answer.finish_reason == "length" for _, answer in answers),
+        _mean(bool(answer.degraded) for _, answer in answers),
+        _mean(any(_holds(answer.text, gold) for gold in question.gold) for question, answer in known)
+        if known
+        else None,
+        _mean(max(f1(answer.text, gold) for gold in question.gold) for question, answer in known) if known else None,
+    )
+
+
+def f1(one: str, other: str) -> float:
+    """Return the harmonic mean of precision and recall of shared tokens; 1 for two texts without any.
+
+    https://arxiv.org/abs/1606.05250, section 6.1.
+    """
+    first, second = Counter(tokens(one)), Counter(tokens(other))
+    if not first and not second:
+        return 1.0
+    return 2 * (first & second).total() / (first.total() + second.total())
+
+
+def word_diff(a: str, b: str) -> list[tuple[str, str]]:
+    """Return pieces in reading order, each "same", "a" (only there) or "b"."""
+    left, right = _WORD.findall(a), _WORD.findall(b)
+    first, second = ([word.strip().casefold() for word in words] for words in (left, right))
+    pieces: list[tuple[str, str]] = []
+    for kind, i, j, k, m in difflib.SequenceMatcher(None, first, second, autojunk=False).get_opcodes():
+        if kind == "equal":
+            pieces.append(("same", "".join(right[k:m])))
+            continue
+        pieces += [(side, "".join(words)) for side, words in (("a", left[i:j]), ("b", right[k:m])) if words]
+    return pieces
+
+
+def _pair(question: Question, a: Answer, b: Answer) -> Pair:
+    first, second = ({place[:2] for place in answer.citations} for answer in (a, b))
+    overlap = len(first & second) / len(first | second) if first | second else None
+    return Pair(question, a, b, f1(a.text, b.text), overlap)
+
+
+def _holds(text: str, gold: str) -> bool:
+    return f" {' '.join(tokens(gold))} " in f" {' '.join(tokens(text))} "
+
+
+def _mean(values: Iterable[float]) -> float:
+    listed = list(values)
+    return sum(listed) / len(listed)

@@ -1,0 +1,98 @@
+"""Changing the policy of a running stack, and watching the services follow."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from switchyard.client import Client, StackError
+from switchyard.transitions import Policy, Transition
+
+SERVICES = ("rag", "notes", "doc-processor")
+_FIRST = SERVICES[0]
+_POLL_SECONDS = 0.05
+
+View: TypeAlias = dict[str, Any]
+"""What `GET /v1/providers` answers: revision, changed, policy, roles, backends, canary, shadow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """Seconds until each service had the revision, and what is known of those that had not."""
+
+    seconds: dict[str, float]
+    missing: dict[str, str]
+
+
+def read(client: Client, service: str = _FIRST) -> View:
+    """Return the policy, and what goes on under it, as one service sees it."""
+    view: View = client.call("GET", f"/{service}/v1/providers")
+    if "revision" not in view:
+        raise StackError(f"the {service} service at {client.url} has no policy: it is of an older version")
+    return view
+
+
+def put(client: Client, view: View, policy: Policy, why: str) -> View:
+    """Write `policy` over the one that `view` shows; raises `StackError` with status 409 if that one is gone."""
+    after: View = client.call(
+        "PUT", f"/{_FIRST}/v1/providers", json={"revision": view["revision"], "why": why, "policy": policy}
+    )
+    return after
+
+
+def change(client: Client, step: Transition, why: str, say: Callable[[str], None]) -> tuple[View, View]:
+    """Take a step from the policy as it is now, and return how things stood before and after it.
+
+    If somebody else changes the policy at the same moment, the step is taken once more, from theirs. A step that
+    changes nothing writes nothing: then both are the same.
+    """
+    for again in (False, True):
+        before = read(client)
+        policy = step(before["policy"])
+        if policy == before["policy"]:
+            return before, before
+        try:
+            return before, put(client, before, policy, why)
+        except StackError as error:
+            if error.status != 409 or again:
+                raise
+            say(f"{error}; taking the step from there")
+    raise AssertionError("unreachable")
+
+
+def follow(client: Client, revision: int, within: float = 2.0, services: Sequence[str] = SERVICES) -> Followed:
+    """Wait until every service has the revision, at most `within` seconds."""
+    began = time.monotonic()
+    seconds: dict[str, float] = {}
+    missing = dict.fromkeys(services, "")
+    while missing:
+        for service in list(missing):
+            try:
+                seen = read(client, service)["revision"]
+            except StackError as error:
+                missing[service] = str(error)
+                continue
+            if seen >= revision:
+                seconds[service] = time.monotonic() - began
+                del missing[service]
+            else:
+                missing[service] = f"it is at revision {seen}"
+        if time.monotonic() - began >= within:
+            break
+        time.sleep(_POLL_SECONDS if missing else 0)
+    return Followed(seconds, missing)
+
+
+def followed_in_words(followed: Followed, revision: int) -> list[str]:
+    """Say who followed, how soon, and what to look at where one did not."""
+    words = []
+    if followed.seconds:
+        names = ", ".join(followed.seconds)
+        words.append(f"revision {revision} is in effect in {names} after {max(followed.seconds.values()):.2f} s")
+    words += [
+        f"{service} does not follow ({why}): do all services share the volume with the policy file, and does it run?"
+        for service, why in followed.missing.items()
+    ]
+    return words

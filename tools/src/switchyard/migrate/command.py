@@ -1,0 +1,144 @@
+"""What `switchyard migrate` does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from switchyard.client import Client, StackError
+from switchyard.compare.load import Setting
+from switchyard.following import read
+from switchyard.migrate import report
+from switchyard.migrate.display import Screen, stage_table
+from switchyard.migrate.plan import Plan, in_words
+from switchyard.migrate.preflight import parity, parity_in_words, preflight
+from switchyard.migrate.running import PROMOTED, ChangedByOthers, Migration, go_back
+from switchyard.migrate.state import State, StateFile, now
+
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to go about it; `questions` None: no comparison at the end."""
+
+    state: Path
+    out: Path
+    questions: Path | None
+    users: tuple[int, ...]
+    yes: bool = False
+    dry_run: bool = False
+    fresh: bool = False
+
+
+def run(console: Console, client: Client, key: str, plan: Plan, options: Options) -> int:
+    """Migrate, or go on with the migration in the state file; return the exit status."""
+    file = StateFile(options.state)
+    state = None if options.fresh else file.read()
+    if state is not None and state.outcome is None and not options.dry_run:
+        _require_same(state, plan, client, options)
+        _say(console, f"going on with the migration begun {state.began}, at {state.now.name}, with its own numbers")
+    else:
+        found = _begin(console, client, plan, options)
+        if found is None:
+            return 0
+        state = found
+        file.write(state)
+    try:
+        with Screen(console) as screen:
+            Migration(client, file, state, screen).run()
+    except KeyboardInterrupt:
+        _say(console, _where(state, plan, options))
+        return INTERRUPTED
+    except StackError as error:
+        raise type(error)(_stopped(error, state, plan, options), status=error.status) from error
+    console.print(stage_table(state, ""))
+    _say(console, f"{state.outcome}: {state.why}")
+    if state.outcome == PROMOTED:
+        _say(console, f"back again: switchyard migrate --from {plan.source} --to {plan.target} --rollback")
+    path = report.write(state, _comparison(console, client, key, state, options), options.out)
+    _say(console, f"{path} and migration.json")
+    return 0 if state.outcome == PROMOTED else 1
+
+
+def take_back(console: Console, client: Client, path: Path) -> None:
+    """Take the migration in the state file back, whether it is under way or done."""
+    file = StateFile(path)
+    state = file.read()
+    if state is None:
+        raise StackError(f"there is no migration in {path}; `switchyard providers rollback` needs none")
+    plan = state.plan
+    if go_back(client, file, state, lambda words: _say(console, words)):
+        _say(console, f"{plan.role} is back on {plan.source}")
+    else:
+        _say(console, f"nothing to take back: {plan.target} has no share of {plan.role}")
+
+
+def _begin(console: Console, client: Client, plan: Plan, options: Options) -> State | None:
+    view = read(client)
+    for line in in_words(plan, view["policy"]["gates"]):
+        _say(console, line)
+    for line in preflight(client, plan, view):
+        _say(console, line)
+    if options.dry_run:
+        _say(console, "dry run: nothing was changed")
+        return None
+    if not options.yes:
+        if not console.is_terminal:
+            raise StackError("nobody is here to be asked: add --yes")
+        if not typer.confirm("go?"):
+            return None
+    state = State(plan, client.url, now(), parity=parity(client, plan))
+    _say(console, parity_in_words(state.parity, plan))
+    return state
+
+
+def _require_same(state: State, plan: Plan, client: Client, options: Options) -> None:
+    there = state.plan
+    same = (there.source, there.target, there.role, state.url) == (plan.source, plan.target, plan.role, client.url)
+    if not same:
+        raise StackError(
+            f"{options.state} holds an unfinished migration of {there.role} from {there.source} to {there.target} at "
+            f"{state.url}: finish it, take it back with --rollback, forget it with --fresh, or name another --state"
+        )
+
+
+def _where(state: State, plan: Plan, options: Options) -> str:
+    command = f"switchyard migrate --from {plan.source} --to {plan.target} --role {plan.role} --state {options.state}"
+    return (
+        f"interrupted at {state.now.name}: the policy stays as it is, and its gates hold\n"
+        f"  to go on:    {command}\n  to go back:  {command} --rollback"
+    )
+
+
+def _stopped(error: StackError, state: State, plan: Plan, options: Options) -> str:
+    if isinstance(error, ChangedByOthers):
+        return (
+            f"{error}. The migration stopped at {state.now.name} and left the policy as it is: put it back and start this "
+            "again, take it back with --rollback, or begin anew with --fresh"
+        )
+    return f"{error}\n{_where(state, plan, options)}"
+
+
+def _comparison(console: Console, client: Client, key: str, state: State, options: Options) -> dict[str, object] | None:
+    if options.questions is None or state.plan.role != "text":
+        return None
+    from switchyard.compare.command import comparison, show
+
+    plan = state.plan
+    setting = Setting(client.url, key, (plan.source, plan.target), options.users, collection=plan.collection)
+    try:
+        found = comparison(console, setting, options.questions)
+    except StackError as error:
+        _say(console, f"no comparison: {error}")
+        return None
+    show(console, found)
+    return found
+
+
+def _say(console: Console, words: str) -> None:
+    console.print(escape(words), highlight=False, soft_wrap=True)

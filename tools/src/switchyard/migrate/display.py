@@ -1,0 +1,93 @@
+"""A migration on the screen: a table that lives, or lines where there is no terminal."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+from switchyard.following import View
+from switchyard.migrate.plan import Stage
+from switchyard.migrate.state import Passage, State
+from switchyard.migrate.verdicts import Judged
+from switchyard.showing import figure
+
+
+class Screen:
+    """Shows each stage with its time, sample and figures; `with screen:` around it."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = Live(console=console, refresh_per_second=4) if console.is_terminal else None
+        self._said = ""
+
+    def __enter__(self) -> Screen:
+        self._inner.__enter__()
+        return self
+
+    def __exit__(self, *given: Any) -> None:
+        self._inner.__exit__(*given)
+
+    @property
+    def _inner(self) -> AbstractContextManager[Any]:
+        return self._live or nullcontext()
+
+    def say(self, words: str) -> None:
+        """Print a line above the table."""
+        self._console.print(escape(words), highlight=False, soft_wrap=True)
+
+    def show(self, state: State, view: View, judged: Judged) -> None:
+        """Bring the table up to date; without a terminal, say what has changed."""
+        if self._live is not None:
+            self._live.update(stage_table(state, judged.words))
+            return
+        words = f"{state.now.name}: {judged.words}"
+        if words.rsplit(" s to go", 1)[0].rstrip("0123456789") != self._said:
+            self._said = words.rsplit(" s to go", 1)[0].rstrip("0123456789")
+            self.say(words)
+
+
+def stage_table(state: State, words: str) -> Table:
+    """Return every stage of a migration: passed, under way and to come."""
+    plan = state.plan
+    table = Table("stage", "", "held", "sample", f"errors {escape(plan.source)} | {escape(plan.target)}", "p95 or p50")
+    for number, stage in enumerate(plan.stages):
+        passage = state.passages[number] if number < len(state.passages) else None
+        if passage is None:
+            table.add_row(f"[dim]{stage.name}[/dim]", "[dim]to come[/dim]", "", "", "", "")
+            continue
+        note = words if passage.outcome == "running" else passage.outcome
+        colour = {"passed": "green", "running": "yellow"}.get(passage.outcome, "red")
+        errors, times = sides(stage, passage)
+        table.add_row(
+            stage.name,
+            f"[{colour}]{escape(note)}[/{colour}]",
+            f"{passage.held:.0f} s" if stage.kind != "promote" else "",
+            str(passage.sample) if stage.kind != "promote" else "",
+            " | ".join(errors),
+            " | ".join(times),
+        )
+    return table
+
+
+def sides(stage: Stage, passage: Passage) -> tuple[list[str], list[str]]:
+    """Return error rates and times of both sides, stable first: p95 of a canary, p50 of a shadow."""
+    seen = passage.seen
+    if stage.kind == "canary":
+        windows = [seen.get("stable") or {}, seen.get("candidate_window") or {}]
+        return (
+            [figure(window.get("error_rate"), "%") for window in windows],
+            [figure(window.get("p95_seconds"), "s") for window in windows],
+        )
+    if stage.kind == "shadow":
+        total = (seen.get("done") or 0) + (seen.get("failed") or 0)
+        times = seen.get("seconds_p50") or {}
+        return (
+            ["–", figure(seen["failed"] / total if total else None, "%")],
+            [figure(times.get(side), "s") for side in ("stable", "candidate")],
+        )
+    return [], []

@@ -1,0 +1,73 @@
+"""What must be so before a migration begins; and what the two backends' embeddings say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from switchyard.client import Client, StackError
+from switchyard.following import SERVICES, View
+from switchyard.migrate.plan import Plan
+from switchyard.transitions import role_of
+
+
+def preflight(client: Client, plan: Plan, view: View) -> Iterator[str]:
+    """Yield what was found in order; raises `StackError` naming all that is not."""
+    faults = list(_policy_faults(plan, view))
+    for service in SERVICES:
+        try:
+            client.call("GET", f"/{service}/readyz")
+        except StackError as error:
+            faults.append(f"the {service} service is not ready: {error}")
+    if faults:
+        raise StackError("; ".join(faults))
+    yield f"{plan.source} and {plan.target} are configured, every service is ready"
+    try:
+        found: dict[str, Any] = client.call(
+            "POST", "/rag/v1/providers/check", json={"role": plan.role, "backend": plan.target}
+        )
+    except StackError as error:
+        raise StackError(f"{plan.target} does not serve {plan.role}: {error}", status=error.status) from error
+    yield f"{plan.target} answers for {plan.role}: {found['model']}, {found['seconds']:.2f} s"
+
+
+def _policy_faults(plan: Plan, view: View) -> Iterator[str]:
+    now = role_of(view["policy"], plan.role)
+    for name in (plan.source, plan.target):
+        if plan.role not in view["backends"].get(name, ()):
+            known = ", ".join(sorted(each for each, roles in view["backends"].items() if plan.role in roles))
+            yield f"{name} does not serve {plan.role} here; there are {known}"
+    if plan.source == plan.target:
+        yield "--from and --to are the same"
+    elif now["stable"] != plan.source:
+        yield f"{plan.role} is served by {now['stable']}, not by {plan.source}"
+    if now.get("halted"):
+        yield f"{plan.role} is halted: `switchyard providers resume` first"
+    tried = now.get("candidate")
+    if tried and tried != plan.target and (now.get("canary_percent") or now.get("shadow_percent")):
+        yield f"{tried} is being tried: `switchyard providers rollback` ends that"
+    elif tried == plan.target and (now.get("canary_percent") or now.get("shadow_percent")):
+        yield f"{tried} is being tried already, by hand: `switchyard providers rollback` ends that"
+
+
+def parity(client: Client, plan: Plan) -> dict[str, Any]:
+    """Compare the two backends' embeddings; what can't be compared is said under `error`, and is no failure."""
+    given = {"a": plan.source, "b": plan.target, "collection": plan.collection}
+    try:
+        found: dict[str, Any] = client.call("POST", "/rag/v1/providers/parity", json=given)
+    except StackError as error:
+        return {"passed": False, "error": str(error)}
+    return found
+
+
+def parity_in_words(found: dict[str, Any], plan: Plan) -> str:
+    """Say what the parity means for the index."""
+    stay = f"embeddings stay on {plan.source}; `switchyard reindex --provider {plan.target}` moves them"
+    if "error" in found:
+        return f"parity of embeddings could not be tested ({found['error']}): {stay}"
+    figures = f"cosine {found['cosine']:.4f}, rank agreement {found['rank_agreement']:.3f}, {found['samples']} texts"
+    if not found["passed"]:
+        return f"embeddings are not alike ({figures}): {stay}"
+    if plan.with_embeddings:
+        return f"embeddings are alike ({figures}): they move after {plan.role}"
+    return f"embeddings are alike ({figures}): each backend may stand in for the other"

@@ -1,0 +1,220 @@
+"""A migration under way: each stage set, watched, and passed or taken back; every step is in the file first."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Protocol
+
+from switchyard import transitions
+from switchyard.client import Client, StackError
+from switchyard.following import View, change, follow, followed_in_words, put, read
+from switchyard.migrate.plan import Stage
+from switchyard.migrate.state import Passage, State, StateFile, now
+from switchyard.migrate.verdicts import Judged, counts, figures, judge, same, taken_back
+from switchyard.transitions import Policy, Transition, role_of
+
+PROMOTED, ROLLED_BACK = "promoted", "rolled back"
+_ROLLING_BACK = "rolling back"
+_LOOK_SECONDS = 0.5
+_PATIENCE_SECONDS = 60
+_AWAY = (None, 502, 503, 504)
+
+
+class ChangedByOthers(StackError):
+    """The policy is not as the migration left it: somebody else is at work."""
+
+
+class Display(Protocol):
+    """Where a migration is shown."""
+
+    def say(self, words: str) -> None: ...
+
+    def show(self, state: State, view: View, judged: Judged) -> None: ...
+
+
+class Migration:
+    """Carries `state` to its end; may be killed at any moment and made again from the file."""
+
+    def __init__(self, client: Client, file: StateFile, state: State, display: Display) -> None:
+        self._client = client
+        self._file = file
+        self._state = state
+        self._display = display
+
+    def run(self) -> None:
+        """Go on until it is promoted or rolled back; raises `ChangedByOthers` and `StackError`, and can go on after them."""
+        state = self._state
+        while state.outcome is None:
+            stage = state.now
+            view = self._enter(stage)
+            if state.outcome is None and (stage.kind == "promote" or self._hold(stage, view)):
+                self._pass(stage)
+
+    def _enter(self, stage: Stage) -> View:
+        """Set the policy for a stage, unless that was done before."""
+        state, view = self._state, self._read()
+        if state.passage is not None and state.passage.outcome == _ROLLING_BACK:
+            self._take_back(state.why)
+            return view
+        if state.passage is not None and state.intended is None:
+            self._verify(view)
+            return view
+        if state.passage is None:
+            shadow = counts(figures(stage, view, state.plan.role)) if stage.kind == "shadow" else {}
+            state.passages.append(Passage(stage.name, now(), base=shadow))
+            state.left = state.left or role_of(view["policy"], state.plan.role)
+            self._verify(view)
+            if state.outcome is not None:
+                return view
+            state.intended = role_of(state.plan.step(stage, view["policy"]), state.plan.role)
+            self._file.write(state)
+        after = self._set(lambda policy: state.plan.step(stage, policy), f"migration: {stage.name}")
+        if state.outcome is None and state.passage is not None:
+            followed = follow(self._client, after["revision"])
+            state.passage.followed = asdict(followed)
+            for line in followed_in_words(followed, after["revision"]):
+                self._display.say(f"{stage.name}: {line}")
+        return after
+
+    def _hold(self, stage: Stage, view: View) -> bool:
+        """Watch until the stage is passed; return False if it was taken back instead."""
+        state, passage = self._state, self._state.passage
+        assert passage is not None
+        looked = time.monotonic()
+        while True:
+            self._verify(view)
+            if state.outcome is not None:
+                return False
+            seen = figures(stage, view, state.plan.role)
+            judged = judge(stage, state.plan.limits, passage.held, seen, passage.base)
+            passage.seen, passage.sample = seen, judged.sample
+            self._file.write(state)
+            self._display.show(state, view, judged)
+            if judged.passed is not None:
+                return judged.passed or self._take_back(judged.words)
+            time.sleep(_LOOK_SECONDS)
+            view = self._read()
+            # A machine that slept did not watch: what counts is time between looks, and not more than a few of them.
+            moment = time.monotonic()
+            passage.held += min(moment - looked, 10 * _LOOK_SECONDS)
+            looked = moment
+
+    def _pass(self, stage: Stage) -> None:
+        state, passage = self._state, self._state.passage
+        assert passage is not None
+        passage.ended, passage.outcome = now(), "passed"
+        if stage.kind == "promote":
+            self._move_embeddings()
+            state.outcome, state.why = PROMOTED, f"{state.plan.target} is stable"
+        else:
+            state.stage += 1
+        self._file.write(state)
+
+    def _take_back(self, why: str) -> bool:
+        state, passage = self._state, self._state.passage
+        assert passage is not None
+        passage.outcome, state.why = _ROLLING_BACK, why
+        self._file.write(state)
+        self._set(lambda policy: transitions.rollback(policy, state.plan.role), f"migration rolled back: {why}")
+        self._end(ROLLED_BACK, why)
+        return False
+
+    def _end(self, outcome: str, why: str) -> None:
+        state = self._state
+        state.outcome, state.why, state.intended = outcome, why, None
+        if state.passage is not None:
+            state.passage.ended, state.passage.outcome = now(), outcome
+        self._file.write(state)
+
+    def _move_embeddings(self) -> None:
+        """Let embeddings follow where that was asked for and the two are alike; a refusal is said, not raised."""
+        state, plan = self._state, self._state.plan
+        if not (plan.with_embeddings and state.parity.get("passed")) or state.parity.get("moved"):
+            return
+        try:
+            change(
+                self._client,
+                lambda policy: transitions.use(policy, "embeddings", plan.target),
+                "migration: embeddings, after parity",
+                self._display.say,
+            )
+            state.parity["moved"] = True
+            self._display.say(f"embeddings are served by {plan.target}")
+        except StackError as error:
+            state.parity["moved"] = False
+            self._display.say(f"embeddings stay where they are: {error}")
+
+    def _set(self, step: Transition, why: str) -> View:
+        """Take a step on our role from the policy as we left it, and from no other; other roles may change meanwhile."""
+        state, role = self._state, self._state.plan.role
+        end = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            view = self._read()
+            here = role_of(view["policy"], role)
+            if state.intended is None or not same(here, state.intended):
+                if not same(here, state.left):
+                    self._verify(view)
+                    return view
+                policy = step(view["policy"])
+                state.intended = role_of(policy, role)
+                self._file.write(state)
+                try:
+                    view = put(self._client, view, policy, why)
+                except StackError as error:
+                    if error.status != 409 and (error.status not in _AWAY or time.monotonic() > end):
+                        raise
+                    # Somebody was faster, or the answer was lost: look how things stand.
+                    continue
+            state.left, state.intended = role_of(view["policy"], role), None
+            self._file.write(state)
+            return view
+
+    def _verify(self, view: View) -> None:
+        """Stop if the policy is not as it was left; end the migration if its candidate was put back to 0."""
+        state, role = self._state, self._state.plan.role
+        if same(role_of(view["policy"], role), state.left):
+            return
+        if (why := taken_back(view, state.left, role)) is not None:
+            self._end(ROLLED_BACK, why)
+            return
+        changed = view["changed"]
+        raise ChangedByOthers(f"{changed['by']} changed the policy of {role} meanwhile: {changed['why']}")
+
+    def _read(self) -> View:
+        """Read the policy; a stack that is away for less than a minute is waited for."""
+        end = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                return read(self._client)
+            except StackError as error:
+                if error.status not in _AWAY or time.monotonic() > end:
+                    raise
+                self._display.say(f"the stack does not answer: {error}")
+            time.sleep(1)
+
+
+def go_back(client: Client, file: StateFile, state: State, say: Callable[[str], None]) -> bool:
+    """Take a migration back, wherever it is; return whether there was anything to take back."""
+    plan = state.plan
+
+    def step(policy: Policy) -> Policy:
+        here = role_of(policy, plan.role)
+        ours = here.get("candidate") == plan.target and (here.get("canary_percent") or here.get("shadow_percent"))
+        if ours or (here["stable"] == plan.target and here.get("previous") == plan.source):
+            policy = transitions.rollback(policy, plan.role)
+        if state.parity.get("moved") and role_of(policy, "embeddings")["stable"] == plan.target:
+            policy = transitions.use(policy, "embeddings", plan.source)
+        return policy
+
+    before, after = change(client, step, f"migration from {plan.source} to {plan.target} rolled back by hand", say)
+    state.outcome, state.why, state.intended = ROLLED_BACK, "by hand", None
+    if state.passage is not None and state.passage.ended is None:
+        state.passage.ended, state.passage.outcome = now(), ROLLED_BACK
+    file.write(state)
+    if before["revision"] == after["revision"]:
+        return False
+    for line in followed_in_words(follow(client, after["revision"]), after["revision"]):
+        say(line)
+    return True

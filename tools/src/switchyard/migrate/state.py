@@ -1,0 +1,95 @@
+"""How far a migration is, in a file that is right after a kill at any moment."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from switchyard.client import StackError
+from switchyard.compare.files import write_json
+from switchyard.migrate.plan import Limits, Plan, Stage
+from switchyard.transitions import RolePolicy
+
+_VERSION = 1
+
+
+@dataclass(slots=True)
+class Passage:
+    """One stage as it went; `held` counts the seconds in which somebody watched."""
+
+    name: str
+    began: str
+    held: float = 0.0
+    ended: str | None = None
+    outcome: str = "running"
+    sample: int = 0
+    base: dict[str, int] = field(default_factory=dict)
+    """Shadow comparisons, done and failed, that were there before the stage began."""
+    seen: dict[str, Any] = field(default_factory=dict)
+    """The server's own figures, as they were last."""
+    followed: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class State:
+    """A migration; `left` is the role's policy as it was last seen or set, `intended` what is being written over it."""
+
+    plan: Plan
+    url: str
+    began: str
+    stage: int = 0
+    left: RolePolicy = field(default_factory=dict)
+    intended: RolePolicy | None = None
+    passages: list[Passage] = field(default_factory=list)
+    parity: dict[str, Any] = field(default_factory=dict)
+    outcome: str | None = None
+    """promoted, rolled back; None while it is under way."""
+    why: str = ""
+
+    @property
+    def now(self) -> Stage:
+        return self.plan.stages[self.stage]
+
+    @property
+    def passage(self) -> Passage | None:
+        """The passage of the stage it is in; None before that has begun."""
+        return self.passages[self.stage] if len(self.passages) > self.stage else None
+
+
+class StateFile:
+    """Reads and writes one migration."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write(self, state: State) -> None:
+        """Write at once or not at all."""
+        write_json(self.path, {"version": _VERSION, **asdict(state)})
+
+    def read(self) -> State | None:
+        """Return what is there; raises `StackError` for a file that is none of ours."""
+        try:
+            found = json.loads(self.path.read_text())
+            if found.pop("version") != _VERSION:
+                raise KeyError("version")
+            plan = found.pop("plan")
+            stages = tuple(Stage(**stage) for stage in plan.pop("stages"))
+            limits = Limits(**plan.pop("limits"))
+            passages = [Passage(**passage) for passage in found.pop("passages")]
+            return State(plan=Plan(**plan, stages=stages, limits=limits), passages=passages, **found)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StackError(f"{self.path}: {error.strerror}") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise StackError(
+                f"{self.path} is no migration's state: move it away, or name another with --state"
+            ) from error
+
+
+def now() -> str:
+    """Return this moment, UTC."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

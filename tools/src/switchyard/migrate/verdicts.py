@@ -1,0 +1,111 @@
+"""Whether a stage is passed, failed, or goes on: pure functions on what the server shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from switchyard.following import View
+from switchyard.migrate.plan import Limits, Stage
+from switchyard.showing import gate_in_words
+from switchyard.transitions import RolePolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """`passed` is None while the stage goes on; `words` say why, or what it waits for."""
+
+    passed: bool | None
+    words: str
+    sample: int = 0
+
+
+def judge(stage: Stage, limits: Limits, held: float, seen: Mapping[str, Any], base: Mapping[str, int]) -> Judged:
+    """Judge a shadow or a canary by the server's figures; `base` comparisons were there before it began."""
+    if stage.kind == "shadow":
+        return _shadow(limits, held, seen, base)
+    return _canary(limits, held, seen)
+
+
+def figures(stage: Stage, view: View, role: str) -> dict[str, Any]:
+    """Return the server's figures for a stage; nothing where it has none yet."""
+    return ((view.get("shadow" if stage.kind == "shadow" else "canary") or {}).get(role)) or {}
+
+
+def counts(shadow: Mapping[str, Any]) -> dict[str, int]:
+    """Return how many requests the candidate has answered and failed in its shadow."""
+    return {key: int(shadow.get(key) or 0) for key in ("done", "failed")}
+
+
+def taken_back(view: View, left: RolePolicy, role: str) -> str | None:
+    """Say why the candidate has no share any more, if all that changed is that somebody set it to 0: a gate, mostly."""
+    now = view["policy"]["roles"].get(role, {})
+    zeroed = {**left, "canary_percent": 0, "shadow_percent": 0}
+    if same(now, left) or not same(now, zeroed):
+        return None
+    changed = view["changed"]
+    tripped = ((view.get("canary") or {}).get(role) or {}).get("tripped") or ()
+    more = [words for words in map(gate_in_words, tripped) if words not in changed["why"]]
+    return "; ".join([f"{changed['why']} (by {changed['by']})", *more])
+
+
+def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Compare two policies of a role; 10 and 10.0 are the same share, and so are a list and a tuple."""
+    keys = set(one) | set(other)
+    return all(_plain(one.get(key)) == _plain(other.get(key)) for key in keys)
+
+
+def _shadow(limits: Limits, held: float, seen: Mapping[str, Any], base: Mapping[str, int]) -> Judged:
+    since = {key: count - base.get(key, 0) for key, count in counts(seen).items()}
+    if min(since.values()) < 0:
+        # The server has restarted and counts anew.
+        since = counts(seen)
+    sample = since["done"] + since["failed"]
+    if sample < limits.min_shadow:
+        return Judged(None, f"waiting for traffic: {sample} of {limits.min_shadow} comparisons", sample)
+    failed = since["failed"] / sample
+    refusals = seen.get("refusal_rate") or {}
+    more = (refusals.get("candidate") or 0) - (refusals.get("stable") or 0)
+    similarity, valid = seen.get("mean_similarity"), seen.get("json_valid_rate")
+    faults = [
+        words
+        for wrong, words in (
+            (failed > limits.max_shadow_failures, f"{failed:.1%} failed, at most {limits.max_shadow_failures:.0%}"),
+            (
+                similarity is not None and similarity < limits.min_similarity,
+                f"mean similarity {similarity or 0:.2f}, at least {limits.min_similarity:g}",
+            ),
+            (
+                valid is not None and 1 - valid > limits.max_broken_json,
+                f"{1 - (valid or 0):.1%} broken JSON, at most {limits.max_broken_json:.0%}",
+            ),
+            (more > limits.max_more_refusals, f"{more:.1%} more refusals, at most {limits.max_more_refusals:.0%}"),
+        )
+        if wrong
+    ]
+    if faults:
+        return Judged(False, "shadow: " + "; ".join(faults), sample)
+    return _held(limits, held, sample)
+
+
+def _canary(limits: Limits, held: float, seen: Mapping[str, Any]) -> Judged:
+    sample = int((seen.get("candidate_window") or {}).get("requests") or 0)
+    if tripped := seen.get("tripped"):
+        # The server takes the share away by itself; this is the moment before that is seen.
+        return Judged(None, "; ".join(map(gate_in_words, tripped)), sample)
+    if sample < limits.min_requests:
+        return Judged(None, f"waiting for traffic: {sample} of {limits.min_requests} requests", sample)
+    return _held(limits, held, sample)
+
+
+def _held(limits: Limits, held: float, sample: int) -> Judged:
+    if held < limits.hold_seconds:
+        return Judged(None, f"{limits.hold_seconds - held:.0f} s to go", sample)
+    return Judged(True, f"held for {held:.0f} s with {sample} requests", sample)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return list(value)
+    return value or None if isinstance(value, int | float) else value

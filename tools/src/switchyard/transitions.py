@@ -1,0 +1,132 @@
+"""Steps from one policy document to the next: pure functions on what `GET /v1/providers` shows as `policy`.
+
+Each returns a new document and raises `Refused` where the step makes no sense. Members it does not know are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
+
+from switchyard.client import StackError
+
+Policy: TypeAlias = dict[str, Any]
+"""{"roles": {role: {stable, fallbacks, candidate, canary_percent, …}}, "gates": {…}}"""
+RolePolicy: TypeAlias = dict[str, Any]
+Transition: TypeAlias = Callable[[Policy], Policy]
+
+CHAT = ("text", "vision")
+
+
+class Refused(StackError):
+    """The step makes no sense from where the policy stands."""
+
+
+def use(policy: Policy, role: str, backend: str) -> Policy:
+    """Make `backend` the stable one; the one it replaces stands in for it from now on."""
+    return _with(policy, role, _stable(role_of(policy, role), backend))
+
+
+def canary(policy: Policy, role: str, backend: str, percent: float) -> Policy:
+    """Let `backend` answer `percent` of the conversations."""
+    return _with(policy, role, {**_candidate(role_of(policy, role), role, backend), "canary_percent": percent})
+
+
+def shadow(policy: Policy, role: str, backend: str, percent: float) -> Policy:
+    """Send `percent` of the requests to `backend` as well, after the user has had the answer."""
+    return _with(policy, role, {**_candidate(role_of(policy, role), role, backend), "shadow_percent": percent})
+
+
+def promote(policy: Policy, role: str) -> Policy:
+    """Make the candidate the stable backend."""
+    candidate = role_of(policy, role).get("candidate")
+    if not candidate:
+        raise Refused(
+            f"{role} has no candidate to promote: `switchyard providers canary BACKEND --percent 10` names one"
+        )
+    return use(policy, role, candidate)
+
+
+def rollback(policy: Policy, role: str) -> Policy:
+    """End a canary or a shadow; where neither runs, go back to the previous stable backend."""
+    now = role_of(policy, role)
+    if now.get("canary_percent") or now.get("shadow_percent"):
+        return _with(policy, role, {**now, "canary_percent": 0, "shadow_percent": 0})
+    if not now.get("previous"):
+        raise Refused(f"{role} has nothing to go back to: no canary, no shadow, and {now['stable']} was always stable")
+    return use(policy, role, now["previous"])
+
+
+def halt(policy: Policy, roles: Iterable[str]) -> Policy:
+    """Stop generations: new ones are refused, running ones end."""
+    return _each(policy, roles, {"halted": True})
+
+
+def resume(policy: Policy, roles: Iterable[str]) -> Policy:
+    """Undo `halt`."""
+    return _each(policy, roles, {"halted": False})
+
+
+def gates(policy: Policy, changes: Mapping[str, float | None]) -> Policy:
+    """Set gates by name; None takes a limit away where the server allows that."""
+    known = policy.get("gates", {})
+    if unknown := sorted(set(changes) - set(known)):
+        raise Refused(f"no gate is called {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+    return {**policy, "gates": {**known, **changes}}
+
+
+def role_of(policy: Policy, role: str) -> RolePolicy:
+    """Return one role's part; raises `Refused` for a role that nothing serves here."""
+    roles: dict[str, RolePolicy] = policy["roles"]
+    if role not in roles:
+        raise Refused(f"nothing serves the role {role} here; there are {', '.join(sorted(roles))}")
+    return roles[role]
+
+
+def chat_roles(policy: Policy) -> list[str]:
+    """Return the roles that generate, as far as they exist here."""
+    return [role for role in CHAT if role in policy["roles"]]
+
+
+def default_candidate(policy: Policy, role: str, backends: Mapping[str, Iterable[str]]) -> str:
+    """Return whom a canary or a shadow means when no backend is named: the candidate, or the only other one."""
+    now = role_of(policy, role)
+    if now.get("candidate"):
+        return str(now["candidate"])
+    others = sorted(name for name, roles in backends.items() if role in roles and name != now["stable"])
+    if len(others) == 1:
+        return others[0]
+    words = f"which of {', '.join(others)}?" if others else f"no backend but {now['stable']} can serve {role}"
+    raise Refused(f"name the backend: {words}")
+
+
+def _stable(now: RolePolicy, backend: str) -> RolePolicy:
+    old = now["stable"]
+    if old == backend:
+        return now
+    others = [name for name in now.get("fallbacks", ()) if name not in (backend, old)]
+    after = {**now, "stable": backend, "previous": old, "fallbacks": [old, *others]}
+    if now.get("candidate") == backend:
+        after |= {"candidate": None, "canary_percent": 0, "shadow_percent": 0}
+    return after
+
+
+def _candidate(now: RolePolicy, role: str, backend: str) -> RolePolicy:
+    if backend == now["stable"]:
+        raise Refused(f"{backend} serves {role} already: a candidate is another backend")
+    other = now.get("candidate")
+    if other and other != backend and (now.get("canary_percent") or now.get("shadow_percent")):
+        raise Refused(
+            f"{other} is the candidate for {role} and is being tried; `switchyard providers rollback` ends that"
+        )
+    return {**now, "candidate": backend}
+
+
+def _each(policy: Policy, roles: Iterable[str], change: RolePolicy) -> Policy:
+    for role in roles:
+        policy = _with(policy, role, {**role_of(policy, role), **change})
+    return policy
+
+
+def _with(policy: Policy, role: str, after: RolePolicy) -> Policy:
+    return {**policy, "roles": {**policy["roles"], role: after}}
