@@ -92,11 +92,14 @@ class Providers(DropIn):
         return cast(RerankProvider, router.provider) if router else None
 
     def embedder(self, backend: str) -> EmbeddingProvider:
-        """One backend's embeddings, whatever the policy says; raises `NotConfigured` where it makes none."""
+        """One backend's embeddings, whatever the policy says; raises `NotConfigured` where it makes none.
+
+        A batch is one request, so that its answer can be verified: texts that are too long are refused, not split.
+        """
         router = self._routers.get(Role.EMBEDDINGS)
         if router is None:
             raise NotConfigured(f"{backend!r} does not serve embeddings here", backend=backend)
-        return cast(EmbeddingProvider, router.alone(backend))
+        return cast(EmbeddingProvider, router.whole(backend))
 
     def backends(self) -> dict[str, frozenset[Role]]:
         """The configured backends, and the roles that each can serve."""

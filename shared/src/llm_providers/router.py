@@ -112,6 +112,10 @@ class Router:
         """One backend without stand-ins, retried; raises `NotConfigured`."""
         return self._retried(self._outer(self.backend(name)))
 
+    def whole(self, name: str) -> Any:
+        """Like `alone`, but never making several requests out of one; raises `NotConfigured`."""
+        return self._retried(self.backend(name).breaker)
+
     async def check(self, name: str, deadline: Deadline) -> None:
         """Let one backend do real work once, its breaker open or not; raises what it raises."""
         await _PROBES[self.role](self.backend(name).observed, deadline)

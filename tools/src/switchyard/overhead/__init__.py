@@ -1,0 +1,1 @@
+"""`switchyard bench overhead`: what the stack adds to calling an engine directly."""
