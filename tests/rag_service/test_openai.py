@@ -21,7 +21,7 @@ async def client(stack: Any) -> AsyncIterator[openai.AsyncOpenAI]:
 
 
 async def test_collections_are_models(client: openai.AsyncOpenAI) -> None:
-    assert [model.id for model in (await client.models.list()).data] == ["default"]
+    assert [model.id for model in (await client.models.list()).data] == ["default", "switchyard/direct"]
     assert (await client.models.retrieve("default")).owned_by == "switchyard"
 
 

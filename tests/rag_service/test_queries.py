@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -94,7 +93,7 @@ async def test_without_embeddings_the_keywords_answer_and_say_so(stack: Any, mon
     async def away(*_: Any) -> Any:
         raise Unavailable("the embedding server is down")
 
-    monkeypatch.setattr(stack.app.state.rag.retriever._embeddings, "embed", away)
+    monkeypatch.setattr(stack.app.state.rag.spaces, "embed", away)
     answer = await stack.query("On which channel is the harbour master called?")
     assert answer["degraded"] == ["embeddings"]
     assert answer["answered"] is True
@@ -127,36 +126,3 @@ async def test_a_model_that_breaks_is_a_status_before_the_first_token_and_an_eve
         found = await events(stack, body["question"])
         assert [name for name, _ in found if name in ("done", "error", "cancelled")] == [terminal]
         assert found[-1][1]["status"] == 503
-
-
-async def test_another_embedding_model_is_refused_until_reindexed(run: Callable[..., Any]) -> None:
-    async with run() as stack:
-        await stack.add(HARBOUR, "Harbour")
-    async with run() as stack:
-        fingerprint = await stack.app.state.rag.documents._spaces.current()
-        other = type(fingerprint)(type(fingerprint.model)("other-model", 768, "cls", True), fingerprint.probes)
-        stack.app.state.rag.documents._spaces._current = other
-        refused = await stack.http.post("/v1/search", json={"question": "visitors"})
-        assert refused.status_code == 409
-        assert "all-MiniLM-L6-v2" in refused.json()["detail"]
-        assert "other-model" in refused.json()["detail"]
-        job = await stack.http.post("/v1/documents", json={"text": "More.", "title": "More"})
-        ended = await stack.ended(job.json()["items"][0]["job_id"])
-        assert ended["status"] == "failed"
-        assert ended["error"]["status"] == 409
-        stack.app.state.rag.documents._spaces._current = fingerprint
-        assert (await stack.query("What do visitors pay a night?"))["answered"]
-
-
-async def test_reindex_makes_the_vectors_again(stack: Any) -> None:
-    await stack.add(HARBOUR, "Harbour")
-    documents = stack.app.state.rag.documents
-    index = await documents._spaces.index("default")
-    before = await documents._vectors.count(index)
-    await documents._vectors.drop(index)
-    jobs = (await stack.http.post("/v1/reindex", json={"collection": "default"})).json()["job_ids"]
-    for job in jobs:
-        assert (await stack.ended(job))["status"] == "ready"
-    assert await documents._vectors.count(index) == before
-    found = (await stack.http.post("/v1/search", json={"question": "price of an overnight berth"})).json()
-    assert found["items"][0]["cosine"] is not None

@@ -140,10 +140,7 @@ def provider_table(providers: dict[str, Any]) -> Table:
 
 
 def reindex(console: Console, client: Client, collection: str) -> bool:
-    """Rebuild a collection's vectors and watch the jobs."""
-    jobs = client.call("POST", "/rag/v1/reindex", json={"collection": collection})["job_ids"]
-    names = {}
-    for job in jobs:
-        document = client.call("GET", f"/rag/v1/jobs/{job}")["document_id"]
-        names[job] = client.call("GET", f"/rag/v1/documents/{document}")["filename"]
-    return watch(console, client, names)
+    """Make a collection's vectors again, in a new index beside the one that answers meanwhile."""
+    from switchyard.spaces import reindex as run
+
+    return run(console, client, collection)

@@ -136,7 +136,8 @@ class Answerer:
         async for event in self._told(request, deadline, draft, seconds):
             yield event
         citations, unknown = check(draft.text, passages) if draft.answered else ([], [])
-        warnings = (*draft.done.warnings, *(f"cites a source that was not given: [{label}]" for label in unknown))
+        invented = (f"cites a source that was not given: [{label}]" for label in unknown)
+        warnings = (*found.reasons, *draft.done.warnings, *invented)
         yield draft.answer(citations, found.degraded, warnings, seconds, started)
 
     async def converse(
@@ -189,7 +190,7 @@ class Answerer:
             info.model,
             info.extractive,
             found.degraded,
-            (),
+            found.reasons,
             _rounded(seconds),
         )
 

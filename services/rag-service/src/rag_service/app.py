@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict
 
 import httpx2
 import structlog
 from fastapi import FastAPI
 
 from llm_providers.providers import Providers
+from llm_providers.spaces import ParityRecords, Standby, StandIn
 from llm_providers.types import Role
 from rag_service import keyword
 from rag_service.answering import Answerer
 from rag_service.chunking import Chunker
+from rag_service.comparing import Comparer
 from rag_service.conversations import Conversations
 from rag_service.documents import DEFAULT, Documents, mark_stopped, visible
+from rag_service.filling import Filling
 from rag_service.ingestion import Ingestion
 from rag_service.reindex import Reindexer
 from rag_service.retrieval import Retriever
 from rag_service.routes import ROUTERS
 from rag_service.settings import RagSettings
-from rag_service.spaces import SpaceGuard
+from rag_service.spaces import ProviderEmbedders, Spaces
 from rag_service.state import State
 from rag_service.tables import Job
 from rag_service.vectors import VectorIndex
+from rag_service.writing import Writer
 from service_kit import providers as provider_kit
 from service_kit.app import create_app
 from service_kit.database import Database
@@ -63,22 +68,26 @@ def create(
             vectors = VectorIndex.open(settings.chroma_url, settings.data_dir / "chroma")
             stack.push_async_callback(vectors.aclose)
             client = await stack.enter_async_context(httpx2.AsyncClient())
-            state, ingestion = _assemble(
-                settings, providers, database, vectors, engine, client, app.state.health, app.state.keys
+            parity = ParityRecords(providers.policy.folder)
+            spaces = Spaces(database, Standby(ProviderEmbedders(providers), parity, _count(app.state.metrics)))
+            state, ingestion, filling = _assemble(
+                settings, providers, spaces, database, vectors, engine, client, app.state.health, app.state.keys
             )
             app.state.rag = state
             await state.documents.ensure_collection(DEFAULT)
+            await spaces.adopt()
             try:
                 await state.documents.finish_deletes()
+                await filling.tidy()
             except UpstreamUnavailable as error:
-                # The marked documents are not to be seen; the next start removes what is left of them.
+                # What is marked is not to be seen; the next start removes what is left of it.
                 log.warning("deletes wait for the next start", error=error.detail)
 
             async def resume() -> None:
                 await state.jobs.start_forgotten()
                 vectors.connect_soon()
 
-            engine.add(*ingestion.tasks(settings.ingest_concurrency), resume=resume)
+            engine.add(ingestion.task(settings.ingest_concurrency), filling.task(), resume=resume)
             if durable is None:
                 stack.push_async_callback(engine.aclose)
                 await engine.launch()
@@ -97,25 +106,25 @@ def create(
 def _assemble(
     settings: RagSettings,
     providers: Providers,
+    spaces: Spaces,
     database: Database,
     vectors: VectorIndex,
     engine: Durable,
     client: httpx2.AsyncClient,
     health: Health,
     keys: KeyStore,
-) -> tuple[State, Ingestion]:
+) -> tuple[State, Ingestion, Filling]:
     originals = Originals(settings.data_dir / "originals")
     words = keyword.for_dialect(database.dialect)
-    spaces = SpaceGuard(database, providers.embeddings)
     jobs = Jobs(database, engine, Job, visible, mark_stopped)
-    documents = Documents(database, originals, words, vectors, spaces, jobs)
+    documents = Documents(database, originals, words, vectors, jobs)
+    writer = Writer(database, vectors, spaces)
     retriever = Retriever(
         database,
         words,
         vectors,
-        providers.embeddings,
-        providers.rerank,
         spaces,
+        providers.rerank,
         candidates=settings.candidates,
         rerank_top=settings.rerank_top,
     )
@@ -128,10 +137,11 @@ def _assemble(
         lambda: Chunker(settings.chunk_tokens, settings.chunk_overlap_tokens),
         words,
         vectors,
-        providers.embeddings,
         spaces,
+        writer,
     )
     health.checks += [Check("database", database.check), Check("vector-index", vectors.check)]
+    reindexer = Reindexer(database, spaces, jobs)
     state = State(
         settings,
         documents,
@@ -140,6 +150,16 @@ def _assemble(
         retriever,
         answerer,
         Conversations(database),
-        Reindexer(database, vectors, spaces, jobs),
+        reindexer,
+        spaces,
+        Comparer(spaces, reindexer),
     )
-    return state, ingestion
+    return state, ingestion, Filling(database, jobs, vectors, spaces, writer)
+
+
+def _count(metrics: Metrics) -> Callable[[StandIn], None]:
+    def stood_in(told: StandIn) -> None:
+        log.warning("embeddings of another backend", **asdict(told))
+        metrics.on_fallback(Role.EMBEDDINGS, told.from_backend, told.to_backend, told.reason)
+
+    return stood_in

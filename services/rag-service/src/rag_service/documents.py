@@ -10,9 +10,9 @@ from typing import BinaryIO
 from sqlalchemy import ColumnElement, delete, func, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from rag_service import indexes
 from rag_service.keyword import KeywordIndex
-from rag_service.spaces import SpaceGuard
-from rag_service.tables import DELETING, Chunk, Collection, Document, Job, PageText
+from rag_service.tables import DELETING, DROPPED, Chunk, Collection, Document, Job, PageText, VectorSpace
 from rag_service.vectors import VectorIndex
 from service_kit.auth import Principal
 from service_kit.database import Database
@@ -52,7 +52,9 @@ def visible(principal: Principal) -> ColumnElement[bool]:
 
 
 async def mark_stopped(session: AsyncSession, job: Job) -> None:
-    """Mark the document of a cancelled job; one that was ready before a reindexing stays so."""
+    """Mark what a cancelled job was about: its document, or the index that it was filling."""
+    for index in await session.scalars(select(VectorSpace).where(VectorSpace.job_id == job.id)):
+        indexes.give_up(index)
     was_open = (Document.id == job.document_id) & Document.status.in_(OPEN)
     await session.execute(update(Document).where(was_open).values(status=CANCELLED))
 
@@ -66,14 +68,12 @@ class Documents:
         originals: Originals,
         keyword: KeywordIndex,
         vectors: VectorIndex,
-        spaces: SpaceGuard,
         jobs: Jobs[Job],
     ) -> None:
         self._database = database
         self._originals = originals
         self._keyword = keyword
         self._vectors = vectors
-        self._spaces = spaces
         self._jobs = jobs
 
     async def add(self, collection: str, filename: str, source: BinaryIO, title: str | None = None) -> Added:
@@ -144,8 +144,9 @@ class Documents:
         async with self._database.writing() as session:
             await session.execute(update(Document).where(Document.id == document.id).values(status=DELETING))
         await self._jobs.stop(document.job_id)
-        index = await self._spaces.recorded_index(document.collection)
-        vectors = await self._vectors.delete_document(index, document.id) if index else 0
+        async with self._database.reading() as session:
+            names = [index.name for index in await indexes.with_status(session, document.collection)]
+        vectors = sum([await self._vectors.delete_document(name, document.id) for name in names])
         async with self._database.writing() as session:
             await self._keyword.remove(session, document.id)
             chunks = await session.execute(delete(Chunk).where(Chunk.document_id == document.id).returning(Chunk.id))
@@ -203,15 +204,21 @@ class Documents:
         return found
 
     async def delete_collection(self, name: str) -> Deleted:
-        """Remove a collection with all its documents."""
+        """Remove a collection with all its documents and indexes."""
+        async with self._database.writing() as session:
+            gone = await indexes.with_status(session, name)
+            for index in gone:
+                index.status = DROPPED
+        for index in gone:
+            if index.job_id is not None:
+                await self._jobs.stop(index.job_id)
         total = Deleted(0, 0, 0, 0, 0)
         while batch := (await self.listing(name, None, 100, None)).items:
             for document in batch:
                 one = await self.delete(document)
                 total = Deleted(*(getattr(total, field) + getattr(one, field) for field in Deleted.__slots__))
-        index = await self._spaces.recorded_index(name)
-        if index is not None:
-            await self._vectors.drop(index)
+        for index in gone:
+            await self._vectors.drop(index.name)
         async with self._database.writing() as session:
             await session.execute(delete(Collection).where(Collection.name == name))
         return total

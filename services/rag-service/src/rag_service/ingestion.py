@@ -10,15 +10,15 @@ from typing import Any
 
 import structlog
 from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from llm_providers.base import EmbeddingProvider
-from llm_providers.deadline import Deadline
-from llm_providers.types import EmbedKind
+from rag_service import indexes
 from rag_service.chunking import Chunker, Piece
 from rag_service.keyword import KeywordIndex
-from rag_service.spaces import SpaceGuard
+from rag_service.spaces import Spaces, waiting
 from rag_service.tables import Chunk, Document, Job, PageText
 from rag_service.vectors import VectorIndex
+from rag_service.writing import BATCH, Writer
 from service_kit.database import Database
 from service_kit.durable import Task
 from service_kit.errors import Conflict, InvalidInput, problem
@@ -27,8 +27,6 @@ from service_kit.originals import Originals
 from service_kit.processor import DocProcessor, ProcessedHead, ProcessedPage
 
 log = structlog.get_logger(__name__)
-_EMBED_BATCH = 64
-_EMBED_SECONDS = 120
 _PAGE_BATCH_SECONDS = 0.3
 
 
@@ -50,8 +48,8 @@ class Ingestion:
         chunker: Callable[[], Chunker],
         keyword: KeywordIndex,
         vectors: VectorIndex,
-        embeddings: EmbeddingProvider,
-        spaces: SpaceGuard,
+        spaces: Spaces,
+        writer: Writer,
     ) -> None:
         self._database = database
         self._jobs = jobs
@@ -60,15 +58,11 @@ class Ingestion:
         self._make_chunker = chunker
         self._keyword = keyword
         self._vectors = vectors
-        self._embeddings = embeddings
         self._spaces = spaces
+        self._writer = writer
 
-    def tasks(self, concurrency: int) -> tuple[Task, Task]:
-        """Make the two kinds of job: everything, and vectors only."""
-        return (
-            Task("ingest", (self.parse, self.chunk, self.embed, self.finish), self.failed, concurrency),
-            Task("reindex", (self.embed, self.finish), self.reindex_failed, concurrency),
-        )
+    def task(self, concurrency: int) -> Task:
+        return Task("ingest", (self.parse, self.chunk, self.embed, self.finish), self.failed, concurrency)
 
     async def parse(self, job_id: str) -> None:
         """Store the text of each page; pages stored before a restart are not read again."""
@@ -146,19 +140,23 @@ class Ingestion:
     async def _embed_batch(self, job_id: str, document: Document) -> bool:
         async with self._database.reading() as session:
             statement = select(Chunk).where(Chunk.document_id == document.id, Chunk.embedded.is_(False))
-            chunks = list(await session.scalars(statement.order_by(Chunk.ordinal).limit(_EMBED_BATCH)))
+            chunks = list(await session.scalars(statement.order_by(Chunk.ordinal).limit(BATCH)))
         if not chunks:
             return False
-        index = await self._spaces.index(document.collection)
-        texts = [embedding_text(document.title, chunk.heading, chunk.text) for chunk in chunks]
-        vectors = await self._embeddings.embed(texts, EmbedKind.DOCUMENT, Deadline.after(_EMBED_SECONDS))
-        await self._vectors.upsert(index, [(document.id, chunk.ordinal) for chunk in chunks], vectors)
-        async with self._database.writing() as session:
-            ids = [chunk.id for chunk in chunks]
-            await session.execute(update(Chunk).where(Chunk.id.in_(ids)).values(embedded=True))
+        with waiting():
+            space = await self._spaces.ensure(document.collection)
+
+        async def record(session: AsyncSession) -> None:
+            answers = await indexes.active(session, document.collection)
+            # Where another index has taken over meanwhile, its swap has said what is in that one.
+            if answers is not None and answers.id == space.id:
+                ids = [chunk.id for chunk in chunks]
+                await session.execute(update(Chunk).where(Chunk.id.in_(ids)).values(embedded=True))
             done = select(func.count()).where(Chunk.document_id == document.id, Chunk.embedded.is_(True))
             changes = {"chunks_done": done.scalar_subquery(), "waiting_for": None}
             await session.execute(update(Job).where(Job.id == job_id).values(changes))
+
+        await self._writer.write(space, [(chunk, document.title) for chunk in chunks], record)
         return True
 
     async def finish(self, job_id: str) -> None:
@@ -178,19 +176,14 @@ class Ingestion:
             if job is None or job.status == CANCELLED:
                 return
             job.status, job.waiting_for, job.error = FAILED, None, problem(error)
-            await self._keyword.remove(session, job.document_id)
-            await session.execute(delete(Chunk).where(Chunk.document_id == job.document_id))
-            await session.execute(delete(PageText).where(PageText.document_id == job.document_id))
-            await session.execute(update(Document).where(Document.id == job.document_id).values(status=FAILED))
-        if (index := await self._spaces.recorded_index(job.collection)) is not None:
-            await self._vectors.delete_document(index, job.document_id)
-
-    async def reindex_failed(self, job_id: str, error: Exception) -> None:
-        """Record why; the document stays, to be found by keywords."""
-        open_job = (Job.id == job_id) & (Job.status != CANCELLED)
-        async with self._database.writing() as session:
-            values = {"status": FAILED, "waiting_for": None, "error": problem(error)}
-            await session.execute(update(Job).where(open_job).values(values))
+            document_id = job.document_id or ""
+            await self._keyword.remove(session, document_id)
+            await session.execute(delete(Chunk).where(Chunk.document_id == document_id))
+            await session.execute(delete(PageText).where(PageText.document_id == document_id))
+            await session.execute(update(Document).where(Document.id == document_id).values(status=FAILED))
+            names = [index.name for index in await indexes.with_status(session, job.collection)]
+        for name in names:
+            await self._vectors.delete_document(name, document_id)
 
     async def _begin(self, job_id: str, stage: str) -> Document:
         async with self._database.writing() as session:
@@ -199,8 +192,7 @@ class Ingestion:
                 raise Conflict(f"this job is {job.status}")
             job.status, job.stage = RUNNING, stage
             document = await session.get_one(Document, job.document_id)
-            if job.kind == "ingest":
-                document.status = RUNNING
+            document.status = RUNNING
         return document
 
     async def _set_job(self, job_id: str, **values: Any) -> None:
@@ -210,11 +202,6 @@ class Ingestion:
     async def _set_document(self, document_id: str, **values: Any) -> None:
         async with self._database.writing() as session:
             await session.execute(update(Document).where(Document.id == document_id).values(**values))
-
-
-def embedding_text(title: str, heading: str, text: str) -> str:
-    """Put a chunk's place in front of it: a paragraph alone often does not name what it is about."""
-    return "\n".join(part for part in (title, heading, text) if part)
 
 
 def _rows(document_id: str, pieces: list[Piece]) -> list[dict[str, Any]]:

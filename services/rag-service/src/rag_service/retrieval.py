@@ -10,20 +10,22 @@ from time import perf_counter
 import structlog
 from sqlalchemy import and_, or_, select
 
-from llm_providers.base import EmbeddingProvider, RerankProvider
+from llm_providers.base import RerankProvider
 from llm_providers.deadline import Deadline
-from llm_providers.errors import Unavailable
+from llm_providers.errors import DeadlineExceeded, Unavailable
 from llm_providers.types import EmbedKind, Vectors
-from rag_service.ingestion import embedding_text
 from rag_service.keyword import KeywordIndex
-from rag_service.spaces import SpaceGuard
+from rag_service.spaces import WRONG_MODEL, Space, Spaces
 from rag_service.tables import Chunk, Document
 from rag_service.vectors import VectorIndex
+from rag_service.writing import embedding_text
 from service_kit.database import Database
 from service_kit.errors import UpstreamUnavailable
 from service_kit.jobs import READY
 
 log = structlog.get_logger(__name__)
+_EMBED_SECONDS = 20
+"""What a question may wait for its vector before it is answered by keywords: a model that has to be loaded takes longer."""
 _VECTOR_SHARE = 0.5
 """Weight of the vectors against the keywords, both scaled to 0…1 over the candidates of one question."""
 
@@ -49,11 +51,12 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Passages best first; `degraded` says which part of the search was missing; `seconds` per stage."""
+    """Passages best first; `degraded` says which part of the search was missing, `reasons` why; `seconds` per stage."""
 
     passages: list[Passage]
     degraded: tuple[str, ...]
     seconds: dict[str, float]
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +76,8 @@ class Retriever:
         database: Database,
         keyword: KeywordIndex,
         vectors: VectorIndex,
-        embeddings: EmbeddingProvider,
+        spaces: Spaces,
         rerank: RerankProvider | None,
-        spaces: SpaceGuard,
         *,
         candidates: int,
         rerank_top: int,
@@ -83,25 +85,21 @@ class Retriever:
         self._database = database
         self._keyword = keyword
         self._vectors = vectors
-        self._embeddings = embeddings
         self._rerank = rerank if rerank_top else None
         self._spaces = spaces
         self._candidates = candidates
         self._rerank_top = rerank_top
 
     async def search(self, collection: str, question: str, limit: int, deadline: Deadline) -> Found:
-        """Find passages; without embeddings the keywords alone decide, and `degraded` says so.
-
-        Raises `SpaceMismatch` if the collection was made with another embedding model.
-        """
+        """Find passages; where the index's own vectors can't be had the keywords alone decide, and `degraded` says so."""
         started = perf_counter()
-        (near, vector_seconds), (by_keyword, keyword_seconds) = await asyncio.gather(
+        (near, reasons, vector_seconds), (by_keyword, keyword_seconds) = await asyncio.gather(
             self._by_vector(collection, question, deadline), self._by_keyword(collection, question)
         )
         passages = await self._load(near.cosines if near else {}, by_keyword)
         if near is not None:
             passages = await self._with_cosines(near, passages)
-        degraded: tuple[str, ...] = () if near is not None else ("embeddings",)
+        degraded: tuple[str, ...] = ("embeddings",) if reasons else ()
         ranked = sorted(_fused(passages), key=lambda passage: (-passage.score, passage.chunk_id))
         seconds = {"vectors": vector_seconds, "keywords": keyword_seconds, "search": perf_counter() - started}
         if self._rerank is not None and len(ranked) > 1:
@@ -110,21 +108,32 @@ class Retriever:
                 ranked = await self._reranked(self._rerank, question, ranked, deadline)
             except Unavailable as error:
                 log.warning("search without reranking", error=type(error).__name__)
-                degraded = (*degraded, "rerank")
+                degraded, reasons = (*degraded, "rerank"), (*reasons, f"searched without reranking: {error}")
             seconds["rerank"] = perf_counter() - begun
-        return Found(ranked[:limit], degraded, {name: round(value, 4) for name, value in seconds.items()})
+        return Found(ranked[:limit], degraded, {name: round(value, 4) for name, value in seconds.items()}, reasons)
 
-    async def _by_vector(self, collection: str, question: str, deadline: Deadline) -> tuple[_Near | None, float]:
+    async def _by_vector(
+        self, collection: str, question: str, deadline: Deadline
+    ) -> tuple[_Near | None, tuple[str, ...], float]:
+        """Search the index that answers at this moment, if there is one; with the reason where it can't be searched."""
         started = perf_counter()
+        near, reasons = None, tuple[str, ...]()
         try:
-            index = await self._spaces.index(collection)
-            (vector,) = await self._embeddings.embed([question], EmbedKind.QUERY, deadline)
-            found = await self._vectors.search(index, vector, self._candidates)
-        except (Unavailable, UpstreamUnavailable) as error:
-            log.warning("search by keywords alone", error=type(error).__name__)
-            return None, perf_counter() - started
-        cosines = {(document, ordinal): cosine for document, ordinal, cosine in found}
-        return _Near(index, vector, cosines), perf_counter() - started
+            space = await self._spaces.active(collection)
+            if space is not None:
+                near = await self._nearest(space, question, deadline)
+        except (Unavailable, UpstreamUnavailable, DeadlineExceeded, *WRONG_MODEL) as error:
+            if isinstance(error, DeadlineExceeded) and deadline.remaining <= 0:
+                raise
+            log.warning("search by keywords alone", error=type(error).__name__, why=str(error))
+            reasons = (f"searched by keywords alone: {error}",)
+        return near, reasons, perf_counter() - started
+
+    async def _nearest(self, space: Space, question: str, deadline: Deadline) -> _Near:
+        soon = Deadline.after(min(_EMBED_SECONDS, deadline.remaining))
+        (vector,) = await self._spaces.embed(space, [question], EmbedKind.QUERY, soon)
+        found = await self._vectors.search(space.name, vector, self._candidates)
+        return _Near(space.name, vector, {(document, ordinal): cosine for document, ordinal, cosine in found})
 
     async def _with_cosines(self, near: _Near, passages: list[Passage]) -> list[Passage]:
         """Score by vector what only the keywords found: left at zero, fusion would lose to either search alone."""

@@ -51,9 +51,9 @@ class DocumentOut(Row):
 
 
 class JobOut(JobRow):
-    """An ingestion or reindexing; the totals are null until they are known."""
+    """An ingestion, or the filling of an index, which is about no one document; totals are null until they are known."""
 
-    document_id: str
+    document_id: str | None
     collection: str
     pages_done: int
     pages_total: int | None
@@ -108,6 +108,21 @@ class CollectionIn(BaseModel):
     description: str = Field("", max_length=1000)
 
 
+class IndexOut(BaseModel):
+    """A collection's vectors in one embedding space."""
+
+    model_config = ConfigDict(from_attributes=True)
+    backend: str | None = Field(description="The backend that makes its vectors")
+    model: str
+    dimension: int
+    status: Literal["filling", "active", "retired"] = Field(
+        description="`active` answers, `filling` is being made, `retired` is kept to go back to"
+    )
+    chunks_done: int = Field(description="Chunks of the collection whose vectors are in it")
+    chunks_total: int
+    job_id: str | None = Field(description="The newest job that fills it")
+
+
 class CollectionOut(Row):
     """A collection; `embedding_model` is set by its first document."""
 
@@ -115,6 +130,10 @@ class CollectionOut(Row):
     description: str
     documents: int
     embedding_model: dict[str, Any] | None
+
+
+class CollectionDetail(CollectionOut):
+    indexes: list[IndexOut] = Field(description="The one that answers comes first")
 
 
 class SearchIn(BaseModel):
@@ -143,6 +162,7 @@ class PassageOut(BaseModel):
 class SearchOut(BaseModel):
     items: list[PassageOut]
     degraded: list[str] = Field(description="Parts of the search that were missing")
+    reasons: list[str] = Field([], description="Why they were, in words")
     seconds: dict[str, float]
 
 
@@ -198,7 +218,41 @@ class ConversationDetail(ConversationOut):
 
 class ReindexIn(BaseModel):
     collection: CollectionName = DEFAULT
+    provider: str | None = Field(
+        None, max_length=64, description="The backend whose embeddings to move to; the one in use if not given"
+    )
 
 
 class ReindexOut(BaseModel):
     job_ids: list[str]
+
+
+class RollbackIn(BaseModel):
+    collection: CollectionName = DEFAULT
+
+
+class RollbackOut(BaseModel):
+    """The indexes after the swap, and the job that adds what came since, if anything did."""
+
+    indexes: list[IndexOut]
+    job_ids: list[str]
+
+
+class ParityIn(BaseModel):
+    a: str = Field(max_length=64, examples=["ollama"])
+    b: str = Field(max_length=64, examples=["vllm"])
+    collection: CollectionName | None = Field(None, description="Compare on a sample of its chunks too")
+
+
+class ParityOut(BaseModel):
+    """How alike the embeddings of two backends are; `cosine` is the lowest of any text with itself."""
+
+    a: str
+    b: str
+    cosine: float
+    mean_cosine: float
+    rank_agreement: float
+    passed: bool = Field(description="Whether one may stand in for the other")
+    dimensions: tuple[int, int]
+    samples: int = Field(description="Texts compared")
+    recorded: bool = Field(description="Kept in a file; otherwise this process alone knows of it, until it ends")

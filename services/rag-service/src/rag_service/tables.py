@@ -18,13 +18,38 @@ class Base(DeclarativeBase):
     type_annotation_map: ClassVar = {dict[str, Any]: JSON, list[Any]: JSON}
 
 
+FILLING, ACTIVE, RETIRED, DROPPED = "filling", "active", "retired", "dropped"
+"""Of an index: being made, answering, kept to go back to, and to be removed from Chroma."""
+
+
 class Collection(Base):
-    """A named set of documents; `space` is the fingerprint of the vectors made for it."""
+    """A named set of documents."""
 
     __tablename__ = "collections"
     name: Mapped[str] = mapped_column(primary_key=True)
     description: Mapped[str] = mapped_column(default="")
-    space: Mapped[str | None]
+    created: Mapped[datetime] = mapped_column(default=now)
+
+
+class VectorSpace(Base):
+    """An index of a collection's vectors in one embedding space: `space` is its fingerprint, `name` Chroma's name of it.
+
+    One per collection is active. All others hold the vectors of the chunks up to the id `filled_to`; the active one those
+    of the chunks that are `embedded`. `activated` is null if it never answered; `job_id` is the newest job that fills it.
+    `backend` is null until the first start after the rows were made by a release that did not know of it.
+    """
+
+    __tablename__ = "indexes"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    collection: Mapped[str] = mapped_column(ForeignKey("collections.name", ondelete="CASCADE"), index=True)
+    name: Mapped[str]
+    backend: Mapped[str | None]
+    space: Mapped[str] = mapped_column(deferred=True)
+    model: Mapped[dict[str, Any]]
+    status: Mapped[str]
+    filled_to: Mapped[int] = mapped_column(default=0)
+    job_id: Mapped[str | None]
+    activated: Mapped[datetime | None]
     created: Mapped[datetime] = mapped_column(default=now)
 
 
@@ -62,10 +87,17 @@ class PageText(Base):
 
 
 class Chunk(Base):
-    """A stretch of one page, `start` to `end`; `embedded` once its vector is stored."""
+    """A stretch of one page, `start` to `end`; `embedded` once its vector is in the collection's active index.
+
+    An id is never used twice: how far an index is filled is told by one.
+    """
 
     __tablename__ = "chunks"
-    __table_args__ = (UniqueConstraint("document_id", "ordinal"), Index("chunks_waiting", "document_id", "embedded"))
+    __table_args__ = (
+        UniqueConstraint("document_id", "ordinal"),
+        Index("chunks_waiting", "document_id", "embedded"),
+        {"sqlite_autoincrement": True},
+    )
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     document_id: Mapped[str] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"))
     ordinal: Mapped[int]
@@ -78,10 +110,10 @@ class Chunk(Base):
 
 
 class Job(JobColumns, Base):
-    """An ingestion, or a reindexing: what a caller may watch, cancel, and ask about afterwards."""
+    """An ingestion, or the filling of an index: what a caller may watch, cancel, and ask about afterwards."""
 
     __tablename__ = "jobs"
-    document_id: Mapped[str]
+    document_id: Mapped[str | None]
     collection: Mapped[str]
     pages_done: Mapped[int] = mapped_column(default=0)
     pages_total: Mapped[int | None]

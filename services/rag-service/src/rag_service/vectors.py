@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _HTTP_SECONDS = 20.0
+_PAGE = 5000
+"""Chroma's limit is 5461 ids a call."""
 _SAFE = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 class VectorIndex:
-    """Vectors of chunks by (document, ordinal); one Chroma collection per collection and embedding space."""
+    """Vectors of chunks by (document, ordinal); one Chroma collection per index."""
 
     def __init__(self, connect: Callable[[], Client], *, in_process: bool) -> None:
         self._connect = connect
@@ -108,11 +110,32 @@ class VectorIndex:
 
         def work(collection: Collection) -> int:
             ids = collection.get(where={"document": document_id}, include=[])["ids"]
-            for start in range(0, len(ids), 5000):
-                collection.delete(ids=ids[start : start + 5000])
+            for start in range(0, len(ids), _PAGE):
+                collection.delete(ids=ids[start : start + _PAGE])
             return len(ids)
 
         return await self._on(name, work)
+
+    async def keys(self, name: str) -> set[tuple[str, int]]:
+        """Return the (document id, ordinal) of every vector."""
+
+        def work(collection: Collection) -> set[tuple[str, int]]:
+            found: set[tuple[str, int]] = set()
+            while ids := collection.get(limit=_PAGE, offset=len(found), include=[])["ids"]:
+                found.update((document, int(ordinal)) for document, _, ordinal in (i.rpartition(":") for i in ids))
+            return found
+
+        return await self._on(name, work)
+
+    async def delete(self, name: str, keys: Sequence[tuple[str, int]]) -> None:
+        """Remove single vectors."""
+        ids = [f"{document}:{ordinal}" for document, ordinal in keys]
+
+        def work(collection: Collection) -> None:
+            for start in range(0, len(ids), _PAGE):
+                collection.delete(ids=ids[start : start + _PAGE])
+
+        await self._on(name, work)
 
     async def count(self, name: str) -> int:
         return await self._on(name, lambda collection: collection.count())

@@ -36,7 +36,8 @@ async def search(given: SearchIn, rag: Rag, user: User) -> SearchOut:
     deadline = Deadline.after(rag.settings.query_timeout_seconds)
     found = await rag.retriever.search(given.collection, given.question, given.limit, deadline)
     items = [PassageOut.model_validate(passage) for passage in found.passages]
-    return SearchOut(items=items, degraded=list(found.degraded), seconds=found.seconds)
+    degraded, reasons = list(found.degraded), list(found.reasons)
+    return SearchOut(items=items, degraded=degraded, reasons=reasons, seconds=found.seconds)
 
 
 @router.post(
