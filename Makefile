@@ -1,9 +1,17 @@
 # `make` prints this menu. Longer recipes live in scripts/ and in the switchyard command.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-stores test-vllm check format lock bench clean
+.PHONY: help setup demo up test test-stores test-vllm check format lock bench clean \
+	use-vllm use-ollama canary shadow promote rollback halt resume compare migrate
 
 PORT ?= 8080
 PYTHON := .venv/bin/python
+SWITCHYARD := .venv/bin/switchyard
+PERCENT ?= 10
+SAMPLE ?= 20
+A ?= ollama
+B ?= vllm
+FROM ?= ollama
+TO ?= vllm
 
 help: ## Print this menu
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +52,36 @@ lock: ## Resolve dependencies anew, one lock file per deployable, with hashes an
 
 bench: setup ## Measure start-up, memory, ingestion and query latency of the all-in-one stack
 	@.venv/bin/switchyard bench stack
+
+use-vllm: ## Let vLLM serve text from now on; nothing restarts
+	@$(SWITCHYARD) providers use vllm
+
+use-ollama: ## Let Ollama serve text from now on
+	@$(SWITCHYARD) providers use ollama
+
+canary: ## Let the candidate answer a share of the conversations: make canary PERCENT=10
+	@$(SWITCHYARD) providers canary --percent $(PERCENT)
+
+shadow: ## Send a share of the requests to the candidate as well: make shadow SAMPLE=20
+	@$(SWITCHYARD) providers shadow --percent $(SAMPLE)
+
+promote: ## Make the candidate the stable backend
+	@$(SWITCHYARD) providers promote
+
+rollback: ## End a canary or a shadow, or go back to the previous backend
+	@$(SWITCHYARD) providers rollback
+
+halt: ## Emergency stop: no more generation
+	@$(SWITCHYARD) providers halt
+
+resume: ## Undo halt
+	@$(SWITCHYARD) providers resume
+
+compare: ## Same questions to two backends, and a report: make compare A=ollama B=vllm QUESTIONS=FILE
+	@$(SWITCHYARD) compare --a $(A) --b $(B) --questions $(QUESTIONS)
+
+migrate: ## From one backend to another, by stages: make migrate FROM=ollama TO=vllm
+	@$(SWITCHYARD) migrate --from $(FROM) --to $(TO) $(if $(QUESTIONS),--questions $(QUESTIONS))
 
 clean: ## Remove the virtual environment and the demo's data; caches outside the repository stay
 	rm -rf .venv data/demo
