@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 
 from engines import Fault, OllamaEngine, OpenAIEngine
 from harness.rag import ScriptedProcessor, Stack, running
+from llm_providers.types import EmbedKind
 
 HARBOUR = "Visitors moor at the north pontoon and pay twelve euros a night."
 PAGES = "\f".join(f"# Buoy {n}\n\nBuoy {n} lies {n * 7} metres off the mole and is painted red." for n in range(150))
@@ -94,12 +94,22 @@ async def rollback(stack: Stack) -> dict[str, Any]:
     return dict(answer.json())
 
 
-@asynccontextmanager
-async def stuck(stack: Stack, engine: Any, path: str) -> AsyncIterator[None]:
-    """Let requests to `path` hang until the block ends."""
-    engine.always(Fault.hang(), path=path)
-    yield
-    engine.heal()
+class Gate:
+    """Holds vectors back after they were made, in the hands of whoever asked for documents' vectors of `backend`."""
+
+    def __init__(self, stack: Stack, backend: str) -> None:
+        self.reached, self.open = asyncio.Event(), asyncio.Event()
+        spaces = stack.app.state.rag.spaces
+        whole = spaces.embed
+
+        async def held(space: Any, texts: Any, kind: EmbedKind, deadline: Any) -> Any:
+            vectors = await whole(space, texts, kind, deadline)
+            if kind is EmbedKind.DOCUMENT and space.home.backend == backend:
+                self.reached.set()
+                await self.open.wait()
+            return vectors
+
+        spaces.embed = held
 
 
 # --- engines that are replaced
@@ -161,34 +171,58 @@ async def test_another_model_by_configuration_is_told_by_name(
 
 
 async def test_a_fallback_answers_and_ingests_only_after_parity(
-    run: Callable[[], Any], ollama: OllamaEngine, vllm: OpenAIEngine
+    run: Callable[[], Any], ollama: OllamaEngine, vllm: OpenAIEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ollama.dimension = vllm.dimension = 64
-    ollama.seed = vllm.seed = 3
+    vllm.models.append("nomic-embed-text-v1.5")
+    monkeypatch.setenv("VLLM_EMBED_MODEL", "nomic-embed-text-v1.5")
+    vllm.dimension, vllm.seed = 64, 4
+    compare = {"a": "ollama", "b": "vllm", "collection": "default"}
     async with run() as stack:
         policy = stack.app.state.providers.policy
-        embeddings = {"fallbacks": ("vllm",)}
-        policy.adopt(
-            policy.replace(
-                policy.current.revision, lambda now: now.with_role("embeddings", **embeddings), "test", "a stand-in"
-            )
+        with_stand_in = policy.replace(
+            policy.current.revision, lambda now: now.with_role("embeddings", fallbacks=("vllm",)), "test", "a stand-in"
         )
+        policy.adopt(with_stand_in)
         await stack.add(HARBOUR, "Harbour")
-        ollama.always(Fault.busy(), path="/api/embed")
+
+        assert (await asked_without(stack, ollama))["degraded"] == ["embeddings"]
+        await healed(stack, ollama)
+        failed = (await stack.http.post("/v1/providers/parity", json=compare)).json()
+        assert (failed["passed"], failed["dimensions"], failed["recorded"]) == (False, [64, 64], True)
+        assert (await asked_without(stack, ollama))["degraded"] == ["embeddings"]
+        await healed(stack, ollama)
+
+        vllm.seed = 0
+        passed = (await stack.http.post("/v1/providers/parity", json=compare)).json()
+        assert (passed["passed"], passed["samples"]) == (True, 9 + 2)
+        assert passed["cosine"] > 0.999
+        found = await asked_without(stack, ollama)
+        assert found["degraded"] == []
+        assert found["items"][0]["cosine"] is not None
+        assert (await stack.add("The ferry leaves at nine.", "Ferry"))["status"] == "ready"
+        metrics = (await stack.http.get("/metrics")).text
+        assert 'provider_fallbacks_total{from_backend="ollama",reason=' in metrics
+
+        vllm.seed = 4  # replaced by one that was never compared
         assert (await search(stack, "What do visitors pay?"))["degraded"] == ["embeddings"]
-        ollama.heal()
-        vllm.seed = 4
-        given = {"a": "ollama", "b": "vllm", "collection": "default"}
-        failed = (await stack.http.post("/v1/providers/parity", json=given)).json()
-        assert (failed["passed"], failed["dimensions"]) == (False, [64, 64])
-        ollama.always(Fault.busy(), path="/api/embed")
-        assert (await search(stack, "What do visitors pay?"))["degraded"] == ["embeddings"]
-        ollama.heal()
-        vllm.seed = 3
-        # The scripted engines know no prefixes, so that their vectors of the same text differ by them.
-        passed = (await stack.http.post("/v1/providers/parity", json=given)).json()
-        assert passed["samples"] == 9 + 2
-        assert passed["cosine"] < passed["mean_cosine"] < 0.999
+        await healed(stack, ollama)
+        assert await stored(stack) == {"active": 2}
+    vllm.seed = 0
+    async with run() as stack:  # the record outlives the process, and the other replicas have it too
+        assert (await asked_without(stack, ollama))["degraded"] == []
+
+
+async def healed(stack: Stack, engine: OllamaEngine) -> None:
+    """Mend the engine, and wait until its breaker has closed."""
+    engine.heal()
+    async with asyncio.timeout(10):
+        while (await search(stack, "What do visitors pay?"))["degraded"]:
+            await asyncio.sleep(0.1)
+
+
+async def asked_without(stack: Stack, ollama: OllamaEngine) -> dict[str, Any]:
+    ollama.always(Fault.busy(), path="/api/embed")
+    return await search(stack, "What do visitors pay?")
 
 
 async def test_parity_refuses_who_makes_no_vectors(stack: Stack) -> None:
@@ -295,16 +329,82 @@ async def test_a_move_to_an_engine_that_is_replaced_waits_and_writes_nothing_of_
     assert counts["active"] == counts["retired"]
 
 
-async def test_what_is_deleted_in_the_middle_is_in_no_index(both: Stack, vllm: OpenAIEngine) -> None:
+async def test_what_is_deleted_in_the_middle_is_in_no_index(both: Stack) -> None:
     await both.add(PAGES, "Buoys")
     await both.add(HARBOUR, "Harbour")
-    job = await reindex_until_waiting(both, vllm)
     (buoys,) = [d for d in (await both.http.get("/v1/documents")).json()["items"] if d["title"] == "Buoys"]
-    vllm.heal()
-    vllm.delay = 0.0
+    gate = Gate(both, "vllm")
+    job = await reindex(both, "vllm")
+    await gate.reached.wait()
     assert (await both.http.delete(f"/v1/documents/{buoys['id']}")).json()["documents"] == 1
+    gate.open.set()
     assert (await both.ended(job))["status"] == "ready"
     assert await stored(both) == {"active": 1, "retired": 1}
+
+
+async def test_a_document_that_is_being_embedded_at_the_swap_is_in_the_new_index(both: Stack) -> None:
+    await both.add(HARBOUR, "Harbour")
+    gate = Gate(both, "ollama")
+    added = await both.http.post("/v1/documents", json={"text": PAGES, "title": "Buoys"})
+    await gate.reached.wait()
+    moved = await both.ended(await reindex(both, "vllm"))
+    assert moved["status"] == "ready"
+    gate.open.set()
+    assert (await both.ended(added.json()["items"][0]["job_id"]))["status"] == "ready"
+    (now, before) = await indexes(both)
+    assert (now["backend"], now["chunks_done"]) == ("vllm", now["chunks_total"])
+    assert (await stored(both))["active"] == now["chunks_total"]
+    assert (before["backend"], before["chunks_done"]) == ("ollama", 1)
+    (catch_up,) = (await rollback(both))["job_ids"]
+    assert (await both.ended(catch_up))["status"] == "ready"
+    assert (await stored(both))["active"] == now["chunks_total"]
+
+
+async def test_a_batch_in_flight_when_the_indexes_change_places_twice_is_kept(both: Stack) -> None:
+    await both.add(HARBOUR, "Harbour")
+    await both.ended(await reindex(both, "vllm"))
+    gate = Gate(both, "vllm")
+    added = await both.http.post("/v1/documents", json={"text": "A lantern hangs there.", "title": "Lantern"})
+    await gate.reached.wait()
+    await rollback(both)
+    await rollback(both)
+    gate.open.set()
+    assert (await both.ended(added.json()["items"][0]["job_id"]))["status"] == "ready"
+    found = await search(both, "Where does the lantern hang?")
+    assert found["items"][0]["cosine"] is not None
+    (now, _) = await indexes(both)
+    assert (now["backend"], now["chunks_done"], (await stored(both))["active"]) == ("vllm", 2, 2)
+
+
+async def test_a_query_that_began_before_the_swap_ends_in_the_index_it_began_with(both: Stack) -> None:
+    await both.add(PAGES, "Buoys")
+    rag = both.app.state.rag
+    asked, swapped = asyncio.Event(), asyncio.Event()
+    whole, used = rag.spaces.embed, list[str]()
+    nearest = rag.documents._vectors.search
+
+    async def held(space: Any, texts: Any, kind: EmbedKind, deadline: Any) -> Any:
+        vectors = await whole(space, texts, kind, deadline)
+        if kind is EmbedKind.QUERY:
+            asked.set()
+            await swapped.wait()
+        return vectors
+
+    async def seen(name: str, *given: Any) -> Any:
+        used.append(name)
+        return await nearest(name, *given)
+
+    rag.spaces.embed, rag.documents._vectors.search = held, seen
+    (before,) = [state.index.name for state in await rag.reindexer.states("default")]
+    question = asyncio.create_task(search(both))
+    await asked.wait()
+    assert (await both.ended(await reindex(both, "vllm")))["status"] == "ready"
+    swapped.set()
+    found = await question
+    assert (found["degraded"], used) == ([], [before])
+    assert found["items"][0]["cosine"] is not None
+    await search(both)
+    assert used[1] != before
 
 
 async def test_a_cancelled_move_leaves_nothing_behind(both: Stack, vllm: OpenAIEngine) -> None:

@@ -32,7 +32,7 @@ def rollback(console: Console, client: Client, collection: str) -> bool:
     """Let the index before this one answer again, and watch what came since being added to it."""
     swapped = client.call("POST", "/rag/v1/reindex/rollback", json={"collection": collection})
     console.print(f"[green]✓[/green] {escape(collection)} is answered by {_name(swapped['indexes'][0])} again")
-    done = all([_watch(console, client, job, "what came since") for job in swapped["job_ids"]])
+    done = all(_watch(console, client, job, "what came since") for job in swapped["job_ids"])
     show_indexes(console, client, collection)
     return done
 
