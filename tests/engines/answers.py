@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,17 @@ def last_tokens(text: str, keep: int) -> str:
 def pieces(text: str) -> list[str]:
     """Split an answer into the pieces it is streamed in; they concatenate to the text."""
     return _PIECE.findall(text)
+
+
+def continued(whole: str, prefix: str) -> str:
+    """What comes after a partial answer: the rest, where it is the beginning of ours; else all of ours."""
+    return whole.removeprefix(prefix)
+
+
+def numbered(words: int) -> Callable[[str], str]:
+    """Always the same text, in which any word that is missing or comes twice can be seen."""
+    text = " ".join(f"w{number}" for number in range(1, words + 1))
+    return lambda _: text
 
 
 def default_answer(prompt: str) -> str:

@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 
 import jsonschema
 import numpy as np
@@ -86,6 +87,13 @@ class ChatContract:
         events = await collect(llm.chat(ask(max_tokens=400, json_schema=SCHEMA), soon()))
         assert assert_whole(events).finish_reason == "stop"
         jsonschema.validate(json.loads(text_of(events)), SCHEMA)
+
+    async def test_an_answer_that_has_begun_is_gone_on_with(self, llm: LLMProvider) -> None:
+        whole = text_of(await collect(llm.chat(ask(), soon())))
+        prefix = whole[: len(whole) // 2].rstrip()
+        events = await collect(llm.chat(replace(ask(), prefix=prefix), soon()))
+        assert_whole(events)
+        assert not text_of(events).lstrip().startswith(prefix)
 
     async def test_sources_and_every_script_are_accepted(self, llm: LLMProvider) -> None:
         sources = (Source("1", "Fahrplan", STORY), Source("2", "時刻表", "船は九時に出ます。\u2028 \x85 \U0001f6a2"))

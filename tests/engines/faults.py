@@ -75,5 +75,15 @@ class Fault:
         return cls("other_vectors", amount=seed)
 
     @classmethod
+    def broken_json(cls) -> Fault:
+        """End an answer under a schema properly, in the middle of its JSON."""
+        return cls("broken_json")
+
+    @classmethod
+    def short(cls, tokens: int = 3) -> Fault:
+        """Stop after a few tokens and say that the limit was reached."""
+        return cls("short", amount=tokens)
+
+    @classmethod
     def from_json(cls, data: dict[str, Any]) -> Fault:
         return cls(**data)

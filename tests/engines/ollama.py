@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 from collections.abc import Iterable
@@ -12,7 +11,7 @@ from aiohttp import web
 
 from engines import answers
 from engines.faults import Fault
-from engines.server import FAULT, SEEN, Engine, Seen, run_forever
+from engines.server import FAULT, SEEN, Engine, Seen, main
 
 _NOW = "2026-01-31T12:00:00Z"
 
@@ -98,13 +97,19 @@ class OllamaEngine(Engine):
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         messages = request[SEEN].body.get("messages", [])
-        prompt = "\n".join(message.get("content", "") for message in messages)
-        return await self._complete(request, prompt, lambda text: {"message": {"role": "assistant", "content": text}})
+        # A last turn of the assistant's is an answer to be gone on with.
+        prefix = messages[-1].get("content", "") if messages and messages[-1].get("role") == "assistant" else ""
+        prompt = "\n".join(message.get("content", "") for message in (messages[:-1] if prefix else messages))
+
+        def wrap(text: str) -> dict[str, Any]:
+            return {"message": {"role": "assistant", "content": text}}
+
+        return await self._complete(request, prompt, wrap, prefix)
 
     async def _generate(self, request: web.Request) -> web.StreamResponse:
         return await self._complete(request, request[SEEN].body.get("prompt", ""), lambda text: {"response": text})
 
-    async def _complete(self, request: web.Request, prompt: str, wrap: Any) -> web.StreamResponse:
+    async def _complete(self, request: web.Request, prompt: str, wrap: Any, prefix: str = "") -> web.StreamResponse:
         seen: Seen = request[SEEN]
         body, fault = seen.body, request[FAULT]
         model, options = body.get("model", ""), body.get("options") or {}
@@ -118,9 +123,13 @@ class OllamaEngine(Engine):
         prompt = answers.last_tokens(prompt, limit)
         schema = body.get("format")
         text = self.json_answer(schema, prompt) if isinstance(schema, dict) else self.answer(prompt)
-        parts = answers.pieces(text)
+        if fault is not None and fault.kind == "broken_json" and isinstance(schema, dict):
+            text = text[: len(text) // 2]
+        parts = answers.pieces(answers.continued(text, prefix))
         allowed = options.get("num_predict")
         allowed = -1 if allowed is None else allowed
+        if fault is not None and fault.kind == "short":
+            allowed = fault.amount
         reason = "length" if 0 <= allowed < len(parts) else "stop"
         parts = parts[:allowed] if allowed >= 0 else parts
         last = wrap("") | {
@@ -166,16 +175,5 @@ class OllamaEngine(Engine):
         await response.write(json.dumps(data, ensure_ascii=False).encode() + b"\n")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=11434)
-    parser.add_argument("--context", type=int, default=32768)
-    parser.add_argument("--dimension", type=int, default=768)
-    parser.add_argument("--delay", type=float, default=0.0, help="seconds between the pieces of an answer")
-    args = parser.parse_args()
-    run_forever(OllamaEngine(**vars(args)))
-
-
 if __name__ == "__main__":
-    main()
+    main(OllamaEngine, 11434)

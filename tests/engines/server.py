@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import itertools
 import json
 import threading
+import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
@@ -25,6 +28,7 @@ class Seen:
     headers: dict[str, str]
     peer: str = ""
     outcome: str = "running"
+    at: float = field(default_factory=time.monotonic)
     sent: int = 0
     finished: threading.Event = field(default_factory=threading.Event)
     started: threading.Event = field(default_factory=threading.Event)
@@ -57,7 +61,7 @@ class Engine(ABC):
     def __post_init__(self) -> None:
         self.seen: list[Seen] = []
         self._script: list[tuple[Fault, str]] = []
-        self._lasting: list[tuple[Fault, str]] = []
+        self._lasting: list[tuple[Fault, str, Iterator[bool]]] = []
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -83,10 +87,10 @@ class Engine(ABC):
         with self._lock:
             self._script.extend([(fault, path)] * times)
 
-    def always(self, fault: Fault, *, path: str = "") -> None:
-        """Let every request meet `fault`, until `heal()`."""
+    def always(self, fault: Fault, *, path: str = "", every: int = 1) -> None:
+        """Let every request, or one in `every`, meet `fault`, until `heal()`."""
         with self._lock:
-            self._lasting.append((fault, path))
+            self._lasting.append((fault, path, itertools.cycle([True] + [False] * (every - 1))))
 
     def heal(self) -> None:
         with self._lock:
@@ -99,7 +103,7 @@ class Engine(ABC):
                 if path.endswith(entry[1]):
                     self._script.remove(entry)
                     return entry[0]
-            return next((fault for fault, suffix in self._lasting if path.endswith(suffix)), None)
+            return next((fault for fault, suffix, due in self._lasting if path.endswith(suffix) and next(due)), None)
 
     def requests(self, path: str) -> list[Seen]:
         return [seen for seen in self.seen if seen.path.endswith(path)]
@@ -152,14 +156,14 @@ class Engine(ABC):
         if not body:
             self.heal()
         elif body.get("times") is None:
-            self.always(Fault.from_json(body["fault"]), path=body.get("path", ""))
+            self.always(Fault.from_json(body["fault"]), path=body.get("path", ""), every=body.get("every", 1))
         else:
             self.script(Fault.from_json(body["fault"]), times=body["times"], path=body.get("path", ""))
         return web.json_response({"pending": [asdict(fault) for fault, _ in self._script]})
 
     async def _get_seen(self, _: web.Request) -> web.Response:
         return web.json_response(
-            [{"path": s.path, "body": s.body, "outcome": s.outcome, "sent": s.sent} for s in self.seen]
+            [{"path": s.path, "body": s.body, "outcome": s.outcome, "sent": s.sent, "at": s.at} for s in self.seen]
         )
 
     # --- one request
@@ -239,3 +243,21 @@ def run_forever(engine: Engine) -> None:
         asyncio.run(serve())
     except KeyboardInterrupt:
         return
+
+
+def main(kind: type[Engine], port: int) -> None:
+    """Run an engine as a process of its own."""
+    parser = argparse.ArgumentParser(description=kind.__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=port)
+    parser.add_argument("--context", type=int, default=32768)
+    parser.add_argument("--dimension", type=int, default=768)
+    parser.add_argument("--delay", type=float, default=0.0, help="seconds between the pieces of an answer")
+    parser.add_argument("--model", action="append", dest="models", default=argparse.SUPPRESS)
+    parser.add_argument("--words", type=int, help="answer with this many numbered words, whatever is asked")
+    args = vars(parser.parse_args())
+    words = args.pop("words")
+    engine = kind(**args)
+    if words:
+        engine.answer = answers.numbered(words)
+    run_forever(engine)

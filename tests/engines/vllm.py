@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import base64
 import json
@@ -13,7 +12,7 @@ from aiohttp import web
 
 from engines import answers
 from engines.faults import Fault
-from engines.server import FAULT, SEEN, Engine, Seen, run_forever
+from engines.server import FAULT, SEEN, Engine, Seen, main
 
 
 class OpenAIEngine(Engine):
@@ -118,13 +117,24 @@ class OpenAIEngine(Engine):
         body = seen.body
         if (unknown := self._unknown(body)) is not None:
             return unknown
-        prompt = self._prompt(body["messages"])
+        messages, prefix = body["messages"], ""
+        if body.get("continue_final_message"):
+            if body.get("add_generation_prompt", True) or messages[-1]["role"] != "assistant":
+                return self.refuse(400, "Cannot set both `continue_final_message` and `add_generation_prompt` to True.")
+            messages, prefix = messages[:-1], messages[-1]["content"]
+        prompt = self._prompt(messages)
         tokens, allowed = answers.count_tokens(prompt), body.get("max_tokens") or body.get("max_completion_tokens")
         if tokens + (allowed or 1) > self.context:
             return self._too_long(tokens)
         wanted = body.get("response_format") or {}
         schema = (wanted.get("json_schema") or {}).get("schema") if wanted.get("type") == "json_schema" else None
-        parts = answers.pieces(self.json_answer(schema, prompt) if schema else self.answer(prompt))
+        text = self.json_answer(schema, prompt) if schema else self.answer(prompt)
+        fault: Fault | None = request[FAULT]
+        if fault is not None and fault.kind == "broken_json" and schema:
+            text = text[: len(text) // 2]
+        if fault is not None and fault.kind == "short":
+            allowed = fault.amount
+        parts = answers.pieces(answers.continued(text, prefix))
         reason = "length" if allowed is not None and allowed < len(parts) else "stop"
         parts = parts[:allowed]
         usage = {"prompt_tokens": tokens, "completion_tokens": len(parts), "total_tokens": tokens + len(parts)}
@@ -186,17 +196,5 @@ class OpenAIEngine(Engine):
         await response.write(f"data: {data}\n\n".encode())
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8000)
-    parser.add_argument("--context", type=int, default=32768)
-    parser.add_argument("--dimension", type=int, default=768)
-    parser.add_argument("--delay", type=float, default=0.0, help="seconds between the pieces of an answer")
-    parser.add_argument("--model", action="append", dest="models", default=None)
-    args = vars(parser.parse_args())
-    run_forever(OpenAIEngine(**{name: value for name, value in args.items() if value is not None}))
-
-
 if __name__ == "__main__":
-    main()
+    main(OpenAIEngine, 8000)

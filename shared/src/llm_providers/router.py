@@ -190,7 +190,7 @@ class Router:
         if self._trial is not None:
             providers[0] = Judged(providers[0], self._trial.add_stable)
             if candidate is not None:
-                providers.insert(0, Judged(self.backend(candidate).breaker, self._trial.add_candidate))
+                providers.insert(0, Judged(self.backend(candidate).breaker, self._trial.add_candidate, on_trial=True))
         if len(providers) == 1 and wanted.on_break == "fail":
             return providers[0]
         return Fallback(providers, self._fell_back, on_break=wanted.on_break, on_trial=candidate is not None)

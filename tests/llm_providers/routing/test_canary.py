@@ -6,9 +6,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import jsonschema
 import pytest
 
-from engines.contract import SCHEMA, ask, collect, soon
+from engines.contract import SCHEMA, ask, assert_whole, collect, soon, text_of
 from llm_providers.errors import Halted, Overloaded, ProviderError
 from llm_providers.routing import Canary, Fallback, Gates, Judged, Trial
 from llm_providers.routing.canary import place
@@ -39,7 +40,7 @@ def canary(
     percent: float, stable: FakeLLM, candidate: FakeLLM, gates: Gates = GATES
 ) -> tuple[Canary, Trial, list[Trip]]:
     on, trips = trial(gates)
-    judged = Judged(stable, on.add_stable), Judged(candidate, on.add_candidate)
+    judged = Judged(stable, on.add_stable), Judged(candidate, on.add_candidate, on_trial=True)
     return Canary(judged[0], Fallback([judged[1], judged[0]], on_trial=True), percent, on), on, trips
 
 
@@ -98,6 +99,18 @@ async def test_what_the_operator_stops_is_not_counted(error: ProviderError) -> N
     with pytest.raises(Halted):
         await backend_of(provider, "a")
     assert on.candidate.summary().requests == 0
+
+
+async def test_broken_json_of_a_candidate_reaches_nobody() -> None:
+    stable, candidate = FakeLLM(name="stable"), FakeLLM(name="candidate", answer=lambda _: '{"title": ')
+    provider, on, trips = canary(100, stable, candidate)
+    for _ in range(12):
+        events = await collect(provider.chat(ask(json_schema=SCHEMA, max_tokens=400), soon()))
+        jsonschema.validate(json.loads(text_of(events)), SCHEMA)
+        assert_whole(events)
+    assert [trip.gate for trip in trips] == ["invalid_json_rate"]
+    assert on.candidate.summary().error_rate == 0.0
+    assert candidate.calls == 10
 
 
 def filled(count: int = 20, **sample: Any) -> Any:

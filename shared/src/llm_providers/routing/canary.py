@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from llm_providers.base import LLMProvider
 from llm_providers.deadline import Deadline
-from llm_providers.errors import Halted, ProviderError
+from llm_providers.errors import Halted, InvalidResponse, ProviderError
 from llm_providers.routing._wrapper import Wrapper
 from llm_providers.routing.quality import grounded, json_valid
 from llm_providers.routing.trial import Sample, Trial
@@ -51,10 +51,14 @@ def place(affinity: str) -> float:
 
 
 class Judged(Wrapper[LLMProvider]):
-    """Notes a sample of every request but those that the caller left or the operator stopped."""
+    """Notes a sample of every request but those that the caller left or the operator stopped.
 
-    def __init__(self, provider: LLMProvider, note: Callable[[Sample], None]) -> None:
-        self._provider, self._note = provider, note
+    `on_trial`, an answer that must be JSON is held back until it is whole: one that does not fit its schema is raised as
+    `InvalidResponse`, so that a backend that is trusted can answer instead.
+    """
+
+    def __init__(self, provider: LLMProvider, note: Callable[[Sample], None], *, on_trial: bool = False) -> None:
+        self._provider, self._note, self._on_trial = provider, note, on_trial
 
     @property
     def name(self) -> str:
@@ -64,7 +68,8 @@ class Judged(Wrapper[LLMProvider]):
         return await call(self._provider)
 
     async def chat(self, request: ChatRequest, deadline: Deadline) -> AsyncGenerator[ChatEvent, None]:
-        begun, first, pieces = monotonic(), None, list[str]()
+        begun, first, pieces, held = monotonic(), None, list[str](), list[ChatEvent]()
+        hold = self._on_trial and request.json_schema is not None
         try:
             async with aclosing(self._provider.chat(request, deadline)) as stream:
                 async for event in stream:
@@ -73,15 +78,24 @@ class Judged(Wrapper[LLMProvider]):
                     if isinstance(event, Token):
                         pieces.append(event.text)
                     elif isinstance(event, Done):
-                        text = request.prefix + "".join(pieces)
-                        self._note(sample(request, text, event, monotonic() - begun, first))
-                    yield event
+                        noted = sample(request, request.prefix + "".join(pieces), event, monotonic() - begun, first)
+                        self._note(noted)
+                        if hold and event.finish_reason == "stop" and not noted.json_valid:
+                            break
+                    if hold:
+                        held.append(event)
+                    else:
+                        yield event
         except Halted:
             raise
         except ProviderError:
             now = monotonic()
             self._note(Sample(now, now - begun, error=True, first_token_seconds=first))
             raise
+        if hold and not isinstance(held[-1], Done):
+            raise InvalidResponse("the answer is not the JSON asked for", backend=self.name)
+        for event in held:
+            yield event
 
 
 def sample(request: ChatRequest, text: str, done: Done, seconds: float, first: float | None) -> Sample:
