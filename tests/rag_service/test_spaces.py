@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from engines import Fault, OllamaEngine, OpenAIEngine
 from harness.rag import ScriptedProcessor, Stack, running
 from llm_providers.types import EmbedKind
+from rag_service import retrieval
 
 HARBOUR = "Visitors moor at the north pontoon and pay twelve euros a night."
 PAGES = "\f".join(f"# Buoy {n}\n\nBuoy {n} lies {n * 7} metres off the mole and is painted red." for n in range(150))
@@ -165,6 +167,18 @@ async def test_another_model_by_configuration_is_told_by_name(
         assert (await stack.ended(job))["status"] == "ready"
         assert (await search(stack, "What do visitors pay?"))["degraded"] == []
         assert [index["model"] for index in await indexes(stack)] == ["all-minilm", "nomic-embed-text"]
+
+
+async def test_an_engine_that_hangs_is_paid_for_once(
+    stack: Stack, ollama: OllamaEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retrieval, "_EMBED_SECONDS", 0.5)
+    await stack.add(HARBOUR, "Harbour")
+    ollama.always(Fault.hang(), path="/api/embed")
+    asked = len(ollama.requests("/api/embed"))
+    for _ in range(5):
+        assert (await search(stack, "What do visitors pay?"))["degraded"] == ["embeddings"]
+    assert len(ollama.requests("/api/embed")) == asked + 1
 
 
 # --- stand-ins
@@ -405,6 +419,32 @@ async def test_a_query_that_began_before_the_swap_ends_in_the_index_it_began_wit
     assert found["items"][0]["cosine"] is not None
     await search(both)
     assert used[1] != before
+
+
+async def test_what_a_killed_process_left_of_a_deleted_document_is_removed_before_the_swap(
+    both: Stack, vllm: OpenAIEngine
+) -> None:
+    await both.add(HARBOUR, "Harbour")
+    job = await reindex_until_waiting(both, vllm)
+    rag = both.app.state.rag
+    (filling,) = [state.index for state in await rag.reindexer.states("default") if state.index.status == "filling"]
+    vectors = np.ones((2, 96), np.float32) / np.sqrt(96).astype(np.float32)
+    await rag.documents._vectors.upsert(filling.name, [("doc_gone", 0), ("doc_gone", 1)], vectors)
+    vllm.heal()
+    assert (await both.ended(job))["status"] == "ready"
+    assert (await stored(both))["active"] == 1
+
+
+async def test_a_deleted_collection_takes_its_indexes_along(both: Stack, vllm: OpenAIEngine) -> None:
+    await both.add(PAGES, "Buoys")
+    await both.ended(await reindex(both, "vllm"))
+    job = await reindex_until_waiting(both, vllm)
+    assert {index["status"] for index in await indexes(both)} == {"active", "filling", "retired"}
+    gone = (await both.http.delete("/v1/collections/default")).json()
+    assert (gone["documents"], gone["chunks"] > 0) == (1, True)
+    assert (await both.http.get(f"/v1/jobs/{job}")).json()["status"] == "cancelled"
+    client = await both.app.state.rag.documents._vectors._connected()
+    assert await asyncio.to_thread(client.list_collections) == []
 
 
 async def test_a_cancelled_move_leaves_nothing_behind(both: Stack, vllm: OpenAIEngine) -> None:

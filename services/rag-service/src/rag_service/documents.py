@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from rag_service import indexes
 from rag_service.keyword import KeywordIndex
-from rag_service.tables import DELETING, DROPPED, Chunk, Collection, Document, Job, PageText, VectorSpace
+from rag_service.tables import DELETING, Chunk, Collection, Document, Job, PageText, VectorSpace
 from rag_service.vectors import VectorIndex
 from service_kit.auth import Principal
 from service_kit.database import Database
@@ -144,9 +144,8 @@ class Documents:
         async with self._database.writing() as session:
             await session.execute(update(Document).where(Document.id == document.id).values(status=DELETING))
         await self._jobs.stop(document.job_id)
-        async with self._database.reading() as session:
-            names = [index.name for index in await indexes.with_status(session, document.collection)]
-        vectors = sum([await self._vectors.delete_document(name, document.id) for name in names])
+        kept = await self._indexes(document.collection)
+        vectors = sum([await self._vectors.delete_document(index.name, document.id) for index in kept])
         async with self._database.writing() as session:
             await self._keyword.remove(session, document.id)
             chunks = await session.execute(delete(Chunk).where(Chunk.document_id == document.id).returning(Chunk.id))
@@ -160,6 +159,10 @@ class Documents:
             shared = await session.scalar(same) or 0
         files = 0 if shared else int(await self._originals.delete(document.sha256))
         return Deleted(documents, pages=counts[1], chunks=counts[0], vectors=vectors, files=files)
+
+    async def _indexes(self, collection: str) -> list[VectorSpace]:
+        async with self._database.reading() as session:
+            return await indexes.with_status(session, collection)
 
     async def finish_deletes(self) -> None:
         """Complete what a stop interrupted."""
@@ -205,11 +208,7 @@ class Documents:
 
     async def delete_collection(self, name: str) -> Deleted:
         """Remove a collection with all its documents and indexes."""
-        async with self._database.writing() as session:
-            gone = await indexes.with_status(session, name)
-            for index in gone:
-                index.status = DROPPED
-        for index in gone:
+        for index in await self._indexes(name):
             if index.job_id is not None:
                 await self._jobs.stop(index.job_id)
         total = Deleted(0, 0, 0, 0, 0)
@@ -217,7 +216,7 @@ class Documents:
             for document in batch:
                 one = await self.delete(document)
                 total = Deleted(*(getattr(total, field) + getattr(one, field) for field in Deleted.__slots__))
-        for index in gone:
+        for index in await self._indexes(name):
             await self._vectors.drop(index.name)
         async with self._database.writing() as session:
             await session.execute(delete(Collection).where(Collection.name == name))

@@ -112,14 +112,13 @@ class Filling:
         return True
 
     async def _compare(self, space: Space) -> None:
-        """Remove vectors of chunks that are no more: a process that was killed between two stores may leave some."""
-        stored = await self._vectors.keys(space.name)
+        """Remove vectors of documents that are no more: a process that was killed between two stores may leave some."""
+        stored = await self._vectors.documents(space.name)
         async with self._database.reading() as session:
-            rows = select(Chunk.document_id, Chunk.ordinal).join(Document)
-            known = {(row[0], row[1]) for row in await session.execute(rows.where(indexes.counted(space.collection)))}
-        if extra := sorted(stored - known):
-            log.warning("vectors without a chunk removed", collection=space.collection, count=len(extra))
-            await self._vectors.delete(space.name, extra)
+            known = set(await session.scalars(select(Document.id).where(Document.collection == space.collection)))
+        for document in stored - known:
+            count = await self._vectors.delete_document(space.name, document)
+            log.warning("vectors without a document removed", document=document, count=count)
 
     async def _finish(self, job_id: str) -> bool:
         """Swap, unless chunks have come meanwhile; return whether the job is done."""

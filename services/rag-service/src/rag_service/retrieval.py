@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from time import perf_counter
+from time import monotonic, perf_counter
 
 import structlog
 from sqlalchemy import and_, or_, select
@@ -26,6 +26,7 @@ from service_kit.jobs import READY
 log = structlog.get_logger(__name__)
 _EMBED_SECONDS = 20
 """What a question may wait for its vector before it is answered by keywords: a model that has to be loaded takes longer."""
+_SILENT_SECONDS = 15
 _VECTOR_SHARE = 0.5
 """Weight of the vectors against the keywords, both scaled to 0…1 over the candidates of one question."""
 
@@ -89,6 +90,7 @@ class Retriever:
         self._spaces = spaces
         self._candidates = candidates
         self._rerank_top = rerank_top
+        self._silent_until: dict[str, float] = {}
 
     async def search(self, collection: str, question: str, limit: int, deadline: Deadline) -> Found:
         """Find passages; where the index's own vectors can't be had the keywords alone decide, and `degraded` says so."""
@@ -130,8 +132,15 @@ class Retriever:
         return near, reasons, perf_counter() - started
 
     async def _nearest(self, space: Space, question: str, deadline: Deadline) -> _Near:
+        if (left := self._silent_until.get(space.id, 0.0) - monotonic()) > 0:
+            raise Unavailable(f"no vector within {_EMBED_SECONDS} s; asked for again in {left:.0f} s")
         soon = Deadline.after(min(_EMBED_SECONDS, deadline.remaining))
-        (vector,) = await self._spaces.embed(space, [question], EmbedKind.QUERY, soon)
+        try:
+            (vector,) = await self._spaces.embed(space, [question], EmbedKind.QUERY, soon)
+        except DeadlineExceeded:
+            # No breaker counts what its caller gives up: without this each question would pay.
+            self._silent_until[space.id] = monotonic() + _SILENT_SECONDS
+            raise
         found = await self._vectors.search(space.name, vector, self._candidates)
         return _Near(space.name, vector, {(document, ordinal): cosine for document, ordinal, cosine in found})
 

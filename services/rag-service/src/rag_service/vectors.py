@@ -116,26 +116,17 @@ class VectorIndex:
 
         return await self._on(name, work)
 
-    async def keys(self, name: str) -> set[tuple[str, int]]:
-        """Return the (document id, ordinal) of every vector."""
+    async def documents(self, name: str) -> set[str]:
+        """Return the ids of the documents that have vectors."""
 
-        def work(collection: Collection) -> set[tuple[str, int]]:
-            found: set[tuple[str, int]] = set()
-            while ids := collection.get(limit=_PAGE, offset=len(found), include=[])["ids"]:
-                found.update((document, int(ordinal)) for document, _, ordinal in (i.rpartition(":") for i in ids))
+        def work(collection: Collection) -> set[str]:
+            found, offset = set[str](), 0
+            while ids := collection.get(limit=_PAGE, offset=offset, include=[])["ids"]:
+                found.update(identity.rpartition(":")[0] for identity in ids)
+                offset += len(ids)
             return found
 
         return await self._on(name, work)
-
-    async def delete(self, name: str, keys: Sequence[tuple[str, int]]) -> None:
-        """Remove single vectors."""
-        ids = [f"{document}:{ordinal}" for document, ordinal in keys]
-
-        def work(collection: Collection) -> None:
-            for start in range(0, len(ids), _PAGE):
-                collection.delete(ids=ids[start : start + _PAGE])
-
-        await self._on(name, work)
 
     async def count(self, name: str) -> int:
         return await self._on(name, lambda collection: collection.count())
