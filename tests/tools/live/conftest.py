@@ -107,6 +107,9 @@ class StandIn:
         return found
 
     def become(self, roles: dict[str, Any], by: str, why: str) -> None:
+        if roles["text"]["canary_percent"] != self.text["canary_percent"]:
+            # As the services do: another share is another trial.
+            self.seen = 0
         self.roles = roles
         self.revision += 1
         self.changed = {"by": by, "at": datetime.now(UTC).isoformat(), "why": why}
@@ -114,6 +117,10 @@ class StandIn:
     def set_text(self, by: str, why: str, **changes: Any) -> None:
         """Change the policy as somebody else would."""
         self.become({**self.roles, "text": {**self.text, **changes}}, by, why)
+
+    def begin_anew(self) -> None:
+        """Be as at first, at the same address."""
+        self.roles, self.puts, self.seen, self.compared = StandIn().roles, [], 0, 0
 
     # --- the server
 

@@ -189,6 +189,10 @@ def test_answers_that_make_a_comparison_doubtful() -> None:
     odd = Answer(0, provider="ollama", estimated=True, degraded=["embeddings"], extractive=True)
     found = doubts("ollama", "vllm", [Level("vllm", 1, [odd])])
     assert [words.split()[0] for words in found] == ["ollama", "answers", "vllm", "vllm", "1"]
+    slow = [Level(name, 50, [Answer(0, provider=name, search=0.9, first_token=1.0)]) for name in ("ollama", "vllm")]
+    quick = [Level(name, 1, [Answer(0, provider=name, search=0.1, first_token=1.0)]) for name in ("ollama", "vllm")]
+    assert doubts("ollama", "vllm", quick) == []
+    assert [words[:37] for words in doubts("ollama", "vllm", slow + quick)] == ["with 50 at once, 0.90 of the 1.00 s t"]
 
 
 def test_gpus_are_watched_where_there_are_any(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,7 +232,7 @@ def test_a_comparison_from_the_command_line(stack: Any, tmp_path: Path) -> None:
     found = json.loads((tmp_path / "report.json").read_text())
     assert found["complete"] is True
     assert [(level["backend"], level["users"], level["requests"]) for level in found["levels"]] == [
-        ("ollama", 1, 6), ("vllm", 1, 6), ("vllm", 4, 6), ("ollama", 4, 6),
+        ("ollama", 1, 6), ("vllm", 1, 6), ("ollama", 4, 6), ("vllm", 4, 6),
     ]  # fmt: skip
     assert found["environment"]["backends"]["vllm"]["text"]["precision"] == "bfloat16"
     assert found["agreement"]["cosine"] == pytest.approx(1, abs=1e-3)

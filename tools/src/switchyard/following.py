@@ -13,6 +13,7 @@ from switchyard.transitions import Policy, Transition
 SERVICES = ("rag", "notes", "doc-processor")
 _FIRST = SERVICES[0]
 _POLL_SECONDS = 0.05
+_LONGEST_WHY = 500
 
 View: TypeAlias = dict[str, Any]
 """What `GET /v1/providers` answers: revision, changed, policy, roles, backends, canary, shadow."""
@@ -37,7 +38,9 @@ def read(client: Client, service: str = _FIRST) -> View:
 def put(client: Client, view: View, policy: Policy, why: str) -> View:
     """Write `policy` over the one that `view` shows; raises `StackError` with status 409 if that one is gone."""
     after: View = client.call(
-        "PUT", f"/{_FIRST}/v1/providers", json={"revision": view["revision"], "why": why, "policy": policy}
+        "PUT",
+        f"/{_FIRST}/v1/providers",
+        json={"revision": view["revision"], "why": why[:_LONGEST_WHY], "policy": policy},
     )
     return after
 

@@ -94,9 +94,11 @@ def default_candidate(policy: Policy, role: str, backends: Mapping[str, Iterable
     if now.get("candidate"):
         return str(now["candidate"])
     others = sorted(name for name, roles in backends.items() if role in roles and name != now["stable"])
-    if len(others) == 1:
-        return others[0]
-    words = f"which of {', '.join(others)}?" if others else f"no backend but {now['stable']} can serve {role}"
+    # The embedded one only quotes: it is meant only where it is named, or where there is no other.
+    meant = [name for name in others if name != "embedded"] or others
+    if len(meant) == 1:
+        return meant[0]
+    words = f"which of {', '.join(meant)}?" if others else f"no backend but {now['stable']} can serve {role}"
     raise Refused(f"name the backend: {words}")
 
 

@@ -24,6 +24,8 @@ class Answer:
     text: str = ""
     first_token: float | None = None
     seconds: float = 0.0
+    search: float | None = None
+    """Of it, as the service says: before any model was asked."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
     estimated: bool = False
@@ -98,6 +100,7 @@ def _done(answer: Answer, data: dict[str, Any]) -> None:
     answer.prompt_tokens, answer.completion_tokens = usage["prompt_tokens"], usage["completion_tokens"]
     answer.estimated = usage.get("estimated", False)
     answer.answered, answer.extractive = data["answered"], data.get("extractive", False)
+    answer.search = data.get("seconds", {}).get("retrieval")
     answer.finish_reason = data.get("finish_reason", "")
     answer.provider, answer.model = data["provider"], data["model"]
     answer.citations = [(cited["document_id"], cited["page"], cited["title"]) for cited in data["citations"]]

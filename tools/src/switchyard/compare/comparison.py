@@ -104,7 +104,7 @@ def document(measured: Measured, compared: Sequence[Pair]) -> dict[str, Any]:
         "warnings": inequalities(a, b, measured.environment) + doubts(a, b, measured.levels),
         "levels": [
             asdict(figures(level)) | {"gpus": measured.gpus.between(level.began, level.ended)}
-            for level in measured.levels
+            for level in sorted(measured.levels, key=lambda level: (level.users, level.backend != a))
             if level.answers
         ],
         "quality": {name: asdict(found) if found else None for name, found in scored.items()},

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from switchyard.compare.load import Level
+from switchyard.compare.measure import figures
 
+_MOSTLY = 0.5
 _MUST_AGREE = (
     ("model", "another model"),
     ("quantisation", "another quantisation"),
@@ -67,7 +69,19 @@ def doubts(a: str, b: str, levels: Sequence[Level]) -> list[str]:
             found.append(f"{name} only quotes the documents: its speed is not that of a language model")
         if degraded := sum(bool(answer.degraded) for answer in good):
             found.append(f"{degraded} of {len(good)} answers by {name} were made with a degraded search")
-    return found
+    return found + _searching(levels)
+
+
+def _searching(levels: Sequence[Level]) -> list[str]:
+    """Say from how many users on the stack's search takes most of the time to the first token."""
+    for level in sorted(levels, key=lambda level: level.users):
+        sums = figures(level)
+        if sums.search and sums.first_token and sums.search["p50"] > _MOSTLY * sums.first_token["p50"]:
+            return [
+                f"with {level.users} at once, {sums.search['p50']:.2f} of the {sums.first_token['p50']:.2f} s to the first "
+                f"token of {level.backend} (p50) are the stack's own search: from there on the engines are not what is measured"
+            ]
+    return []
 
 
 def _parallel(a: str, b: str, said: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -27,6 +27,8 @@ class Figures:
     tokens_per_second: float
     stream_tokens_per_second: float | None
     """Of one answer, once it has begun: the median."""
+    search: dict[str, float] | None
+    """Until the passages were found, by the service's own clock: part of the first token, and no engine's doing."""
     first_token: dict[str, float] | None
     seconds: dict[str, float] | None
 
@@ -53,6 +55,7 @@ def figures(level: Level) -> Figures:
         tokens,
         tokens / wall if wall > 0 else 0.0,
         percentile(streams, 50) if streams else None,
+        percentiles([answer.search for answer in good if answer.search is not None]),
         percentiles([answer.first_token for answer in good if answer.first_token is not None]),
         percentiles([answer.seconds for answer in good]),
     )

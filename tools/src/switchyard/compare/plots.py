@@ -40,7 +40,7 @@ Series = tuple[str, Sequence[float | None], int, str]
 def lines(title: str, unit: str, users: Sequence[int], series: Sequence[Series]) -> Raw:
     """Draw values over numbers of users; the scale is logarithmic where values lie far apart."""
     with mpl.rc_context(_STYLE):
-        figure, axes = _axes(title, unit, users)
+        figure, axes = _axes(unit, users)
         for name, values, colour, style in series:
             places = [place for place, value in enumerate(values) if value is not None]
             known = [value for value in values if value is not None]
@@ -58,7 +58,7 @@ def lines(title: str, unit: str, users: Sequence[int], series: Sequence[Series])
 def bars(title: str, unit: str, users: Sequence[int], series: Mapping[str, Sequence[float | None]]) -> Raw:
     """Draw a bar for each of `series`, side by side, at each number of users."""
     with mpl.rc_context(_STYLE):
-        figure, axes = _axes(title, unit, users)
+        figure, axes = _axes(unit, users)
         width = 0.8 / max(1, len(series))
         for number, (name, values) in enumerate(series.items()):
             places = [place - 0.4 + width * (number + 0.5) for place in range(len(values))]
@@ -67,10 +67,9 @@ def bars(title: str, unit: str, users: Sequence[int], series: Mapping[str, Seque
         return _svg(figure, axes, title)
 
 
-def _axes(title: str, unit: str, users: Sequence[int]) -> tuple[Figure, Axes]:
+def _axes(unit: str, users: Sequence[int]) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(7.2, 3.1), layout="constrained")
     axes: Axes = figure.add_subplot()
-    axes.set_title(title, loc="left", fontsize=11)
     axes.set_ylabel(unit)
     axes.set_xlabel("users at once")
     axes.set_xticks(range(len(users)), [str(each) for each in users])

@@ -59,10 +59,10 @@ def _speed(document: Document) -> Raw | None:
         times("First token", "first_token"),
         times("Whole answer", "seconds"),
         tag("h3", "Throughput"),
-        lines("Tokens per second, all users together", "tokens/s", users, rates),
+        lines("Throughput", "tokens/s, all users together", users, rates),
         _rates(levels),
         tag("h3", "Errors"),
-        bars("Requests that failed", "%", users, errors),
+        bars("Requests that failed", "% of requests", users, errors) if document["failures"] else None,
         _errors(document),
     )
 
@@ -78,10 +78,15 @@ def _share(level: Mapping[str, Any] | None) -> float | None:
 
 def _percentiles(levels: Sequence[Mapping[str, Any]], key: str) -> Raw:
     rows = (
-        (_name(level), str(level["users"]), *(figure((level[key] or {}).get(point), "s") for point in _POINTS))
+        (
+            _name(level),
+            str(level["users"]),
+            *(figure((level[key] or {}).get(point), "s") for point in _POINTS),
+            figure((level["search"] or {}).get("p50"), "s"),
+        )
         for level in levels
     )
-    return table(("backend", "users", *_POINTS), rows)
+    return table(("backend", "users", *_POINTS, "of which search, p50"), rows)
 
 
 def _rates(levels: Sequence[Mapping[str, Any]]) -> Raw:

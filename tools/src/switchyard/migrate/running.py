@@ -17,7 +17,6 @@ from switchyard.transitions import Policy, Transition, role_of
 
 PROMOTED, ROLLED_BACK = "promoted", "rolled back"
 _ROLLING_BACK = "rolling back"
-_LOOK_SECONDS = 0.5
 _PATIENCE_SECONDS = 60
 _AWAY = (None, 502, 503, 504)
 
@@ -37,11 +36,14 @@ class Display(Protocol):
 class Migration:
     """Carries `state` to its end; may be killed at any moment and made again from the file."""
 
-    def __init__(self, client: Client, file: StateFile, state: State, display: Display) -> None:
+    def __init__(
+        self, client: Client, file: StateFile, state: State, display: Display, look_seconds: float = 0.5
+    ) -> None:
         self._client = client
         self._file = file
         self._state = state
         self._display = display
+        self._look_seconds = look_seconds
 
     def run(self) -> None:
         """Go on until it is promoted or rolled back; raises `ChangedByOthers` and `StackError`, and can go on after them."""
@@ -94,11 +96,11 @@ class Migration:
             self._display.show(state, view, judged)
             if judged.passed is not None:
                 return judged.passed or self._take_back(judged.words)
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(self._look_seconds)
             view = self._read()
             # A machine that slept did not watch: what counts is time between looks, and not more than a few of them.
             moment = time.monotonic()
-            passage.held += min(moment - looked, 10 * _LOOK_SECONDS)
+            passage.held += min(moment - looked, max(5.0, 2 * self._look_seconds))
             looked = moment
 
     def _pass(self, stage: Stage) -> None:
