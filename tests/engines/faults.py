@@ -16,6 +16,7 @@ class Fault:
     message: str = "engine is currently busy"
     headers: dict[str, str] = field(default_factory=dict)
     amount: int = 0
+    seconds: float = 0.0
 
     @classmethod
     def busy(cls, message: str = "engine is currently busy") -> Fault:
@@ -78,6 +79,11 @@ class Fault:
     def broken_json(cls) -> Fault:
         """End an answer under a schema properly, in the middle of its JSON."""
         return cls("broken_json")
+
+    @classmethod
+    def slow(cls, seconds: float) -> Fault:
+        """Think for a while before the first token."""
+        return cls("slow", seconds=seconds)
 
     @classmethod
     def short(cls, tokens: int = 3) -> Fault:

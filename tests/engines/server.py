@@ -198,6 +198,8 @@ class Engine(ABC):
         fault: Fault | None = request[FAULT]
         if fault is not None and fault.kind == "status":
             return self.refuse(fault.status, fault.message, fault.headers)
+        if fault is not None and fault.kind == "slow":
+            await asyncio.sleep(fault.seconds)
         if fault is not None and fault.after == 0:
             if fault.kind == "cut":
                 return self.cut(request)

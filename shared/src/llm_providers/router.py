@@ -226,7 +226,8 @@ class Router:
             # What tripped it stays to be read until there is another.
             return self._trial if self._trial_of[:2] == (wanted.stable, wanted.candidate) else None
         same = (wanted.stable, wanted.candidate, wanted.canary_percent, policy.gates)
-        if self._trial is None or self._trial_of != same:
+        # A canary that is set again after it was stopped is tried again.
+        if self._trial is None or self._trial.tripped or self._trial_of != same:
             self._trial_of = same
             return Trial(policy.gates, self._tripped)
         return self._trial
