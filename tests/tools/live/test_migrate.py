@@ -84,9 +84,9 @@ def test_a_tripped_gate_ends_it_with_the_servers_numbers(stack: Any, client: Cli
     ("shadow", "fails", "words"),
     [
         ({"mean_similarity": 0.3}, 0, "mean similarity 0.30, at least 0.5"),
-        ({"json_valid_rate": 0.8}, 0, "20.0% broken JSON, at most 5%"),
-        ({"refusal_rate": {"stable": 0.1, "candidate": 0.4}}, 0, "30.0% more refusals, at most 10%"),
-        ({}, 0.5, "50.0% failed, at most 5%"),
+        ({"json_valid_rate": 0.8}, 0, "20 % broken JSON, at most 5 %"),
+        ({"refusal_rate": {"stable": 0.1, "candidate": 0.4}}, 0, "30 % more refusals, at most 10 %"),
+        ({}, 0.5, "50 % failed, at most 5 %"),
     ],
 )
 def test_a_shadow_that_is_worse_is_taken_back_before_any_user_sees_it(
@@ -240,6 +240,20 @@ def test_a_stage_is_judged_by_time_and_sample_together() -> None:
     assert judge(shadow, limits, 60, seen, {"done": 100, "failed": 1}).sample == 19
     assert judge(shadow, limits, 60, seen, {"done": 500, "failed": 0}).sample == 120, "the server began anew"
     assert judge(shadow, limits, 60, seen, {}).passed is True
+
+
+def test_no_canary_passes_before_the_gates_have_looked_at_it(stack: Any, client: Client, tmp_path: Path) -> None:
+    # The server's gates want 20 requests; the migration was told that 5 are enough.
+    stack.window |= {"error_rate": 1.0}
+    file, state = begun(tmp_path, client)
+
+    def trip(stand_in: Any) -> None:
+        if stand_in.text["canary_percent"] == 10 and stand_in.seen >= 15:
+            stand_in.trip_at = 10
+
+    stack.on_read = trip
+    Migration(client, file, state, Quiet(), 0.01).run()
+    assert (state.outcome, state.now.name) == ("rolled back", "canary 10 %")
 
 
 def test_a_role_is_the_same_however_its_numbers_are_written() -> None:

@@ -136,6 +136,11 @@ def figure(value: float | None, unit: str = "") -> str:
     return f"{number} {unit}".strip()
 
 
+def percent(share: float) -> str:
+    """Return a share as percent, with as many digits as it has."""
+    return f"{share * 100:.3g} %"
+
+
 def _value(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(value) or "none"

@@ -59,7 +59,7 @@ def run(console: Console, client: Client, key: str, plan: Plan, options: Options
     console.print(stage_table(state, ""))
     _say(console, f"{state.outcome}: {state.why}")
     if state.outcome == PROMOTED:
-        _say(console, f"back again: switchyard migrate --from {plan.source} --to {plan.target} --rollback")
+        _say(console, f"back again: {_again(plan, options)} --rollback")
     path = report.write(state, _comparison(console, client, key, state, options), options.out)
     _say(console, f"{path} and migration.json")
     return 0 if state.outcome == PROMOTED else 1
@@ -108,11 +108,16 @@ def _require_same(state: State, plan: Plan, client: Client, options: Options) ->
 
 
 def _where(state: State, plan: Plan, options: Options) -> str:
-    command = f"switchyard migrate --from {plan.source} --to {plan.target} --role {plan.role} --state {options.state}"
+    command = _again(plan, options)
     return (
         f"interrupted at {state.now.name}: the policy stays as it is, and its gates hold\n"
         f"  to go on:    {command}\n  to go back:  {command} --rollback"
     )
+
+
+def _again(plan: Plan, options: Options) -> str:
+    role = "" if plan.role == "text" else f" --role {plan.role}"
+    return f"switchyard migrate --from {plan.source} --to {plan.target}{role} --state {options.state}"
 
 
 def _stopped(error: StackError, state: State, plan: Plan, options: Options) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -15,6 +16,8 @@ from switchyard.migrate.plan import Stage
 from switchyard.migrate.state import Passage, State
 from switchyard.migrate.verdicts import Judged
 from switchyard.showing import figure
+
+_DIGITS = re.compile(r"\d+")
 
 
 class Screen:
@@ -45,10 +48,10 @@ class Screen:
         if self._live is not None:
             self._live.update(stage_table(state, judged.words))
             return
-        words = f"{state.now.name}: {judged.words}"
-        if words.rsplit(" s to go", 1)[0].rstrip("0123456789") != self._said:
-            self._said = words.rsplit(" s to go", 1)[0].rstrip("0123456789")
-            self.say(words)
+        kind = f"{state.now.name}: {_DIGITS.sub('', judged.words)}"
+        if kind != self._said:
+            self._said = kind
+            self.say(f"{state.now.name}: {judged.words}")
 
 
 def stage_table(state: State, words: str) -> Table:

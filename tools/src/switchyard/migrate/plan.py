@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from switchyard import transitions
 from switchyard.client import StackError
+from switchyard.showing import percent
 from switchyard.transitions import Policy
 
 
@@ -71,7 +72,7 @@ def stages(given: str, shadow_percent: float) -> tuple[Stage, ...]:
 
 def in_words(plan: Plan, gates: dict[str, float | None]) -> Iterator[str]:
     """Say the plan, a line for each step."""
-    limits = plan.limits
+    limits, gated = plan.limits, int(gates.get("min_requests") or 0)
     yield f"{plan.role}: from {plan.source} to {plan.target}"
     yield f"  preflight   both are configured, {plan.target} answers a test, every service is ready, nothing else is tried"
     yield f"  parity      of their embeddings, collection {plan.collection}; " + (
@@ -83,11 +84,11 @@ def in_words(plan: Plan, gates: dict[str, float | None]) -> Iterator[str]:
         if stage.kind == "shadow":
             yield (
                 f"  {stage.name:<11} for {limits.hold_seconds:g} s and {limits.min_shadow} comparisons at least; then "
-                f"failures at most {limits.max_shadow_failures:.0%}, mean similarity at least {limits.min_similarity:g}, "
-                f"broken JSON at most {limits.max_broken_json:.0%}, refusals at most {limits.max_more_refusals:.0%} more"
+                f"failures at most {percent(limits.max_shadow_failures)}, mean similarity at least {limits.min_similarity:g}, "
+                f"broken JSON at most {percent(limits.max_broken_json)}, refusals at most {percent(limits.max_more_refusals)} more"
             )
         elif stage.kind == "canary":
-            yield f"  {stage.name:<11} for {limits.hold_seconds:g} s and {limits.min_requests} requests at least; the gates hold all the while"
+            yield f"  {stage.name:<11} for {limits.hold_seconds:g} s and {max(limits.min_requests, gated)} requests at least; the gates hold all the while"
         else:
             yield f"  {stage.name:<11} {plan.target} is stable, {plan.source} stands in for it"
     yield "  gates       " + ", ".join(

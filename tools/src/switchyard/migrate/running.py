@@ -12,7 +12,7 @@ from switchyard.client import Client, StackError
 from switchyard.following import View, change, follow, followed_in_words, put, read
 from switchyard.migrate.plan import Stage
 from switchyard.migrate.state import Passage, State, StateFile, now
-from switchyard.migrate.verdicts import Judged, counts, figures, judge, same, taken_back
+from switchyard.migrate.verdicts import Judged, counts, figures, judge, same, taken_back, with_gates
 from switchyard.transitions import Policy, Transition, role_of
 
 PROMOTED, ROLLED_BACK = "promoted", "rolled back"
@@ -90,7 +90,8 @@ class Migration:
             if state.outcome is not None:
                 return False
             seen = figures(stage, view, state.plan.role)
-            judged = judge(stage, state.plan.limits, passage.held, seen, passage.base)
+            limits = with_gates(state.plan.limits, view["policy"]["gates"])
+            judged = judge(stage, limits, passage.held, seen, passage.base)
             passage.seen, passage.sample = seen, judged.sample
             self._file.write(state)
             self._display.show(state, view, judged)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from switchyard.following import View
 from switchyard.migrate.plan import Limits, Stage
-from switchyard.showing import gate_in_words
+from switchyard.showing import gate_in_words, percent
 from switchyard.transitions import RolePolicy
 
 
@@ -26,6 +26,11 @@ def judge(stage: Stage, limits: Limits, held: float, seen: Mapping[str, Any], ba
     if stage.kind == "shadow":
         return _shadow(limits, held, seen, base)
     return _canary(limits, held, seen)
+
+
+def with_gates(limits: Limits, gates: Mapping[str, Any]) -> Limits:
+    """Return limits under which no canary passes before the server's gates have looked at it."""
+    return replace(limits, min_requests=max(limits.min_requests, int(gates.get("min_requests") or 0)))
 
 
 def figures(stage: Stage, view: View, role: str) -> dict[str, Any]:
@@ -71,16 +76,22 @@ def _shadow(limits: Limits, held: float, seen: Mapping[str, Any], base: Mapping[
     faults = [
         words
         for wrong, words in (
-            (failed > limits.max_shadow_failures, f"{failed:.1%} failed, at most {limits.max_shadow_failures:.0%}"),
+            (
+                failed > limits.max_shadow_failures,
+                f"{percent(failed)} failed, at most {percent(limits.max_shadow_failures)}",
+            ),
             (
                 similarity is not None and similarity < limits.min_similarity,
                 f"mean similarity {similarity or 0:.2f}, at least {limits.min_similarity:g}",
             ),
             (
                 valid is not None and 1 - valid > limits.max_broken_json,
-                f"{1 - (valid or 0):.1%} broken JSON, at most {limits.max_broken_json:.0%}",
+                f"{percent(1 - (valid or 0))} broken JSON, at most {percent(limits.max_broken_json)}",
             ),
-            (more > limits.max_more_refusals, f"{more:.1%} more refusals, at most {limits.max_more_refusals:.0%}"),
+            (
+                more > limits.max_more_refusals,
+                f"{percent(more)} more refusals, at most {percent(limits.max_more_refusals)}",
+            ),
         )
         if wrong
     ]
