@@ -23,7 +23,7 @@ figure { margin: 1rem 0 .3rem; } svg { width: 100%; height: auto; } svg * { stro
 .scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: .88rem; margin: .4rem 0 1rem; min-width: 40%; }
 th, td { text-align: right; padding: .3rem .7rem; border-bottom: 1px solid var(--line); white-space: nowrap;
   font-variant-numeric: tabular-nums; }
-th:first-child, td:first-child, .words td { text-align: left; } .words td { white-space: normal; overflow-wrap: anywhere; }
+th:first-child, td:first-child, .words td, .words th { text-align: left; } .words td { white-space: normal; overflow-wrap: anywhere; }
 thead th { color: var(--dim); font-weight: 600; } tbody th { font-weight: 500; }
 details { border-bottom: 1px solid var(--line); padding: .5rem 0; } summary { cursor: pointer; overflow-wrap: anywhere; }
 .sides { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem; margin: .6rem 0; }

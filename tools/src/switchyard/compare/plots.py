@@ -75,6 +75,7 @@ def _axes(unit: str, users: Sequence[int]) -> tuple[Figure, Axes]:
     axes.set_xticks(range(len(users)), [str(each) for each in users])
     axes.set_xlim(-0.5, len(users) - 0.5)
     axes.grid(axis="y")
+    axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
 

@@ -41,6 +41,8 @@ class Quality:
     citations: float
     cut_short: float
     degraded: float
+    known: int
+    """Answers to questions whose right answer is known."""
     holds_gold: float | None
     gold_f1: float | None
 
@@ -69,6 +71,7 @@ def quality(backend: str, answers: Sequence[tuple[Question, Answer]]) -> Quality
         _mean(len(answer.citations) for _, answer in answers),
         _mean(answer.finish_reason == "length" for _, answer in answers),
         _mean(bool(answer.degraded) for _, answer in answers),
+        len(known),
         _mean(any(_holds(answer.text, gold) for gold in question.gold) for question, answer in known)
         if known
         else None,

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from switchyard.compare.answers import side_by_side
 from switchyard.compare.page import notes
-from switchyard.compare.quality import word_diff
 from switchyard.compare.verdict import Document, verdict
 from switchyard.markup import Raw, join, table, tag
 from switchyard.showing import figure, moment
 
-_MOST_SHOWN = 100
 _POINTS = ("p50", "p95", "p99")
 
 
@@ -29,7 +28,7 @@ def sections(document: Document) -> Raw:
         _speed(document),
         _quality(document),
         _environment(document),
-        _answers(document),
+        side_by_side(document),
     )
 
 
@@ -61,6 +60,7 @@ def _speed(document: Document) -> Raw | None:
         tag("h3", "Throughput"),
         lines("Throughput", "tokens/s, all users together", users, rates),
         _rates(levels),
+        _gpus(levels),
         tag("h3", "Errors"),
         bars("Requests that failed", "% of requests", users, errors) if document["failures"] else None,
         _errors(document),
@@ -99,17 +99,28 @@ def _rates(levels: Sequence[Mapping[str, Any]]) -> Raw:
             figure(level["stream_tokens_per_second"]),
             figure(level["tokens"]),
             figure(level["wall_seconds"], "s"),
-            "; ".join(map(_gpu, level["gpus"])) or "–",
         )
         for level in levels
     )
-    head = ("backend", "users", "answers/s", "tokens/s", "tokens/s of one answer", "tokens", "took", "GPU")
+    head = ("backend", "users", "answers/s", "tokens/s", "tokens/s of one answer", "tokens", "took")
     return table(head, rows)
 
 
-def _gpu(seen: Mapping[str, Any]) -> str:
-    used, total = seen["memory_used_mib"] / 1024, seen["memory_total_mib"] / 1024
-    return f"{seen['index']}: {seen['utilisation_mean']:.0f} % (at most {seen['utilisation_max']:.0f}), {used:.1f} of {total:.0f} GiB"
+def _gpus(levels: Sequence[Mapping[str, Any]]) -> Raw | None:
+    rows = [
+        (
+            _name(level),
+            str(level["users"]),
+            f"{gpu['index']}: {gpu['name']}",
+            f"{gpu['utilisation_mean']:.0f} %",
+            f"{gpu['utilisation_max']:.0f} %",
+            f"{gpu['memory_used_mib'] / 1024:.1f} of {gpu['memory_total_mib'] / 1024:.0f} GiB",
+        )
+        for level in levels
+        for gpu in level["gpus"]
+    ]
+    head = ("backend", "users", "GPU", "busy, mean", "at most", "memory")
+    return join(tag("h3", "GPUs of the machine the questions were sent from"), table(head, rows)) if rows else None
 
 
 def _errors(document: Document) -> Raw:
@@ -138,6 +149,7 @@ def _quality(document: Document) -> Raw:
         ("citations in an answer", "citations", ""),
         ("cut off at the longest length", "cut_short", "%"),
         ("made with a degraded search", "degraded", "%"),
+        ("to questions with a known answer", "known", ""),
         ("holds the known answer", "holds_gold", "%"),
         ("token F1 with the known answer", "gold_f1", ""),
     )
@@ -165,42 +177,6 @@ def _environment(document: Document) -> Raw:
         tag("div", table(("", *names), rows), class_="words"),
         tag("div", table(("questions were sent from", ""), client), class_="words"),
     )
-
-
-def _answers(document: Document) -> Raw | None:
-    answers = sorted(document["answers"], key=lambda pair: pair["likeness"])
-    if not answers:
-        return None
-    shown = f"The least alike first; {min(len(answers), _MOST_SHOWN)} of {len(answers)}, the JSON file has all."
-    return join(
-        tag("h2", "Answers side by side"),
-        tag("p", shown, class_="dim"),
-        (_pair(document["a"], document["b"], pair) for pair in answers[:_MOST_SHOWN]),
-    )
-
-
-def _pair(a: str, b: str, pair: Mapping[str, Any]) -> Raw:
-    pieces = word_diff(pair["a"]["text"], pair["b"]["text"])
-    sides = (
-        tag(
-            "div", tag("h3", f"{name}, {figure(pair[side]['seconds'], 's')}"), _marked(pieces, side), _cited(pair[side])
-        )
-        for name, side in ((a, "a"), (b, "b"))
-    )
-    gold = tag("p", f"Known answer: {' / '.join(pair['gold'])}", class_="dim") if pair["gold"] else None
-    summary = tag("summary", pair["question"], " ", tag("span", f"{pair['likeness']:.2f}", class_="dim"))
-    return tag("details", summary, gold, tag("div", sides, class_="sides"))
-
-
-def _marked(pieces: Sequence[tuple[str, str]], side: str) -> Raw:
-    return join(
-        text if kind == "same" else tag("mark", text, class_=side) for kind, text in pieces if kind in ("same", side)
-    )
-
-
-def _cited(answer: Mapping[str, Any]) -> Raw | None:
-    cited = dict.fromkeys(f"{title}, page {page}" for _, page, title in answer["citations"])
-    return tag("p", "Cites " + "; ".join(cited), class_="dim") if cited else None
 
 
 def _plain(value: Any) -> str:

@@ -52,7 +52,7 @@ def _worth(document: Document) -> str:
     if agreement["likeness"] is not None:
         words.append(f"their answers agree to {agreement['likeness']:.2f} (token F1, {agreement['pairs']} questions)")
     if all(quality[name] and quality[name]["holds_gold"] is not None for name in (a, b)):
-        held = [f"{quality[name]['holds_gold'] * 100:.0f} %" for name in (b, a)]
+        held = [f"{quality[name]['holds_gold'] * 100:.0f} % of {quality[name]['known']}" for name in (b, a)]
         words.append(f"{b} held the known answer in {held[0]}, {a} in {held[1]}")
     return "; ".join(words) + "."
 

@@ -92,7 +92,7 @@ def _begin(console: Console, client: Client, plan: Plan, options: Options) -> St
             raise StackError("nobody is here to be asked: add --yes")
         if not typer.confirm("go?"):
             return None
-    state = State(plan, client.url, now(), parity=parity(client, plan))
+    state = State(plan, client.url, now(), parity=parity(client, plan), gates=view["policy"]["gates"])
     _say(console, parity_in_words(state.parity, plan))
     return state
 

@@ -40,7 +40,7 @@ def timeline(state: State) -> Raw:
         rows.append(
             (
                 stage.name,
-                moment(passage.began),
+                moment(passage.began).split()[1],
                 passage.outcome,
                 f"{passage.held:.0f} s" if stage.kind != "promote" else "–",
                 str(passage.sample) if stage.kind != "promote" else "–",
@@ -49,21 +49,15 @@ def timeline(state: State) -> Raw:
                 f"{max(seconds.values()):.2f} s" if seconds else "–",
             )
         )
-    sides_ = f"{plan.source} | {plan.target}"
-    head = (
-        "stage",
-        "began",
-        "outcome",
-        "watched",
-        "sample",
-        f"errors {sides_}",
-        f"p95 (shadow: p50) {sides_}",
-        "in effect",
-    )
+    head = ("stage", "began", "outcome", "watched", "sample", "errors", "time", "in effect after")
+    both = f"Errors and time: {plan.source} | {plan.target}; time is the p95 of a canary and the p50 of a shadow."
+    gates = ((name.replace("_", " "), "–" if limit is None else f"{limit:g}") for name, limit in state.gates.items())
     return join(
         tag("p", f"Begun {moment(state.began)}, {state.url}", class_="dim"),
         tag("div", tag("p", how, class_="good" if state.outcome == PROMOTED else "bad"), class_="verdict"),
         tag("p", parity_in_words(state.parity, plan)) if state.parity else None,
         tag("h2", "Stages"),
         table(head, rows),
+        tag("p", both, class_="dim"),
+        tag("details", tag("summary", "Gates of the canary"), table(("gate", "limit"), gates)) if state.gates else None,
     )

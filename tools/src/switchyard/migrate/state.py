@@ -45,6 +45,8 @@ class State:
     intended: RolePolicy | None = None
     passages: list[Passage] = field(default_factory=list)
     parity: dict[str, Any] = field(default_factory=dict)
+    gates: dict[str, Any] = field(default_factory=dict)
+    """The server's, as they were at the beginning."""
     outcome: str | None = None
     """promoted, rolled back; None while it is under way."""
     why: str = ""
