@@ -136,10 +136,10 @@ def test_f1_and_the_word_diff() -> None:
     assert f1("a b", "a c d") == pytest.approx(2 * 1 / 5)
     assert (f1("", ""), f1("a", "")) == (1, 0)
     assert word_diff("it opens at nine", "It opens by ten, daily") == [
-        ("same", "It opens "),
-        ("a", "at nine"),
-        ("b", "by ten, daily"),
+        (True, "it opens ", "It opens "),
+        (False, "at nine", "by ten, daily"),
     ]
+    assert word_diff("", "so") == [(False, "", "so")]
 
 
 def test_percentiles_interpolate() -> None:

@@ -39,10 +39,9 @@ def _pair(a: str, b: str, pair: Mapping[str, Any]) -> Raw:
     return tag("details", summary, gold, tag("div", sides, class_="sides"))
 
 
-def _marked(pieces: Sequence[tuple[str, str]], side: str) -> Raw:
-    return join(
-        text if kind == "same" else tag("mark", text, class_=side) for kind, text in pieces if kind in ("same", side)
-    )
+def _marked(pieces: Sequence[tuple[bool, str, str]], side: str) -> Raw:
+    own = ((same, left if side == "a" else right) for same, left, right in pieces)
+    return join(text if same else tag("mark", text, class_=side) for same, text in own if text)
 
 
 def _cited(answer: Mapping[str, Any]) -> Raw | None:

@@ -90,17 +90,12 @@ def f1(one: str, other: str) -> float:
     return 2 * (first & second).total() / (first.total() + second.total())
 
 
-def word_diff(a: str, b: str) -> list[tuple[str, str]]:
-    """Return pieces in reading order, each "same", "a" (only there) or "b"."""
+def word_diff(a: str, b: str) -> list[tuple[bool, str, str]]:
+    """Return pieces in reading order: whether both say it, and the words of each; case is no difference."""
     left, right = _WORD.findall(a), _WORD.findall(b)
     first, second = ([word.strip().casefold() for word in words] for words in (left, right))
-    pieces: list[tuple[str, str]] = []
-    for kind, i, j, k, m in difflib.SequenceMatcher(None, first, second, autojunk=False).get_opcodes():
-        if kind == "equal":
-            pieces.append(("same", "".join(right[k:m])))
-            continue
-        pieces += [(side, "".join(words)) for side, words in (("a", left[i:j]), ("b", right[k:m])) if words]
-    return pieces
+    found = difflib.SequenceMatcher(None, first, second, autojunk=False).get_opcodes()
+    return [(kind == "equal", "".join(left[i:j]), "".join(right[k:m])) for kind, i, j, k, m in found]
 
 
 def _pair(question: Question, a: Answer, b: Answer) -> Pair:

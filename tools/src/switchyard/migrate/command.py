@@ -52,6 +52,7 @@ def run(console: Console, client: Client, key: str, plan: Plan, options: Options
         with Screen(console) as screen:
             Migration(client, file, state, screen).run()
     except KeyboardInterrupt:
+        console.print(stage_table(state, "interrupted"))
         _say(console, _where(state, plan, options))
         return INTERRUPTED
     except StackError as error:
@@ -130,7 +131,10 @@ def _stopped(error: StackError, state: State, plan: Plan, options: Options) -> s
 
 
 def _comparison(console: Console, client: Client, key: str, state: State, options: Options) -> dict[str, object] | None:
-    if options.questions is None or state.plan.role != "text":
+    if options.questions is None:
+        return None
+    if state.plan.role != "text":
+        _say(console, f"no comparison: questions are answered by text, and this was {state.plan.role}")
         return None
     from switchyard.compare.command import comparison, show
 

@@ -14,7 +14,7 @@ from rich.table import Table
 from switchyard.following import View
 from switchyard.migrate.plan import Stage
 from switchyard.migrate.state import Passage, State
-from switchyard.migrate.verdicts import Judged
+from switchyard.migrate.verdicts import Judged, since
 from switchyard.showing import figure
 
 _DIGITS = re.compile(r"\d+")
@@ -25,7 +25,7 @@ class Screen:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._live = Live(console=console, refresh_per_second=4) if console.is_terminal else None
+        self._live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
         self._said = ""
 
     def __enter__(self) -> Screen:
@@ -87,10 +87,10 @@ def sides(stage: Stage, passage: Passage) -> tuple[list[str], list[str]]:
             [figure(window.get("p95_seconds"), "s") for window in windows],
         )
     if stage.kind == "shadow":
-        total = (seen.get("done") or 0) + (seen.get("failed") or 0)
+        done, failed = since(seen, passage.base).values()
         times = seen.get("seconds_p50") or {}
         return (
-            ["–", figure(seen["failed"] / total if total else None, "%")],
+            ["–", figure(failed / (done + failed) if done + failed else None, "%")],
             [figure(times.get(side), "s") for side in ("stable", "candidate")],
         )
     return [], []

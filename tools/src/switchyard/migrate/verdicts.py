@@ -43,6 +43,13 @@ def counts(shadow: Mapping[str, Any]) -> dict[str, int]:
     return {key: int(shadow.get(key) or 0) for key in ("done", "failed")}
 
 
+def since(shadow: Mapping[str, Any], base: Mapping[str, int]) -> dict[str, int]:
+    """Return the counts without those of `base`; a server that has restarted counts anew, and has none of them."""
+    now = counts(shadow)
+    own = {key: count - base.get(key, 0) for key, count in now.items()}
+    return own if min(own.values()) >= 0 else now
+
+
 def taken_back(view: View, left: RolePolicy, role: str) -> str | None:
     """Say why the candidate has no share any more, if all that changed is that somebody set it to 0: a gate, mostly."""
     now = view["policy"]["roles"].get(role, {})
@@ -62,14 +69,11 @@ def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def _shadow(limits: Limits, held: float, seen: Mapping[str, Any], base: Mapping[str, int]) -> Judged:
-    since = {key: count - base.get(key, 0) for key, count in counts(seen).items()}
-    if min(since.values()) < 0:
-        # The server has restarted and counts anew.
-        since = counts(seen)
-    sample = since["done"] + since["failed"]
+    own = since(seen, base)
+    sample = own["done"] + own["failed"]
     if sample < limits.min_shadow:
         return Judged(None, f"waiting for traffic: {sample} of {limits.min_shadow} comparisons", sample)
-    failed = since["failed"] / sample
+    failed = own["failed"] / sample
     refusals = seen.get("refusal_rate") or {}
     more = (refusals.get("candidate") or 0) - (refusals.get("stable") or 0)
     similarity, valid = seen.get("mean_similarity"), seen.get("json_valid_rate")
