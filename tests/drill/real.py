@@ -17,7 +17,7 @@ from engines.answers import numbered
 from engines.real_vllm import VLLMServer
 
 USERS = 32
-LONG = 500
+LONG = 2400
 """Tokens of an answer that is killed: long enough to be in its middle when all the others have begun."""
 
 

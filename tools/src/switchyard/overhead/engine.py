@@ -1,4 +1,4 @@
-"""A scripted engine that speaks vLLM's dialect: first token after 200 ms, then 64 tokens at 10 ms; run as a process."""
+"""A scripted engine of both dialects: first token after 200 ms, then 64 tokens at 10 ms; run as a process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,14 @@ def _end(tokens: int) -> bytes:
     )
 
 
+def _line(text: str, **end: object) -> bytes:
+    body = {"model": MODEL, "created_at": "", "message": {"role": "assistant", "content": text}, "done": bool(end)}
+    return json.dumps({**body, **end}).encode() + b"\n"
+
+
 _TOKEN, _END = _chunk({"content": _WORD}), _end(TOKENS)
+_OLLAMA_TOKEN = _line(_WORD)
+_OLLAMA_END = _line("", done=True, done_reason="stop", prompt_eval_count=8, eval_count=TOKENS)
 
 
 class Engine:
@@ -40,6 +47,9 @@ class Engine:
     def app(self) -> web.Application:
         app = web.Application()
         app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_post("/api/chat", self._chat)
+        app.router.add_post("/api/show", self._show)
+        app.router.add_get("/api/version", self._health)
         app.router.add_get("/v1/models", self._models)
         app.router.add_get("/health", self._health)
         app.router.add_post("/_mode", self._set)
@@ -54,8 +64,10 @@ class Engine:
             return web.json_response({"error": {"message": "busy", "code": status}}, status=status, headers=headers)
         if self._mode == "hang":
             await asyncio.Event().wait()
+        ollama = request.path == "/api/chat"
+        token, end = (_OLLAMA_TOKEN, _OLLAMA_END) if ollama else (_TOKEN, _END)
         # A probe asks for one token, and gets it at once.
-        tokens = min(TOKENS, body.get("max_tokens") or TOKENS)
+        tokens = min(TOKENS, body.get("max_tokens") or body.get("options", {}).get("num_predict") or TOKENS)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         loop = asyncio.get_running_loop()
@@ -63,10 +75,13 @@ class Engine:
         for _ in range(tokens):
             # On a grid of its own, so that a slow reader does not slow the engine down.
             await asyncio.sleep(due - loop.time())
-            await response.write(_TOKEN)
+            await response.write(token)
             due += TOKEN_SECONDS
-        await response.write(_END)
+        await response.write(end)
         return response
+
+    async def _show(self, _: web.Request) -> web.Response:
+        return web.json_response({"model_info": {"llama.context_length": 32768}, "details": {}, "capabilities": []})
 
     async def _models(self, _: web.Request) -> web.Response:
         return web.json_response({"object": "list", "data": [{"id": MODEL, "max_model_len": 32768}]})

@@ -8,7 +8,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import aiohttp
 
@@ -43,15 +43,18 @@ async def by_wire(session: aiohttp.ClientSession, url: str, model: str, key: str
             if response.status != 200:
                 return Stream(0, perf_counter() - begun, f"status {response.status}")
             async for line in response.content:
-                if line.startswith(b"data: {") and (choices := json.loads(line[6:]).get("choices")):
-                    if choices[0]["delta"].get("content"):
-                        first = first or perf_counter() - begun
-                        tokens += 1
+                if line.startswith(b"data: {") and _has_text(json.loads(line[6:])):
+                    first = first or perf_counter() - begun
+                    tokens += 1
                 ended = ended or line.startswith(b"data: [DONE]")
     except aiohttp.ClientError as error:
         return Stream(first, perf_counter() - begun, type(error).__name__)
     whole = ended and tokens == TOKENS
     return Stream(first, perf_counter() - begun, "" if whole else f"{tokens} of {TOKENS} tokens")
+
+
+def _has_text(chunk: dict[str, Any]) -> bool:
+    return bool(chunk["choices"]) and bool(chunk["choices"][0]["delta"].get("content"))
 
 
 @asynccontextmanager
@@ -63,15 +66,23 @@ async def wire(url: str, model: str, key: str = "") -> AsyncGenerator[Ask, None]
 
 @asynccontextmanager
 async def package(
-    primary: str, fallback: str | None, policy: Path, first_token_timeout: float = 120.0
+    policy: Path,
+    primary: str | None = None,
+    standin: str | None = None,
+    *,
+    first_token_timeout: float = 120.0,
+    breaker_failures: int = 5,
 ) -> AsyncGenerator[Ask, None]:
-    """Ask by the provider package as a service has it: policy file, breaker, metrics, and Ollama as the stand-in."""
+    """Ask by the provider package as a service has it: policy file, breaker, metrics, and Ollama as the stand-in.
+
+    Without a `primary` the stand-in is asked alone.
+    """
     settings = ProviderSettings(
-        selection=SelectionSettings(llm_provider="vllm", use_vision_analysis=False),
-        vllm=VLLMSettings(url=primary, model=MODEL, fallback=fallback is not None),
-        ollama=OllamaSettings(url=fallback or "http://127.0.0.1:9"),
+        selection=SelectionSettings(llm_provider="vllm" if primary else "ollama", use_vision_analysis=False),
+        vllm=VLLMSettings(url=primary or "http://127.0.0.1:9/v1", model=MODEL, fallback=standin is not None),
+        ollama=OllamaSettings(url=standin or "http://127.0.0.1:9", model=MODEL),
         times=TimeSettings(first_token_timeout=first_token_timeout),
-        resilience=ResilienceSettings(probe_interval=3600),
+        resilience=ResilienceSettings(probe_interval=3600, breaker_failures=breaker_failures),
     )
     async with get_provider(settings, Metrics(), policy, [Role.TEXT]) as providers:
         await providers.start(set())
