@@ -224,7 +224,10 @@ class StandIn:
         return problem(403, "forbidden", "this needs an admin key")
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        return web.json_response({}) if self.ready else problem(503, "not-ready", "text is loading")
+        failures = {"text": {"detail": "text is loading for 3 s"}}
+        if self.ready:
+            return web.json_response({"status": "ready"})
+        return web.json_response({"status": "not ready", "failures": failures}, status=503)
 
     async def _check(self, request: web.Request) -> web.Response:
         if "detail" in self.check:

@@ -349,7 +349,7 @@ def test_a_dry_run_says_every_number_and_changes_nothing(stack: Any, tmp_path: P
     ("change", "words"),
     [
         ({"check": {"detail": "connection refused"}}, "vllm does not serve text: connection refused"),
-        ({"ready": False}, "the rag service is not ready: text is loading"),
+        ({"ready": False}, "the rag service is not ready: text: text is loading for 3 s"),
         ({"backends": {"ollama": ["text"]}}, "vllm does not serve text here; there are ollama"),
     ],
 )

@@ -38,6 +38,12 @@ def test_use_checks_first_then_switches_text_only_and_says_how_soon(stack: Any) 
     assert len(stack.puts) == 1
 
 
+def test_use_for_embeddings_says_how_an_index_moves(stack: Any) -> None:
+    ended = providers(stack, "use", "vllm", "--role", "embeddings")
+    assert "`switchyard reindex --provider vllm` moves one" in ended.stdout
+    assert (stack.roles["embeddings"]["stable"], stack.text["stable"]) == ("vllm", "ollama")
+
+
 def test_use_of_a_dead_backend_is_refused_unless_forced(stack: Any) -> None:
     stack.check = {"detail": "vllm: connection refused"}
     refused = providers(stack, "use", "vllm")

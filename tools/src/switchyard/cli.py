@@ -168,7 +168,7 @@ def main() -> None:
     except Exception as error:
         if not _foreseen(error):
             raise
-        Console(stderr=True).print(f"[red]switchyard:[/red] {escape(str(error))}", highlight=False)
+        Console(stderr=True).print(f"[red]switchyard:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
         raise SystemExit(1) from error
 
 

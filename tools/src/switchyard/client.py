@@ -84,6 +84,9 @@ def in_words(status: int, body: str, url: str) -> tuple[str, str]:
         problem = None
     if not isinstance(problem, dict):
         return f"{status} from {url}", ""
+    if failures := problem.get("failures"):
+        # What /readyz says: no problem detail, but what is amiss by name.
+        return "; ".join(f"{name}: {failure.get('detail', failure)}" for name, failure in failures.items()), ""
     words, kind = str(problem.get("detail", problem)), str(problem.get("type", "")).rsplit(":", 1)[-1]
     if status == 403 and "admin" in words:
         words += ": set SWITCHYARD_API_KEY to one, or make one with `switchyard keys create NAME --admin`"

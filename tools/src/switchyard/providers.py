@@ -63,6 +63,11 @@ def use(
         for each in roles:
             _check(client, each, backend, force)
         _take(client, step, why.format(backend=backend))
+    if "embeddings" in roles:
+        _say(
+            "a collection that has an index stays with the backend that made it: "
+            f"`switchyard reindex --provider {backend}` moves one"
+        )
 
 
 @app.command()

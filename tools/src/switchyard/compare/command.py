@@ -59,6 +59,6 @@ def show(console: Console, found: dict[str, Any]) -> None:
         )
     console.print(table)
     for warning in found["warnings"]:
-        console.print(f"[yellow]not equal:[/yellow] {escape(warning)}", highlight=False, soft_wrap=True)
+        console.print(f"[yellow]mind:[/yellow] {escape(warning)}", highlight=False, soft_wrap=True)
     for sentence in verdict(found):
         console.print(escape(sentence), highlight=False, soft_wrap=True)
