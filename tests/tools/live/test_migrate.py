@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from switchyard.client import Client, StackError
+from switchyard.migrate.back import go_back
 from switchyard.migrate.plan import Limits, Plan, Stage, stages
-from switchyard.migrate.running import ChangedByOthers, Migration, go_back
+from switchyard.migrate.running import ChangedByOthers, Migration
 from switchyard.migrate.state import State, StateFile, now
 from switchyard.migrate.verdicts import judge, same
 

@@ -13,10 +13,11 @@ from switchyard.client import Client, StackError
 from switchyard.compare.load import Setting
 from switchyard.following import read
 from switchyard.migrate import report
+from switchyard.migrate.back import go_back
 from switchyard.migrate.display import Screen, stage_table
 from switchyard.migrate.plan import Plan, in_words
 from switchyard.migrate.preflight import parity, parity_in_words, preflight
-from switchyard.migrate.running import PROMOTED, ChangedByOthers, Migration, go_back
+from switchyard.migrate.running import PROMOTED, ChangedByOthers, Migration
 from switchyard.migrate.state import State, StateFile, now
 
 INTERRUPTED = 130

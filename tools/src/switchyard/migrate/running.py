@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Protocol
 
@@ -13,7 +12,7 @@ from switchyard.following import View, change, follow, followed_in_words, put, r
 from switchyard.migrate.plan import Stage
 from switchyard.migrate.state import Passage, State, StateFile, now
 from switchyard.migrate.verdicts import Judged, counts, figures, judge, same, taken_back, with_gates
-from switchyard.transitions import Policy, Transition, role_of
+from switchyard.transitions import Transition, role_of
 
 PROMOTED, ROLLED_BACK = "promoted", "rolled back"
 _ROLLING_BACK = "rolling back"
@@ -196,28 +195,3 @@ class Migration:
                     raise
                 self._display.say(f"the stack does not answer: {error}")
             time.sleep(1)
-
-
-def go_back(client: Client, file: StateFile, state: State, say: Callable[[str], None]) -> bool:
-    """Take a migration back, wherever it is; return whether there was anything to take back."""
-    plan = state.plan
-
-    def step(policy: Policy) -> Policy:
-        here = role_of(policy, plan.role)
-        ours = here.get("candidate") == plan.target and (here.get("canary_percent") or here.get("shadow_percent"))
-        if ours or (here["stable"] == plan.target and here.get("previous") == plan.source):
-            policy = transitions.rollback(policy, plan.role)
-        if state.parity.get("moved") and role_of(policy, "embeddings")["stable"] == plan.target:
-            policy = transitions.use(policy, "embeddings", plan.source)
-        return policy
-
-    before, after = change(client, step, f"migration from {plan.source} to {plan.target} rolled back by hand", say)
-    state.outcome, state.why, state.intended = ROLLED_BACK, "by hand", None
-    if state.passage is not None and state.passage.ended is None:
-        state.passage.ended, state.passage.outcome = now(), ROLLED_BACK
-    file.write(state)
-    if before["revision"] == after["revision"]:
-        return False
-    for line in followed_in_words(follow(client, after["revision"]), after["revision"]):
-        say(line)
-    return True

@@ -1,0 +1,37 @@
+"""Taking a migration back by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from switchyard import transitions
+from switchyard.client import Client
+from switchyard.following import change, follow, followed_in_words
+from switchyard.migrate.running import ROLLED_BACK
+from switchyard.migrate.state import State, StateFile, now
+from switchyard.transitions import Policy, role_of
+
+
+def go_back(client: Client, file: StateFile, state: State, say: Callable[[str], None]) -> bool:
+    """Take a migration back, wherever it is; return whether there was anything to take back."""
+    plan = state.plan
+
+    def step(policy: Policy) -> Policy:
+        here = role_of(policy, plan.role)
+        ours = here.get("candidate") == plan.target and (here.get("canary_percent") or here.get("shadow_percent"))
+        if ours or (here["stable"] == plan.target and here.get("previous") == plan.source):
+            policy = transitions.rollback(policy, plan.role)
+        if state.parity.get("moved") and role_of(policy, "embeddings")["stable"] == plan.target:
+            policy = transitions.use(policy, "embeddings", plan.source)
+        return policy
+
+    before, after = change(client, step, f"migration from {plan.source} to {plan.target} rolled back by hand", say)
+    state.outcome, state.why, state.intended = ROLLED_BACK, "by hand", None
+    if state.passage is not None and state.passage.ended is None:
+        state.passage.ended, state.passage.outcome = now(), ROLLED_BACK
+    file.write(state)
+    if before["revision"] == after["revision"]:
+        return False
+    for line in followed_in_words(follow(client, after["revision"]), after["revision"]):
+        say(line)
+    return True
