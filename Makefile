@@ -1,6 +1,6 @@
 # `make` prints this menu. Longer recipes live in scripts/ and in the switchyard command.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-stores test-vllm check format lock bench clean \
+.PHONY: help setup demo up test test-stores test-vllm drill check format lock bench bench-overhead clean \
 	use-vllm use-ollama canary shadow promote rollback halt resume compare migrate
 
 PORT ?= 8080
@@ -14,7 +14,7 @@ FROM ?= ollama
 TO ?= vllm
 
 help: ## Print this menu
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Prepare everything: virtual environment, locked dependencies, Tesseract, poppler, embedding model
 	@scripts/setup.sh
@@ -37,6 +37,10 @@ test-vllm: ## Run the contract and end-to-end tests against a real vLLM on CPU
 	@scripts/setup.sh --tests
 	@$(PYTHON) -m pytest -m vllm tests/vllm
 
+drill: ## Switch, kill, canary and roll back under load, with a real vLLM on CPU; prints a table
+	@scripts/setup.sh --tests
+	@cd tests && ../$(PYTHON) -m drill
+
 check: ## ruff, mypy --strict, import-linter, shellcheck
 	@scripts/setup.sh --tests
 	@.venv/bin/ruff check && .venv/bin/ruff format --check
@@ -52,6 +56,9 @@ lock: ## Resolve dependencies anew, one lock file per deployable, with hashes an
 
 bench: setup ## Measure start-up, memory, ingestion and query latency of the all-in-one stack
 	@.venv/bin/switchyard bench stack
+
+bench-overhead: setup ## Measure what the stack adds to calling an engine directly
+	@.venv/bin/switchyard bench overhead
 
 use-vllm: ## Let vLLM serve text from now on; nothing restarts
 	@$(SWITCHYARD) providers use vllm

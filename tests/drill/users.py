@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from time import monotonic
@@ -107,10 +107,15 @@ class Crowd:
         """The answers that are flowing now."""
         return [seen for seen in self.answers if seen.pieces and not seen.ended]
 
-    async def until(self, what: Any, seconds: float = 60.0) -> None:
-        async with asyncio.timeout(seconds):
-            while not what():
-                await asyncio.sleep(0.01)
+    async def until(self, what: Callable[[], bool], seconds: float = 60.0) -> None:
+        """Wait; raises RuntimeError that says how far the answers are if it takes too long."""
+        end = monotonic() + seconds
+        while not what():
+            if monotonic() > end:
+                far = sorted(len(seen.pieces) for seen in self.answers)
+                ended = [(seen.backend, seen.error[:200]) for seen in self.answers if seen.ended]
+                raise RuntimeError(f"pieces of {len(far)} answers: {far}; ended: {ended}")
+            await asyncio.sleep(0.01)
 
     async def _user(self, session: aiohttp.ClientSession, number: int, rounds: int | None) -> None:
         url, asked = self._urls[number % len(self._urls)], 0

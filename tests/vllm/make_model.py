@@ -18,6 +18,8 @@ TEMPLATE = (
     "{% for message in messages %}<|{{ message['role'] }}|>\n{{ message['content'] }}<|end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
 )
+SPACE = "Ġ"
+"""How byte-level BPE writes a space."""
 TEXT = [
     "The ferry to the island leaves at nine in the morning and at four in the afternoon.",
     "Photosynthesis turns light, water and carbon dioxide into sugar and oxygen.",
@@ -61,6 +63,10 @@ def main(folder: Path) -> None:
         # It never ends an answer of its own accord: far from every other token's score, the end's is nought.
         model.lm_head.weight.mul_(10)
         model.lm_head.weight[words.eos_token_id] = 0
+        # Nor does it write halves of characters, or nothing but white space: a server would hold those back for long.
+        for token, place in words.get_vocab().items():
+            if not all("!" <= character <= "~" or character == SPACE for character in token) or token == SPACE:
+                model.lm_head.weight[place] = 0
     model.save_pretrained(folder)
     words.save_pretrained(folder)
 

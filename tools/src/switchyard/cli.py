@@ -83,12 +83,45 @@ def status(url: Url = URL) -> None:
 
 
 @app.command()
-def reindex(collection: str = "default", url: Url = URL, data_dir: DataDir = DATA) -> None:
-    """Make a collection's vectors again from the stored text."""
-    from switchyard.tasks import reindex as run
+def reindex(
+    collection: str = "default",
+    provider: Annotated[
+        str | None, typer.Option(help="Whose embeddings: moves the collection to another space")
+    ] = None,
+    rollback: Annotated[
+        bool, typer.Option("--rollback", help="Swap back to the index before this one, at once")
+    ] = False,
+    url: Url = URL,
+    data_dir: DataDir = DATA,
+) -> None:
+    """Make a collection's vectors again from the stored text, beside those that answer, and swap."""
+    from switchyard import spaces
+
+    if rollback and provider:
+        raise StackError("--rollback goes back to what was there; it takes no --provider")
+    with Client(url, saved_key(data_dir)) as client:
+        done = (
+            spaces.rollback(console, client, collection)
+            if rollback
+            else spaces.reindex(console, client, collection, provider)
+        )
+        if not done:
+            raise typer.Exit(1)
+
+
+@app.command()
+def parity(
+    a: Annotated[str, typer.Option(help="A backend, as `switchyard providers status` names it")],
+    b: Annotated[str, typer.Option(help="The other")],
+    collection: Annotated[str | None, typer.Option(help="Compare on a sample of its chunks too")] = None,
+    url: Url = URL,
+    data_dir: DataDir = DATA,
+) -> None:
+    """Compare two backends' embeddings; one may stand in for the other only after this has passed."""
+    from switchyard import spaces
 
     with Client(url, saved_key(data_dir)) as client:
-        if not run(console, client, collection):
+        if not spaces.parity(console, client, a, b, collection):
             raise typer.Exit(1)
 
 
@@ -124,6 +157,19 @@ def bench_services() -> None:
     from switchyard.benchmarks import services
 
     services(console)
+
+
+@bench.command("overhead")
+def bench_overhead(
+    rounds: Annotated[int, typer.Option(help="Interleaved blocks per way and level")] = 3,
+    seconds: Annotated[float, typer.Option(help="Length of a block")] = 4,
+) -> None:
+    """What the provider package and a service add to calling an engine directly, at 1, 16 and 64 streams."""
+    import asyncio
+
+    from switchyard.overhead.bench import run
+
+    asyncio.run(run(console, rounds, seconds))
 
 
 @keys.command("create")

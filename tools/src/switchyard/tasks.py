@@ -1,4 +1,4 @@
-"""What a person does with a running stack: add, ask, look, reindex, each with progress."""
+"""What a person does with a running stack: add, ask, look, each with progress."""
 
 from __future__ import annotations
 
@@ -137,10 +137,3 @@ def provider_table(providers: dict[str, Any]) -> Table:
         kind = " (extractive)" if known["extractive"] else ""
         table.add_row(role, known["backend"] + kind, known["model"], known["state"], known["breaker"])
     return table
-
-
-def reindex(console: Console, client: Client, collection: str) -> bool:
-    """Make a collection's vectors again, in a new index beside the one that answers meanwhile."""
-    from switchyard.spaces import reindex as run
-
-    return run(console, client, collection)

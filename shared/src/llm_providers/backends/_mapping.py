@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeAlias
 
+import aiohttp
+
 from llm_providers.errors import (
     AuthenticationFailed,
     ContextLengthExceeded,
@@ -73,3 +75,12 @@ def inside_stream(backend: str) -> Iterator[None]:
         if type(error) is not Unavailable:
             raise
         raise StreamBroken(str(error), backend=backend) from error
+
+
+def lost(error: BaseException | None) -> aiohttp.ClientConnectionError | None:
+    """The aiohttp transport calls any refused or lost connection a connect time-out: look at what it was."""
+    while error is not None:
+        if isinstance(error, aiohttp.ClientConnectionError) and not isinstance(error, aiohttp.ServerTimeoutError):
+            return error
+        error = error.__cause__
+    return None

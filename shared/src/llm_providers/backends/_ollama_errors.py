@@ -10,7 +10,7 @@ import httpx
 import ollama
 import pydantic
 
-from llm_providers.backends._mapping import ErrorTable, by_class, by_status, retry_after
+from llm_providers.backends._mapping import ErrorTable, by_class, by_status, lost, retry_after
 from llm_providers.errors import (
     InvalidResponse,
     NotConfigured,
@@ -49,6 +49,8 @@ def translate(error: Exception, backend: str) -> ProviderError:
     if isinstance(error, ollama.ResponseError) and error.status_code >= 400:
         message = str(error.error)
         return by_status(error.status_code, message)(message, backend=backend, retry_after=_retry_after(error))
+    if isinstance(error, httpx.ConnectTimeout) and (gone := lost(error)) is not None:
+        return Unavailable(f"{type(gone).__name__}: {gone}", backend=backend)
     kind = by_class(type(error), TABLE) or Unavailable
     message = str(error.error) if isinstance(error, ollama.ResponseError) else f"{type(error).__name__}: {error}"
     return kind(message, backend=backend)

@@ -11,7 +11,7 @@ import openai
 import pydantic
 from openai._exceptions import SubjectTokenProviderError
 
-from llm_providers.backends._mapping import ErrorTable, by_class, by_status, retry_after
+from llm_providers.backends._mapping import ErrorTable, by_class, by_status, lost, retry_after
 from llm_providers.errors import (
     AuthenticationFailed,
     InvalidResponse,
@@ -79,8 +79,8 @@ def translate(error: Exception, backend: str) -> ProviderError:
         message = _message(error.body) or error.message
         kind: type[ProviderError] = by_status(error.status_code, message)
         return kind(message, backend=backend, retry_after=retry_after(error.response.headers))
-    if isinstance(error, openai.APITimeoutError | httpx2.ConnectTimeout) and (lost := _lost(error)) is not None:
-        return Unavailable(f"{type(lost).__name__}: {lost}", backend=backend)
+    if isinstance(error, openai.APITimeoutError | httpx2.ConnectTimeout) and (gone := lost(error)) is not None:
+        return Unavailable(f"{type(gone).__name__}: {gone}", backend=backend)
     # The SDK's connection error hides what it was.
     told = error.__cause__ if isinstance(error, openai.APIConnectionError) and error.__cause__ else error
     found = by_class(type(told), TABLE) or Unavailable
@@ -117,15 +117,6 @@ def _message(body: object) -> str:
                 return _message(body[name])
         return ""
     return str(body) if body is not None else ""
-
-
-def _lost(error: BaseException | None) -> aiohttp.ClientConnectionError | None:
-    """The aiohttp transport calls any refused or lost connection a connect time-out: look at what it was."""
-    while error is not None:
-        if isinstance(error, aiohttp.ClientConnectionError) and not isinstance(error, aiohttp.ServerTimeoutError):
-            return error
-        error = error.__cause__
-    return None
 
 
 def _describe(error: Exception) -> str:

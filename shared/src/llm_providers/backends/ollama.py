@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 import numpy as np
+from httpx_aiohttp import AiohttpTransport
 from ollama import AsyncClient
 
 from llm_providers.backends._embedders import Embedder, known_embedder
@@ -26,6 +27,9 @@ from llm_providers.types import ChatEvent, ChatRequest, EmbeddingModel, EmbedKin
 
 if TYPE_CHECKING:
     from langchain_ollama import ChatOllama, OllamaEmbeddings
+
+
+_KEEPALIVE_SECONDS = 15.0
 
 
 class OllamaProvider(DropIn):
@@ -61,9 +65,11 @@ class OllamaProvider(DropIn):
         with ollama_errors(name):
             self._client = AsyncClient(
                 host=url,
-                verify=trust(),
                 timeout=httpx.Timeout(None, connect=self._timeouts.connect),
-                limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
+                # httpx's own pool looks at every connection for every request: dozens at once wait for one another.
+                transport=AiohttpTransport(
+                    verify=trust(), limits=httpx.Limits(max_connections=1000, keepalive_expiry=_KEEPALIVE_SECONDS)
+                ),
             )
         self._pulse = Pulse(self._beat)
         self._contexts: Memo[int] = Memo()
