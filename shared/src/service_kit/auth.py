@@ -56,7 +56,7 @@ class Authenticator:
         return Principal(key.id, key.name, key.scope, key.collections)
 
 
-def _principal(
+async def _principal(
     request: Request,
     bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
     header: Annotated[str | None, Security(_header)],
@@ -68,7 +68,7 @@ def _principal(
 User = Annotated[Principal, Depends(_principal)]
 
 
-def _admin(principal: User) -> Principal:
+async def _admin(principal: User) -> Principal:
     if principal.scope is not Scope.ADMIN:
         raise Forbidden("this needs an admin key")
     return principal

@@ -98,7 +98,7 @@ class CheckIn(BaseModel):
 router = APIRouter(prefix="/v1/providers", tags=["providers"])
 
 
-def pinned(
+async def pinned(
     user: User,
     backend: Annotated[
         str | None, Header(alias="X-Switchyard-Backend", description="Ask this backend and no other (admin keys only)")

@@ -34,7 +34,7 @@ class State:
     comparer: Comparer
 
 
-def _state(request: Request) -> State:
+async def _state(request: Request) -> State:
     state: State = request.app.state.rag
     return state
 

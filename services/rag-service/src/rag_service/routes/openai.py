@@ -72,6 +72,7 @@ router = APIRouter(prefix="/v1", tags=["OpenAI-compatible"], route_class=_OpenAI
 DIRECT = "switchyard/direct"
 """The model itself, without documents: a name that no collection can have."""
 _MAX_DIRECT = 200_000
+_MARK = "\u0001"
 
 
 class TextPart(BaseModel):
@@ -205,15 +206,17 @@ async def _chunks(
 ) -> AsyncGenerator[str, None]:
     base = {**head, "object": "chat.completion.chunk"}
     failovers: list[Failover] = []
+    # All chunks but their text are alike: encoding each whole would be most of what a token costs here.
+    before, after = _chunk(base, {"content": _MARK}).split(json.dumps(_MARK))
     try:
         yield _chunk(base, {"role": "assistant", "content": ""})
         async with aclosing(events):
             for event in first:
                 if isinstance(event, Token):
-                    yield _chunk(base, {"content": event.text})
+                    yield f"{before}{json.dumps(event.text, ensure_ascii=False)}{after}"
             async for event in events:
                 if isinstance(event, Token):
-                    yield _chunk(base, {"content": event.text})
+                    yield f"{before}{json.dumps(event.text, ensure_ascii=False)}{after}"
                 elif isinstance(event, Failover):
                     if event.restarted:
                         # What was sent can't be taken back in this format.
