@@ -1,6 +1,6 @@
 # `make` prints this menu. Longer recipes live in scripts/ and in the switchyard command.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-stores test-vllm drill check format lock bench bench-overhead clean \
+.PHONY: help setup demo up test test-live test-stores test-vllm drill check format lock bench bench-overhead clean \
 	use-vllm use-ollama canary shadow promote rollback halt resume compare migrate
 
 PORT ?= 8080
@@ -28,6 +28,10 @@ up: setup ## Start the all-in-one stack and stay
 test: ## Set up and run the fast tests
 	@scripts/setup.sh --tests
 	@$(PYTHON) -m pytest -n auto --maxprocesses 4
+
+test-live: ## Drive the command line against running stacks: compare, migrate, moves that are killed
+	@scripts/setup.sh --tests
+	@$(PYTHON) -m pytest -n auto --maxprocesses 4 -m live tests/tools
 
 test-stores: ## Run the services on a real PostgreSQL and a real Chroma server
 	@scripts/setup.sh --tests && scripts/stores.sh

@@ -9,6 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import chromadb
+import pytest
+
+pytestmark = pytest.mark.live
 
 LONG = "\n\n".join(
     f"# Section {number}\n\nBuoy {number} lies {number * 7} metres off the mole and is painted every {number % 9 + 2} years. "

@@ -24,6 +24,8 @@ from switchyard.compare.measure import figures, percentile
 from switchyard.compare.quality import f1, pairs, quality, word_diff
 from switchyard.compare.questions import Question
 
+pytestmark = pytest.mark.live
+
 ASKED = [Question("When does it open?", ("nine",)), Question("Who paints it?", ("the guard",)), Question("Why?")]
 
 

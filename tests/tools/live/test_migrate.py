@@ -20,6 +20,8 @@ from switchyard.migrate.running import ChangedByOthers, Migration
 from switchyard.migrate.state import State, StateFile, now
 from switchyard.migrate.verdicts import judge, same
 
+pytestmark = pytest.mark.live
+
 QUICK = Limits(hold_seconds=0, min_requests=5, min_shadow=5)
 
 

@@ -13,6 +13,8 @@ import pytest
 from switchyard.client import Client, StackError
 from switchyard.following import change, follow, followed_in_words
 
+pytestmark = pytest.mark.live
+
 
 def providers(stack: Any, *arguments: str, key: str = "sy-admin") -> subprocess.CompletedProcess[str]:
     return subprocess.run(

@@ -21,6 +21,8 @@ from switchyard.compare.report import sections
 from switchyard.compare.verdict import verdict
 from switchyard.markup import Raw, tag
 
+pytestmark = pytest.mark.live
+
 EVIL = (
     "</style></svg><script>alert(1)</script><img src=x onerror=alert(2)> \" onmouseover='alert(3)' "
     "<a href='javascript:alert(4)'>x</a> &lt;b&gt; $\\frac{1}{2}$ \x00\x1b[31m \u202e ]]> <!-- {{7*7}}"
