@@ -311,3 +311,17 @@ async def test_a_shadow_compares_and_keeps_no_text(stack: Stack, vllm: OpenAIEng
     stored = (stack.data_dir / "policy" / "shadow.jsonl").read_text()
     assert len(stored.splitlines()) == 3
     assert "ferry" not in stored
+
+
+async def test_searches_without_vectors_are_counted(stack: Stack, ollama: OllamaEngine) -> None:
+    ollama.always(Fault.other_vectors(), path="/api/embed")
+    found = (await stack.http.post("/v1/search", json={"question": "ferry"})).json()
+    assert found["degraded"] == ["embeddings"]
+    metrics = (await stack.http.get("/metrics")).text
+    assert 'switchyard_searches_total{degraded="embeddings"} 1.0' in metrics
+
+
+async def test_a_document_added_in_a_halt_is_read_all_the_same(stack: Stack) -> None:
+    await change(stack, halted=True)
+    job = await stack.add("The harbour master keeps the keys.", title="Keys")
+    assert job["status"] == "ready"

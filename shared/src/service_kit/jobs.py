@@ -15,7 +15,7 @@ from sqlalchemy import JSON, ColumnElement, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from llm_providers.errors import DeadlineExceeded, Unavailable
+from llm_providers.errors import DeadlineExceeded, Halted, Unavailable
 from service_kit.auth import Principal, User
 from service_kit.database import Database
 from service_kit.durable import Durable
@@ -148,12 +148,12 @@ class Jobs(Generic[J]):
         return await self.get(job_id, principal)
 
     async def patiently(self, job_id: str, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Try until the attempt does not fail for lack of a peer; meanwhile the job says what it waits for."""
+        """Try until the attempt does not fail for lack of a peer, or by the operator's halt; meanwhile the job says what it waits for."""
         wait = 0.5
         while True:
             try:
                 return await attempt()
-            except (Unavailable, DeadlineExceeded, UpstreamUnavailable) as error:
+            except (Unavailable, DeadlineExceeded, Halted, UpstreamUnavailable) as error:
                 log.warning("job waits", job=job_id, error=type(error).__name__, seconds=wait)
                 async with self._database.writing() as session:
                     mine = update(self._table).where(self._table.id == job_id)

@@ -21,6 +21,7 @@ from rag_service.conversations import Conversations
 from rag_service.documents import DEFAULT, Documents, mark_stopped, visible
 from rag_service.filling import Filling
 from rag_service.ingestion import Ingestion
+from rag_service.metrics import SearchMetrics
 from rag_service.reindex import Reindexer
 from rag_service.retrieval import Retriever
 from rag_service.routes import ROUTERS
@@ -71,7 +72,16 @@ def create(
             parity = ParityRecords(providers.policy.folder)
             spaces = Spaces(database, Standby(ProviderEmbedders(providers), parity, _count(app.state.metrics)))
             state, ingestion, filling = _assemble(
-                settings, providers, spaces, database, vectors, engine, client, app.state.health, app.state.keys
+                settings,
+                providers,
+                spaces,
+                database,
+                vectors,
+                engine,
+                client,
+                app.state.health,
+                app.state.keys,
+                SearchMetrics(app.state.metrics.registry),
             )
             app.state.rag = state
             await state.documents.ensure_collection(DEFAULT)
@@ -113,6 +123,7 @@ def _assemble(
     client: httpx2.AsyncClient,
     health: Health,
     keys: KeyStore,
+    metrics: SearchMetrics,
 ) -> tuple[State, Ingestion, Filling]:
     originals = Originals(settings.data_dir / "originals")
     words = keyword.for_dialect(database.dialect)
@@ -125,6 +136,7 @@ def _assemble(
         vectors,
         spaces,
         providers.rerank,
+        metrics,
         candidates=settings.candidates,
         rerank_top=settings.rerank_top,
     )

@@ -15,6 +15,7 @@ from llm_providers.deadline import Deadline
 from llm_providers.errors import DeadlineExceeded, Unavailable
 from llm_providers.types import EmbedKind, Vectors
 from rag_service.keyword import KeywordIndex
+from rag_service.metrics import SearchMetrics
 from rag_service.spaces import WRONG_MODEL, Space, Spaces
 from rag_service.tables import Chunk, Document
 from rag_service.vectors import VectorIndex
@@ -79,6 +80,7 @@ class Retriever:
         vectors: VectorIndex,
         spaces: Spaces,
         rerank: RerankProvider | None,
+        metrics: SearchMetrics,
         *,
         candidates: int,
         rerank_top: int,
@@ -90,6 +92,7 @@ class Retriever:
         self._spaces = spaces
         self._candidates = candidates
         self._rerank_top = rerank_top
+        self._metrics = metrics
         self._silent_until: dict[str, float] = {}
 
     async def search(self, collection: str, question: str, limit: int, deadline: Deadline) -> Found:
@@ -112,6 +115,7 @@ class Retriever:
                 log.warning("search without reranking", error=type(error).__name__)
                 degraded, reasons = (*degraded, "rerank"), (*reasons, f"searched without reranking: {error}")
             seconds["rerank"] = perf_counter() - begun
+        self._metrics.searched(degraded)
         return Found(ranked[:limit], degraded, {name: round(value, 4) for name, value in seconds.items()}, reasons)
 
     async def _by_vector(

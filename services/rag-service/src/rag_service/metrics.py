@@ -1,0 +1,19 @@
+"""What the rag-service counts besides its requests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from prometheus_client import CollectorRegistry, Counter
+
+
+class SearchMetrics:
+    """Searches, by which part of them was missing."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._searches = Counter(
+            "switchyard_searches", "Searches, by the part that was missing", ("degraded",), registry=registry
+        )
+
+    def searched(self, degraded: Sequence[str]) -> None:
+        self._searches.labels(",".join(degraded) or "no").inc()
