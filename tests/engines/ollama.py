@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -53,7 +54,14 @@ class OllamaEngine(Engine):
         return web.json_response({"models": [self._model(n) | {"context_length": self.context} for n in loaded]})
 
     def _model(self, name: str) -> dict[str, Any]:
-        return {"name": name, "model": name, "modified_at": _NOW, "size": 1, "digest": f"{hash(name):x}", "details": {}}
+        return {
+            "name": name,
+            "model": name,
+            "modified_at": _NOW,
+            "size": 1,
+            "digest": hashlib.sha256(name.encode()).hexdigest(),
+            "details": {},
+        }
 
     async def _show(self, request: web.Request) -> web.StreamResponse:
         model = request[SEEN].body.get("model", "")

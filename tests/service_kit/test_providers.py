@@ -138,6 +138,21 @@ async def test_what_cannot_be_is_refused_by_field(stack: Stack, roles: dict[str,
     assert (await stack.http.get("/v1/providers")).json()["revision"] == 1
 
 
+async def test_what_is_left_out_stays_as_it_is(stack: Stack) -> None:
+    await change(stack, halted=True, on_break="restart", previous="vllm")
+    body = {
+        "revision": 2,
+        "why": "x",
+        "policy": {"roles": {"text": {"fallbacks": ["vllm"]}}, "gates": {"max_error_rate": 0.2}},
+    }
+    text = (await stack.http.put("/v1/providers", json=body)).json()["policy"]
+    assert text["roles"]["text"]["halted"]
+    assert (text["roles"]["text"]["on_break"], text["roles"]["text"]["fallbacks"]) == ("restart", ["vllm"])
+    body = {"revision": 3, "why": "x", "policy": {"gates": {"min_requests": 5}}}
+    gates = (await stack.http.put("/v1/providers", json=body)).json()["policy"]["gates"]
+    assert (gates["max_error_rate"], gates["min_requests"]) == (0.2, 5)
+
+
 async def test_a_users_key_may_look_and_not_touch(stack: Stack) -> None:
     key = KeyStore(stack.data_dir / "auth").create("reader", Scope.USER, None)
     headers = {"Authorization": f"Bearer {key}"}

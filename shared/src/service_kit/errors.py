@@ -155,7 +155,9 @@ async def _on_error(request: Request, error: Exception) -> JSONResponse:
     members = problem(error)
     if members["status"] >= HTTPStatus.INTERNAL_SERVER_ERROR:
         foreseen = isinstance(error, ServiceError | provider.ProviderError)
-        log.error("request failed", error=type(error).__name__, exc_info=None if foreseen else error)
+        # What the operator stopped is no fault of the service's.
+        report = log.info if isinstance(error, provider.Halted) else log.error
+        report("request failed", error=type(error).__name__, exc_info=None if foreseen else error)
     return response(members)
 
 

@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, FastAPI, Header, Query, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from llm_providers import get_provider
 from llm_providers.providers import Providers
@@ -23,6 +23,7 @@ from service_kit.errors import Conflict, Forbidden, InvalidInput, StalePolicy, U
 from service_kit.health import Check, Health
 from service_kit.keys import Scope
 
+M = TypeVar("M", bound=BaseModel)
 POLICY = Path("policy", "policy.json")
 """Where in DATA_DIR the policy lies, unless POLICY_FILE says otherwise."""
 
@@ -75,11 +76,20 @@ def describe(providers: Providers) -> dict[str, Any]:
     return described
 
 
-class PolicyIn(BaseModel):
-    """What is to change: roles and gates that are left out stay as they are."""
+def _partial(model: type[BaseModel]) -> type[BaseModel]:
+    """The same fields, each of which may be left out."""
+    fields: dict[str, Any] = {name: (field.annotation, None) for name, field in model.model_fields.items()}
+    return create_model(f"{model.__name__}Change", __config__=ConfigDict(extra="forbid"), **fields)
 
-    roles: dict[Role, RolePolicy] = {}
-    gates: Gates | None = None
+
+RoleChange, GatesChange = _partial(RolePolicy), _partial(Gates)
+
+
+class PolicyIn(BaseModel):
+    """What is to change: whatever is left out stays as it is."""
+
+    roles: dict[Role, RoleChange] = {}  # type: ignore[valid-type]
+    gates: GatesChange | None = None  # type: ignore[valid-type]
 
 
 class ProvidersIn(BaseModel):
@@ -131,8 +141,15 @@ async def put_providers(given: ProvidersIn, request: Request, user: Admin) -> di
         unknown = set(given.policy.roles) - set(before.roles)
         if unknown:
             raise InvalidPolicy(f"{', '.join(sorted(unknown))} is not served here", "roles")
-        roles = {**before.roles, **given.policy.roles}
-        return before.model_copy(update={"roles": roles, "gates": given.policy.gates or before.gates})
+        roles = {
+            **before.roles,
+            **{
+                role: _changed(before.roles[role], wanted, f"roles.{role}")
+                for role, wanted in given.policy.roles.items()
+            },
+        }
+        gates = _changed(before.gates, given.policy.gates, "gates") if given.policy.gates else before.gates
+        return before.model_copy(update={"roles": roles, "gates": gates})
 
     try:
         await providers.change(given.revision, changed, _name(user), given.why)
@@ -143,6 +160,15 @@ async def put_providers(given: ProvidersIn, request: Request, user: Admin) -> di
     except InvalidPolicy as error:
         raise InvalidInput(str(error), field=f"policy.{error.field}") from error
     return _shown(request)
+
+
+def _changed(before: M, wanted: BaseModel, field: str) -> M:
+    try:
+        return type(before).model_validate({**before.model_dump(), **wanted.model_dump(exclude_unset=True)})
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join([field, *map(str, fault["loc"])])
+        raise InvalidPolicy(str(fault["msg"]), place) from error
 
 
 @router.post("/check")

@@ -109,6 +109,18 @@ async def test_an_answer_that_was_left_is_not_sampled(bench: Bench) -> None:
     assert bench.desk.report()["sampled"] == 0
 
 
+async def test_a_full_disk_does_not_end_the_shadow(bench: Bench) -> None:
+    async def full(_: Comparison) -> None:
+        raise OSError(28, "No space left on device")
+
+    bench.desk = ShadowDesk(bench.candidate, 30.0, bench._embed, full, bench.outcomes.append)
+    await bench.ask(5)
+    async with asyncio.timeout(10):
+        while bench.outcomes.count("unstored") < 5:
+            await asyncio.sleep(0)
+    assert bench.desk.report()["done"] == 5
+
+
 async def test_closing_stops_what_runs_at_the_candidate(bench: Bench) -> None:
     bench.candidate.pause = 3600.0
     await bench.ask()
@@ -116,3 +128,4 @@ async def test_closing_stops_what_runs_at_the_candidate(bench: Bench) -> None:
         await asyncio.sleep(0)
     await bench.desk.aclose()
     assert bench.candidate.cancelled == 1
+    assert bench.desk.report()["dropped"] == 1

@@ -38,7 +38,7 @@ class Observer(Protocol):
         """A gate has ended a candidate's canary."""
 
     def on_shadow(self, role: Role, candidate: str, outcome: str) -> None:
-        """`outcome` is "sampled", and then "done", "failed" or "dropped"."""
+        """`outcome` is "sampled", then "done", "failed" or "dropped"; "unstored" too where it couldn't be written down."""
 
 
 class Silent:

@@ -102,7 +102,7 @@ class ShadowDesk:
         self._waiting: asyncio.Queue[tuple[ChatRequest, _Answer]] = asyncio.Queue(_WAITING)
         self._workers: list[asyncio.Task[None]] = []
         self._recent: deque[Comparison] = deque(maxlen=_REMEMBERED)
-        self._counts = {"sampled": 0, "done": 0, "failed": 0, "dropped": 0}
+        self._counts = {"sampled": 0, "done": 0, "failed": 0, "dropped": 0, "unstored": 0}
 
     @property
     def candidate(self) -> str:
@@ -122,6 +122,9 @@ class ShadowDesk:
     async def aclose(self) -> None:
         """Drop what waits, and stop what runs at the candidate."""
         workers, self._workers = self._workers, []
+        unfinished = self._counts["sampled"] - sum(self._counts[end] for end in ("done", "failed", "dropped"))
+        for _ in range(unfinished):
+            self._count("dropped")
         for worker in workers:
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
@@ -154,7 +157,11 @@ class ShadowDesk:
             comparison = await self._compare(request, answer)
             self._recent.append(comparison)
             self._count("done" if comparison.error is None else "failed")
-            await self._store(comparison)
+            try:
+                await self._store(comparison)
+            except OSError:
+                # A full disk must not end the shadow: what it shows is in memory too.
+                self._count("unstored")
 
     async def _compare(self, request: ChatRequest, stable: _Answer) -> Comparison:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
