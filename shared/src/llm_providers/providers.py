@@ -140,7 +140,7 @@ class Providers(DropIn):
 
     def trials(self) -> dict[Role, tuple[dict[str, Any] | None, dict[str, Any] | None]]:
         """Per role how the canary and the shadow fare, None where there is none."""
-        return {role: (router.canary(), router.shadow()) for role, router in self._routers.items()}
+        return {role: (r.candidacy.canary(), r.candidacy.shadow()) for role, r in self._routers.items()}
 
     @property
     def name(self) -> str:

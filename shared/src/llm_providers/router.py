@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 from llm_providers.base import LLMProvider
+from llm_providers.candidacy import Candidacy
 from llm_providers.catalogue import Catalogue
 from llm_providers.deadline import Deadline
 from llm_providers.errors import NotConfigured, ProviderError, RequestRejected, Unavailable
@@ -23,20 +20,16 @@ from llm_providers.routing import (
     LongTexts,
     Observed,
     Observer,
+    OnBreak,
     Policy,
     PolicyFile,
     Retry,
-    RolePolicy,
     Shadow,
-    ShadowDesk,
     Switch,
-    Trial,
 )
 from llm_providers.routing.policy import CHAT_ROLES
-from llm_providers.routing.policy_file import PolicyError, StalePolicy
 from llm_providers.routing.probes import probe_chat, probe_embeddings, probe_rerank
-from llm_providers.routing.shadow import Comparison, Embed, as_json
-from llm_providers.routing.trial import Trip
+from llm_providers.routing.shadow import Embed
 from llm_providers.settings import ProviderSettings
 from llm_providers.types import Role
 
@@ -46,7 +39,6 @@ _PROBES: dict[Role, Callable[[Any, Deadline], Awaitable[None]]] = {
     Role.EMBEDDINGS: probe_embeddings,
     Role.RERANK: probe_rerank,
 }
-_SHADOW_LOG_BYTES = 16_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +66,9 @@ class Router:
     ) -> None:
         self.role = role
         self._catalogue, self._settings, self._file, self._observer = catalogue, settings, file, observer
-        self._embed = embed
         self._backends: dict[str, Backend] = {}
         self._policy = file.current.roles[role]
-        self._trial: Trial | None = None
-        self._trial_of: tuple[Any, ...] = ()
-        self._desk: ShadowDesk | None = None
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self.candidacy = Candidacy(role, file, observer, embed, settings.times.request_timeout)
         self.provider: Switch[Any] = Switch(self._compose(file.current), self.pinned)
         self.provider.become(self.provider.current, halted=self._policy.halted)
 
@@ -147,28 +135,11 @@ class Router:
         guards = [backend.breaker for backend in self.asked]
         await _PROBES[self.role](Fallback(guards), deadline)
 
-    def canary(self) -> dict[str, Any] | None:
-        """How the candidate fares; None where there is none."""
-        if self._trial is None:
-            return None
-        return {
-            "candidate": self._policy.candidate,
-            "percent": self._policy.canary_percent,
-            "since": self._file.current.changed.at.isoformat(),
-            **self._trial.report(),
-        }
-
-    def shadow(self) -> dict[str, Any] | None:
-        """What the shadow has shown; None where there is none."""
-        return self._desk.report() if self._desk else None
-
     async def aclose(self) -> None:
         """Stop what runs beside the requests."""
         for backend in self._backends.values():
             await backend.breaker.stop()
-        if self._desk is not None:
-            await self._desk.aclose()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.candidacy.aclose()
 
     # --- putting together
 
@@ -176,24 +147,29 @@ class Router:
         wanted = policy.roles[self.role]
         if self.role not in CHAT_ROLES:
             return self.alone(wanted.stable)
-        self._trial = self._trial_for(wanted, policy)
-        self._desk = self._desk_for(wanted)
-        chain: LLMProvider = self._fallback(wanted, None)
-        if self._trial is not None and wanted.canary_percent:
-            chain = Canary(chain, self._fallback(wanted, wanted.candidate), wanted.canary_percent, self._trial)
-        if self._desk is not None and wanted.shadow_percent:
-            chain = Shadow(chain, wanted.shadow_percent, self._desk)
+        rival = self.backend(wanted.candidate).provider if wanted.candidate else None
+        self.candidacy.apply(policy, rival)
+        trial, desk = self.candidacy.trial, self.candidacy.desk
+        stable = [self.backend(name).breaker for name in (wanted.stable, *wanted.fallbacks)]
+        chain: LLMProvider = self._fallback(stable, wanted.on_break)
+        if trial is not None and wanted.canary_percent and wanted.candidate is not None:
+            judged = [Judged(stable[0], trial.add_stable), *stable[1:]]
+            tried = Judged(self.backend(wanted.candidate).breaker, trial.add_candidate, on_trial=True)
+            others = [guard for guard in judged if guard.name != wanted.candidate]
+            chain = Canary(
+                self._fallback(judged, wanted.on_break),
+                self._fallback([tried, *others], wanted.on_break, on_trial=True),
+                wanted.canary_percent,
+                trial,
+            )
+        if desk is not None and wanted.shadow_percent:
+            chain = Shadow(chain, wanted.shadow_percent, desk)
         return self._retried(chain)
 
-    def _fallback(self, wanted: RolePolicy, candidate: str | None) -> LLMProvider:
-        providers: list[LLMProvider] = [self.backend(name).breaker for name in (wanted.stable, *wanted.fallbacks)]
-        if self._trial is not None:
-            providers[0] = Judged(providers[0], self._trial.add_stable)
-            if candidate is not None:
-                providers.insert(0, Judged(self.backend(candidate).breaker, self._trial.add_candidate, on_trial=True))
-        if len(providers) == 1 and wanted.on_break == "fail":
-            return providers[0]
-        return Fallback(providers, self._fell_back, on_break=wanted.on_break, on_trial=candidate is not None)
+    def _fallback(
+        self, providers: Sequence[LLMProvider], on_break: OnBreak, *, on_trial: bool = False
+    ) -> Fallback[LLMProvider]:
+        return Fallback(providers, self._fell_back, on_break=on_break, on_trial=on_trial)
 
     def _outer(self, backend: Backend) -> Any:
         return LongTexts(backend.breaker) if self.role is Role.EMBEDDINGS else backend.breaker
@@ -218,71 +194,3 @@ class Router:
 
     def _fell_back(self, origin: str, target: str, error: Unavailable) -> None:
         self._observer.on_fallback(self.role, origin, target, type(error).__name__)
-
-    # --- candidate
-
-    def _trial_for(self, wanted: RolePolicy, policy: Policy) -> Trial | None:
-        if not wanted.canary_percent:
-            # What tripped it stays to be read until there is another.
-            return self._trial if self._trial_of[:2] == (wanted.stable, wanted.candidate) else None
-        same = (wanted.stable, wanted.candidate, wanted.canary_percent, policy.gates)
-        # A canary that is set again after it was stopped is tried again.
-        if self._trial is None or self._trial.tripped or self._trial_of != same:
-            self._trial_of = same
-            return Trial(policy.gates, self._tripped)
-        return self._trial
-
-    def _desk_for(self, wanted: RolePolicy) -> ShadowDesk | None:
-        desk, candidate = self._desk, wanted.candidate
-        if desk is not None and desk.candidate == candidate:
-            return desk
-        if desk is not None:
-            self._later(desk.aclose())
-        if candidate is None or not wanted.shadow_percent or self._embed is None:
-            return None
-        return ShadowDesk(
-            self.backend(candidate).provider,
-            self._settings.times.request_timeout,
-            self._embed,
-            self._store,
-            lambda outcome: self._observer.on_shadow(self.role, candidate, outcome),
-        )
-
-    def _tripped(self, trips: Sequence[Trip]) -> None:
-        candidate, why = self._policy.candidate or "", "; ".join(trip.words for trip in trips)
-        for trip in trips:
-            self._observer.on_trip(self.role, candidate, trip.gate)
-        self._later(self._stop_canary(candidate, f"canary of {candidate} stopped: {why}"))
-
-    async def _stop_canary(self, candidate: str, why: str) -> None:
-        """Write it down for every replica, unless another was first."""
-        try:
-            while (now := self._file.read()).roles[self.role].candidate == candidate:
-                if not now.roles[self.role].canary_percent:
-                    return
-                with suppress(StalePolicy):
-                    revision = now.revision
-                    stopped = await asyncio.to_thread(self._file.replace, revision, self._without_canary, "gate", why)
-                    self._file.adopt(stopped)
-        except (OSError, PolicyError) as error:
-            self._file.fault = f"{why}; in this process only, it could not be written down: {error}"
-
-    def _without_canary(self, policy: Policy) -> Policy:
-        return policy.with_role(self.role, canary_percent=0)
-
-    async def _store(self, comparison: Comparison) -> None:
-        if (folder := self._file.folder) is not None:
-            line = json.dumps({"role": self.role, **as_json(comparison)}) + "\n"
-            await asyncio.to_thread(_append, folder / "shadow.jsonl", line)
-
-    def _later(self, work: Any) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-
-def _append(path: Path, line: str) -> None:
-    if path.exists() and path.stat().st_size > _SHADOW_LOG_BYTES:
-        path.replace(path.with_suffix(".jsonl.1"))
-    with path.open("a") as file:
-        file.write(line)
