@@ -77,6 +77,7 @@ class StandIn:
             "passed": True, "cosine": 0.9999, "rank_agreement": 1.0, "samples": 40, "dimensions": [384, 384], "recorded": True,
         }
     )  # fmt: skip
+    collections: dict[str, list[dict[str, Any]]] | None = None
     ready: bool = True
     traffic: int = 50
     window: dict[str, Any] = field(default_factory=lambda: {"error_rate": 0.0, "p95_seconds": 1.5})
@@ -141,6 +142,8 @@ class StandIn:
                 web.get("/rag/v1/providers/audit", self._audit),
                 web.post("/rag/v1/providers/parity", self._parity),
                 web.post("/rag/v1/query", self._query),
+                web.get("/rag/v1/collections", self._collections),
+                web.get("/rag/v1/collections/{name}", self._collection),
             ]
         )
         return app
@@ -231,7 +234,7 @@ class StandIn:
 
     async def _check(self, request: web.Request) -> web.Response:
         if "detail" in self.check:
-            return problem(503, "unavailable", self.check["detail"])
+            return problem(503, self.check.get("kind", "unavailable"), self.check["detail"])
         return self._admin(request) or web.json_response(self.check)
 
     async def _environment(self, request: web.Request) -> web.Response:
@@ -245,6 +248,16 @@ class StandIn:
     async def _audit(self, _: web.Request) -> web.Response:
         row = {"revision": self.revision, **self.changed, "before": None, "after": self.policy}
         return web.json_response({"items": [row]})
+
+    async def _collections(self, _: web.Request) -> web.Response:
+        if self.collections is None:
+            return problem(503, "unavailable", "the database is away")
+        return web.json_response([{"name": name} for name in self.collections])
+
+    async def _collection(self, request: web.Request) -> web.Response:
+        assert self.collections is not None
+        name = request.match_info["name"]
+        return web.json_response({"name": name, "indexes": self.collections[name]})
 
     async def _query(self, request: web.Request) -> web.StreamResponse:
         if (refused := self._admin(request)) is not None:

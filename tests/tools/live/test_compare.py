@@ -18,7 +18,7 @@ import pytest
 from switchyard.client import StackError
 from switchyard.compare import gpu, load, questions
 from switchyard.compare.asking import Answer
-from switchyard.compare.environment import doubts, inequalities
+from switchyard.compare.environment import doubts, inequalities, repeats
 from switchyard.compare.load import Level, Setting
 from switchyard.compare.measure import figures, percentile
 from switchyard.compare.quality import f1, pairs, quality, word_diff
@@ -197,6 +197,13 @@ def test_answers_that_make_a_comparison_doubtful() -> None:
     assert [words[:37] for words in doubts("ollama", "vllm", slow + quick)] == ["with 50 at once, 0.90 of the 1.00 s t"]
 
 
+def test_fewer_questions_than_requests_are_said() -> None:
+    levels = [Level(name, users, [Answer(0)] * 4) for name in ("ollama", "vllm") for users in (1, 2)]
+    assert repeats(8, levels) == []
+    assert repeats(8, []) == []
+    assert repeats(7, levels)[0].startswith("8 requests to each, but only 7 questions")
+
+
 def test_gpus_are_watched_where_there_are_any(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "nvidia-smi"
     program.write_text("#!/bin/sh\necho '0, NVIDIA T4, 40, 1000, 16384'; echo '0, NVIDIA T4, 80, 3000, 16384'\n"
@@ -231,6 +238,7 @@ def test_a_comparison_from_the_command_line(stack: Any, tmp_path: Path) -> None:
     assert child.returncode == 0, err
     assert "With 4 users at once, vllm wrote" in out
     assert "another quantisation" in out
+    assert "12 requests to each, but only 3 questions" in out
     found = json.loads((tmp_path / "report.json").read_text())
     assert found["complete"] is True
     assert [(level["backend"], level["users"], level["requests"]) for level in found["levels"]] == [

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from switchyard.client import Client, StackError
+from switchyard.migrate import report
 from switchyard.migrate.back import go_back
 from switchyard.migrate.plan import Limits, Plan, Stage, stages
 from switchyard.migrate.running import ChangedByOthers, Migration
@@ -226,6 +227,35 @@ def test_embeddings_move_only_after_parity_and_only_if_asked(stack: Any, client:
     assert not go_back(client, file, state, lambda words: None)
 
 
+def test_going_back_leaves_the_trial_of_a_third_one_alone(stack: Any, client: Client, tmp_path: Path) -> None:
+    file, state = begun(tmp_path, client)
+    Migration(client, file, state, Quiet(), 0.01).run()
+    stack.backends["other"] = ["text"]
+    stack.set_text("ops", "the next one", candidate="other", canary_percent=5)
+    assert go_back(client, file, state, lambda words: None)
+    assert stack.text.items() >= {"stable": "ollama", "candidate": "other", "canary_percent": 5}.items()
+    assert not go_back(client, file, state, lambda words: None)
+
+
+def test_rolled_back_by_hand_it_ends(stack: Any, client: Client, tmp_path: Path) -> None:
+    def by_hand(stand_in: Any) -> None:
+        if stand_in.text["canary_percent"] == 10:
+            stand_in.set_text("ops", "not today", candidate=None, canary_percent=0)
+
+    stack.on_read = by_hand
+    file, state = begun(tmp_path, client)
+    Migration(client, file, state, Quiet(), 0.01).run()
+    assert (state.outcome, state.why) == ("rolled back", "not today (by ops)")
+
+
+def test_reports_are_named_by_when_the_migration_began(tmp_path: Path) -> None:
+    plan = Plan("ollama", "vllm", "text", stages("100", 0), QUICK)
+    begins = ("2026-11-21T15:29:02.987+00:00", "2026-11-21T16:30:00.000+00:00")
+    written = [report.write(State(plan, "http://x", began), None, tmp_path).name for began in begins]
+    assert written == ["migration-20261121T152902Z.html", "migration-20261121T163000Z.html"]
+    assert len(list(tmp_path.iterdir())) == 4
+
+
 def test_a_stage_is_judged_by_time_and_sample_together() -> None:
     limits = Limits(hold_seconds=60, min_requests=20, min_shadow=20)
     canary = Stage("canary", 10)
@@ -309,10 +339,12 @@ def test_the_whole_way_with_a_report(stack: Any, tmp_path: Path) -> None:
         "--rollback",
     ):
         assert words in out
-    found = json.loads((tmp_path / "migration.json").read_text())
+    (written,) = tmp_path.glob("migration-*.json")
+    assert written.with_suffix(".html").name in out
+    found = json.loads(written.read_text())
     assert [each["name"] for each in found["migration"]["passages"]][-1] == "promote"
     assert found["comparison"]["complete"] is True
-    page = (tmp_path / "migration.html").read_text()
+    page = written.with_suffix(".html").read_text()
     assert "canary 50 %" in page
     assert "tokens/s against" in page
     back = migrate(stack, tmp_path, "--rollback")
@@ -326,7 +358,11 @@ def test_a_gate_makes_it_fail_with_the_reason(stack: Any, tmp_path: Path) -> Non
     out, _ = child.communicate(timeout=60)
     assert child.returncode == 1
     assert "rolled back: gate max_error_rate: 40 % of 25 requests failed, at most 5 %" in out
-    assert "rolled back" in (tmp_path / "migration.html").read_text()
+    (page,) = tmp_path.glob("migration-*.html")
+    assert "rolled back" in page.read_text()
+    # The gate has left the candidate's name; what goes back is the trial, not the stable backend.
+    assert "text is back on ollama" in migrate(stack, tmp_path, "--rollback").communicate(timeout=60)[0]
+    assert (stack.text["stable"], stack.text["candidate"]) == ("ollama", None)
 
 
 def test_a_dry_run_says_every_number_and_changes_nothing(stack: Any, tmp_path: Path) -> None:
@@ -398,7 +434,12 @@ def test_interrupted_it_leaves_the_policy_and_goes_on_when_started_again(
     if number is signal.SIGINT:
         assert child.returncode == 130
         assert "interrupted at canary 50 %: the policy stays as it is" in out
-        assert "to go back:" in out
+        where = f"--state {tmp_path / 'migrate.json'}"
+        assert (
+            f"to go on:    switchyard migrate --from ollama --to vllm --hold 0 {where} --out {tmp_path} --url {stack.url}\n"
+            in out
+        )
+        assert f"to go back:  switchyard migrate --from ollama --to vllm {where} --url {stack.url} --rollback\n" in out
     stack.on_read = None
     stack.traffic = 50
     other = migrate(stack, tmp_path, "--yes", "--role", "vision")

@@ -64,7 +64,49 @@ def test_a_trial_from_canary_to_promotion_and_back(stack: Any) -> None:
     assert providers(stack, "promote").returncode == 0
     assert stack.text.items() >= {"stable": "vllm", "candidate": None, "canary_percent": 0}.items()
     assert providers(stack, "rollback").returncode == 0
-    assert stack.text["stable"] == "ollama"
+    assert stack.text.items() >= {"stable": "ollama", "fallbacks": ["vllm"], "previous": None}.items()
+    again = providers(stack, "rollback")
+    assert (again.returncode, stack.text["stable"]) == (1, "ollama")
+    assert "there is nothing to go back to" in again.stderr
+
+
+def test_use_of_what_is_not_configured_says_so_once_and_knows_no_force(stack: Any) -> None:
+    stack.check = {"detail": "'groq' is not configured here", "kind": "provider-not-configured"}
+    for arguments in ((), ("--force",)):
+        refused = providers(stack, "use", "groq", *arguments)
+        assert (refused.returncode, refused.stderr) == (1, "switchyard: 'groq' is not configured here\n")
+    assert not stack.puts
+
+
+def test_the_chain_is_set(stack: Any) -> None:
+    ended = providers(stack, "chain", "--fallback", "vllm", "--on-break", "restart")
+    assert "text fallbacks: none → vllm" in ended.stdout, ended.stderr
+    assert "text on break: continue → restart" in ended.stdout
+    assert providers(stack, "chain", "--no-fallbacks").returncode == 0
+    assert stack.text.items() >= {"fallbacks": [], "on_break": "restart"}.items()
+    assert providers(stack, "chain", "--role", "embeddings", "--fallback", "vllm").returncode == 0
+    assert stack.roles["embeddings"]["fallbacks"] == ["vllm"]
+    for wrong, words in (((), "say what to set"), (("--fallback", "vllm", "--no-fallbacks"), "exclude each other")):
+        refused = providers(stack, "chain", *wrong)
+        assert refused.returncode == 1
+        assert words in refused.stderr
+
+
+def test_status_names_the_collections_that_another_backend_answers(stack: Any) -> None:
+    assert "collection" not in providers(stack, "status").stdout, (
+        "a stack that does not list them is shown all the same"
+    )
+    stack.collections = {
+        "old": [{"status": "active", "backend": "vllm"}, {"status": "filling", "backend": "ollama"}],
+        "new": [{"status": "active", "backend": "ollama"}, {"status": "retired", "backend": "vllm"}],
+        "empty": [],
+    }
+    ended = providers(stack, "status")
+    assert [line for line in ended.stdout.splitlines() if "collection" in line] == [
+        "collection old is answered by the index of vllm, not of ollama: "
+        "`switchyard reindex --collection old --provider ollama` moves it"
+    ]
+    assert json.loads(providers(stack, "status", "--json").stdout)["revision"] == 4
 
 
 def test_halt_and_resume_leave_embeddings_alone(stack: Any) -> None:
@@ -81,9 +123,10 @@ def test_gates_are_shown_and_set(stack: Any) -> None:
     assert stack.gates["min_requests"] == 30
     assert isinstance(stack.gates["min_requests"], int)
     assert "max_error_rate" in shown
-    wrong = providers(stack, "gates", "--set", "max_error_rate=lots")
-    assert (wrong.returncode, len(stack.puts)) == (1, 1)
-    assert "NAME=NUMBER" in wrong.stderr
+    for limit in ("lots", "none", "nan"):
+        wrong = providers(stack, "gates", "--set", f"max_error_rate={limit}")
+        assert (wrong.returncode, len(stack.puts)) == (1, 1)
+        assert "NAME=NUMBER" in wrong.stderr
 
 
 def test_status_shows_both_sides_of_a_canary_and_who_changed_what(stack: Any) -> None:

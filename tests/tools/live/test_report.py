@@ -119,6 +119,14 @@ def test_the_verdict_has_two_sentences_with_the_heaviest_load_both_answered(host
     speed, worth = verdict(hostile)
     assert speed.startswith("With 2 users at once, vllm wrote ")
     assert "times)" in speed
+    vllm, ollama = ({"users": 2, "tokens_per_second": rate} for rate in (40.0, 20.0))
+    for first, words in ((0.5, "and its first token"), (2.0, "but its first token"), (None, "and its first token")):
+        sides = (ollama | {"first_token": {"p95": 1.0}}, vllm | {"first_token": {"p95": first} if first else None})
+        levels = [
+            {"backend": name, "seconds": {}, "failed": 0, "requests": 1, **side}
+            for name, side in zip(("ollama", "vllm"), sides, strict=True)
+        ]
+        assert words in verdict(hostile | {"levels": levels})[0]
     assert "vllm failed 3 of 8 requests, ollama 0 of 8" in worth
     for level in hostile["levels"]:
         if level["backend"] == "vllm":

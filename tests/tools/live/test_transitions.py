@@ -79,16 +79,38 @@ def test_promote_takes_the_candidate_and_refuses_without_one() -> None:
 def test_rollback_ends_a_trial_first_and_then_goes_back() -> None:
     trying = policy(candidate="vllm", canary_percent=10, shadow_percent=20, previous="embedded")
     ended = transitions.rollback(trying, "text")
-    assert text(ended).items() >= {"stable": "ollama", "canary_percent": 0, "shadow_percent": 0}.items()
-    back = text(transitions.rollback(ended, "text"))
-    assert (back["stable"], back["previous"], back["fallbacks"]) == ("embedded", "ollama", ["ollama"])
+    assert ended == policy(previous="embedded")
+    back = transitions.rollback(ended, "text")
+    assert back == policy(stable="embedded", fallbacks=["ollama"])
+    with pytest.raises(Refused, match="there is nothing to go back to"):
+        transitions.rollback(back, "text")
+
+
+def test_rollback_after_a_gate_ends_the_trial_and_leaves_the_stable_one() -> None:
+    stopped = policy(candidate="vllm", previous="embedded", fallbacks=["embedded"])
+    assert transitions.rollback(stopped, "text") == policy(previous="embedded", fallbacks=["embedded"])
+
+
+def test_revert_leaves_the_trial_of_another_alone_and_ends_that_of_the_one_it_goes_to() -> None:
+    trial = {"candidate": "vllm", "canary_percent": 10}
+    assert text(transitions.revert(policy(**trial, previous="embedded"), "text")).items() >= trial.items()
+    after = transitions.revert(policy(**trial, previous="vllm"), "text")
+    assert after == policy(stable="vllm", fallbacks=["ollama"])
     with pytest.raises(Refused, match="nothing to go back to"):
-        transitions.rollback(policy(), "text")
+        transitions.revert(policy(previous="ollama"), "text")
 
 
-def test_rollback_twice_is_where_one_began() -> None:
-    start = policy(previous="vllm", fallbacks=["vllm"])
-    assert transitions.rollback(transitions.rollback(start, "text"), "text") == start
+def test_the_chain_is_set_whole_and_each_part_alone() -> None:
+    start = policy(fallbacks=["embedded"], candidate="vllm", canary_percent=10, previous="vllm")
+    assert text(transitions.chain(start, "text", ["vllm", "embedded"])) == {
+        **text(start), "fallbacks": ["vllm", "embedded"],
+    }  # fmt: skip
+    assert text(transitions.chain(start, "text", [], "fail")) == {**text(start), "fallbacks": [], "on_break": "fail"}
+    assert text(transitions.chain(start, "text", None, "restart")) == {**text(start), "on_break": "restart"}
+    with pytest.raises(Refused, match="ollama serves text already"):
+        transitions.chain(start, "text", ["vllm", "ollama"])
+    with pytest.raises(Refused, match="named twice: vllm, vllm"):
+        transitions.chain(start, "text", ["vllm", "vllm"])
 
 
 def test_halt_and_resume_take_the_roles_that_generate() -> None:
@@ -100,8 +122,8 @@ def test_halt_and_resume_take_the_roles_that_generate() -> None:
 
 
 def test_gates_are_set_by_name_and_an_unknown_one_is_refused() -> None:
-    after = transitions.gates(policy(), {"max_error_rate": 0.01, "min_requests": None})
-    assert after["gates"] == {"max_error_rate": 0.01, "min_requests": None}
+    after = transitions.gates(policy(), {"max_error_rate": 0.01})
+    assert after["gates"] == {"max_error_rate": 0.01, "min_requests": 20}
     with pytest.raises(Refused, match=r"no gate is called max_errors; there are max_error_rate, min_requests"):
         transitions.gates(policy(), {"max_errors": 1})
 
@@ -130,6 +152,7 @@ STEPS = {
     "shadow": lambda p: transitions.shadow(p, "text", transitions.default_candidate(p, "text", BOTH), 20),
     "promote": lambda p: transitions.promote(p, "text"),
     "rollback": lambda p: transitions.rollback(p, "text"),
+    "chain": lambda p: transitions.chain(p, "text", ["vllm"], "restart"),
     "halt": lambda p: transitions.halt(p, ["text"]),
     "resume": lambda p: transitions.resume(p, ["text"]),
     "gates": lambda p: transitions.gates(p, {"max_error_rate": 0.2}),

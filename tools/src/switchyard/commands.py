@@ -9,7 +9,10 @@ import typer
 from rich.console import Console
 
 from switchyard.client import Client, saved_key
-from switchyard.options import DATA, URL, ChatRole, DataDir, Url
+from switchyard.options import DATA, URL, ChatRole, DataDir, Url, repeated
+
+_ONCE = ("yes", "dry_run", "rollback", "fresh")
+_WHERE = ("source", "target", "role", "state", "url", "data_dir")
 
 
 def compare(
@@ -35,6 +38,7 @@ def compare(
 
 
 def migrate(
+    context: typer.Context,
     source: Annotated[str, typer.Option("--from", help="The backend that serves now")],
     target: Annotated[str, typer.Option("--to", help="The backend that shall")],
     role: ChatRole = "text",
@@ -49,7 +53,7 @@ def migrate(
     users: Annotated[str, typer.Option(help="Numbers of users at once in that comparison")] = "1,5,10",
     collection: str = "default",
     state: Annotated[Path, typer.Option(help="Keeps how far it is")] = Path("data/migrate.json"),
-    out: Annotated[Path, typer.Option(help="Folder for migration.html and migration.json")] = Path("data/reports"),
+    out: Annotated[Path, typer.Option(help="Folder for migration-TIME.html and .json")] = Path("data/reports"),
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and check it; change nothing")] = False,
     rollback: Annotated[bool, typer.Option("--rollback", help="Take it back")] = False,
@@ -66,7 +70,9 @@ def migrate(
     key = saved_key(data_dir)
     limits = Limits(hold, min_requests, min_shadow, min_similarity)
     plan = Plan(source, target, role, read_stages(stages, shadow_percent), limits, with_embeddings, collection)
-    options = Options(state, out, questions, levels(users), yes, dry_run, fresh)
+    again = repeated(context, lambda name: name not in _ONCE)
+    back = f"{repeated(context, lambda name: name in _WHERE)} --rollback"
+    options = Options(state, out, questions, levels(users), again, back, yes, dry_run, fresh)
     with Client(url, key) as client:
         if rollback:
             take_back(Console(), client, state)

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from switchyard import transitions
 from switchyard.client import Client, StackError, saved_key
-from switchyard.following import change, follow, followed_in_words, read
-from switchyard.options import DATA, URL, ChatRole, DataDir, Url, Why
-from switchyard.transitions import Policy, Transition
+from switchyard.following import read
+from switchyard.options import DATA, URL, ChatRole, DataDir, OnBreak, Url, Why
+from switchyard.taking import check, console, say, take
+from switchyard.transitions import Policy
 
 app = typer.Typer(no_args_is_help=True, help="See and change which backend serves what; nothing restarts.")
-console = Console()
 
 Percent = Annotated[float, typer.Option(min=0, max=100, help="Share, 0 to 100")]
 Named = Annotated[str | None, typer.Argument(help="The candidate; needed only where there are several")]
@@ -33,13 +33,16 @@ def status(
 ) -> None:
     """Show who serves each role, what is being tried, and how it does."""
     from switchyard.showing import show
+    from switchyard.spaces import elsewhere
 
     with Client(url, saved_key(data_dir)) as client:
         view = read(client)
-    if as_json:
-        typer.echo(json.dumps(view, indent=2))
-    else:
+        if as_json:
+            typer.echo(json.dumps(view, indent=2))
+            return
         show(console, view)
+        for line in elsewhere(client, view["policy"]):
+            say(line)
 
 
 @app.command()
@@ -61,10 +64,10 @@ def use(
 
     with Client(url, saved_key(data_dir)) as client:
         for each in roles:
-            _check(client, each, backend, force)
-        _take(client, step, why.format(backend=backend))
+            check(client, each, backend, force)
+        take(client, step, why.format(backend=backend))
     if "embeddings" in roles:
-        _say(
+        say(
             "a collection that has an index stays with the backend that made it: "
             f"`switchyard reindex --provider {backend}` moves one"
         )
@@ -100,34 +103,54 @@ def shadow(
 def promote(role: ChatRole = "text", why: Why = "promoted", url: Url = URL, data_dir: DataDir = DATA) -> None:
     """Make the candidate the stable backend."""
     with Client(url, saved_key(data_dir)) as client:
-        _take(client, partial(transitions.promote, role=role), why)
+        take(client, partial(transitions.promote, role=role), why)
 
 
 @app.command()
 def rollback(role: ChatRole = "text", why: Why = "rolled back", url: Url = URL, data_dir: DataDir = DATA) -> None:
-    """End a canary or a shadow; where neither runs, go back to the previous stable backend."""
+    """End the trial of a candidate, running or stopped by a gate; without one, go back to the previous backend."""
     with Client(url, saved_key(data_dir)) as client:
-        _take(client, partial(transitions.rollback, role=role), why)
+        take(client, partial(transitions.rollback, role=role), why)
+
+
+@app.command()
+def chain(
+    role: Annotated[str, typer.Option(help="Any role")] = "text",
+    fallback: Annotated[list[str] | None, typer.Option(help="Stands in; may be repeated, in order")] = None,
+    no_fallbacks: Annotated[bool, typer.Option("--no-fallbacks", help="Nobody stands in")] = False,
+    on_break: Annotated[OnBreak | None, typer.Option(help="What becomes of a stream that breaks")] = None,
+    why: Why = "chain set",
+    url: Url = URL,
+    data_dir: DataDir = DATA,
+) -> None:
+    """Set who stands in where the stable backend fails, and what becomes of an answer that breaks in the middle."""
+    if fallback and no_fallbacks:
+        raise StackError("--fallback and --no-fallbacks exclude each other")
+    if not (fallback or no_fallbacks or on_break):
+        raise StackError("say what to set: --fallback NAME, --no-fallbacks or --on-break")
+    names = [] if no_fallbacks else fallback or None
+    with Client(url, saved_key(data_dir)) as client:
+        take(client, partial(transitions.chain, role=role, fallbacks=names, on_break=on_break), why)
 
 
 @app.command()
 def halt(why: Why = "emergency stop", url: Url = URL, data_dir: DataDir = DATA) -> None:
     """Stop all generation, text and vision: new requests get a clear 503, running ones end as cancelled."""
     with Client(url, saved_key(data_dir)) as client:
-        _take(client, lambda policy: transitions.halt(policy, transitions.chat_roles(policy)), why)
+        take(client, lambda policy: transitions.halt(policy, transitions.chat_roles(policy)), why)
 
 
 @app.command()
 def resume(why: Why = "resumed", url: Url = URL, data_dir: DataDir = DATA) -> None:
     """Undo `halt`."""
     with Client(url, saved_key(data_dir)) as client:
-        _take(client, lambda policy: transitions.resume(policy, transitions.chat_roles(policy)), why)
+        take(client, lambda policy: transitions.resume(policy, transitions.chat_roles(policy)), why)
 
 
 @app.command()
 def gates(
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="NAME=NUMBER, or NAME=none; may be repeated; none shows them")
+        list[str] | None, typer.Option("--set", help="NAME=NUMBER; may be repeated; without it they are shown")
     ] = None,
     why: Why = "gates set: {set}",
     url: Url = URL,
@@ -137,7 +160,7 @@ def gates(
     changes = dict(map(_gate, set_ or []))
     with Client(url, saved_key(data_dir)) as client:
         if changes:
-            _take(client, partial(transitions.gates, changes=changes), why.format(set=" ".join(set_ or [])))
+            take(client, partial(transitions.gates, changes=changes), why.format(set=" ".join(set_ or [])))
         for name, limit in read(client)["policy"]["gates"].items():
             console.print(f"  {escape(name):<28} {'–' if limit is None else format(limit, 'g')}", highlight=False)
 
@@ -163,45 +186,15 @@ def _try(
     with Client(url, saved_key(data_dir)) as client:
         view = read(client)
         chosen = backend or transitions.default_candidate(view["policy"], role, view["backends"])
-        _take(client, lambda policy: make(policy, role, chosen, percent), why.format(percent=percent))
+        take(client, lambda policy: make(policy, role, chosen, percent), why.format(percent=percent))
 
 
-def _check(client: Client, role: str, backend: str, force: bool) -> None:
-    try:
-        found: dict[str, Any] = client.call("POST", "/rag/v1/providers/check", json={"role": role, "backend": backend})
-    except StackError as error:
-        if not force or error.status != 503:
-            more = "; --force goes there all the same" if error.status == 503 else ""
-            raise StackError(f"{backend} does not serve {role}: {error}{more}", status=error.status) from error
-        _say(f"{backend} does not serve {role} now: {error}; going there all the same")
-        return
-    _say(f"{backend} answers for {role}: {found['model']}, {found['seconds']:.2f} s")
-
-
-def _take(client: Client, step: Transition, why: str) -> None:
-    before, after = change(client, step, why, _say)
-    if after["revision"] == before["revision"]:
-        _say(f"nothing to change: revision {before['revision']} says so already")
-        return
-    from switchyard.showing import differences
-
-    for line in differences(before["policy"], after["policy"]):
-        _say(line)
-    followed = follow(client, after["revision"])
-    for line in followed_in_words(followed, after["revision"]):
-        _say(line)
-    if followed.missing:
-        raise typer.Exit(1)
-
-
-def _gate(given: str) -> tuple[str, float | None]:
+def _gate(given: str) -> tuple[str, float]:
     name, _, limit = given.partition("=")
     try:
-        number = None if limit == "none" else float(limit)
+        number = float(limit)
     except ValueError:
-        raise StackError(f"--set {given}: write NAME=NUMBER or NAME=none") from None
-    return name, int(number) if number is not None and number.is_integer() else number
-
-
-def _say(words: str) -> None:
-    console.print(escape(words), highlight=False, soft_wrap=True)
+        number = math.nan
+    if not math.isfinite(number):
+        raise StackError(f"--set {given}: write NAME=NUMBER")
+    return name, int(number) if number.is_integer() else number

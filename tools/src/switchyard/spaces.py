@@ -10,7 +10,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from switchyard.client import Client
+from switchyard.client import Client, StackError
+from switchyard.transitions import Policy
 
 _OPEN = ("queued", "running")
 _POLL_SECONDS = 0.3
@@ -65,6 +66,24 @@ def show_indexes(console: Console, client: Client, collection: str) -> None:
         chunks = f"{index['chunks_done']}/{index['chunks_total']}"
         table.add_row(index["status"], index["backend"], index["model"], str(index["dimension"]), chunks)
     console.print(table)
+
+
+def elsewhere(client: Client, policy: Policy) -> list[str]:
+    """Say which collections are answered by another backend than the one for embeddings; nothing if that can't be asked."""
+    if (role := policy["roles"].get("embeddings")) is None:
+        return []
+    try:
+        names = [each["name"] for each in client.call("GET", "/rag/v1/collections")]
+        indexes = {name: client.call("GET", f"/rag/v1/collections/{name}")["indexes"] for name in names}
+    except StackError:
+        return []
+    return [
+        f"collection {name} is answered by the index of {index['backend']}, not of {role['stable']}: "
+        f"`switchyard reindex --collection {name} --provider {role['stable']}` moves it"
+        for name, found in indexes.items()
+        for index in found
+        if index["status"] == "active" and index["backend"] not in (None, role["stable"])
+    ]
 
 
 def _watch(console: Console, client: Client, job: str, name: str) -> bool:

@@ -5,7 +5,7 @@ Each returns a new document and raises `Refused` where the step makes no sense. 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from switchyard.client import StackError
@@ -16,6 +16,7 @@ RolePolicy: TypeAlias = dict[str, Any]
 Transition: TypeAlias = Callable[[Policy], Policy]
 
 CHAT = ("text", "vision")
+_NO_TRIAL: RolePolicy = {"candidate": None, "canary_percent": 0, "shadow_percent": 0}
 
 
 class Refused(StackError):
@@ -48,13 +49,37 @@ def promote(policy: Policy, role: str) -> Policy:
 
 
 def rollback(policy: Policy, role: str) -> Policy:
-    """End a canary or a shadow; where neither runs, go back to the previous stable backend."""
+    """End the trial of a candidate, running or stopped; where there is none, go back to the previous stable backend."""
     now = role_of(policy, role)
-    if now.get("canary_percent") or now.get("shadow_percent"):
-        return _with(policy, role, {**now, "canary_percent": 0, "shadow_percent": 0})
-    if not now.get("previous"):
-        raise Refused(f"{role} has nothing to go back to: no canary, no shadow, and {now['stable']} was always stable")
-    return use(policy, role, now["previous"])
+    if now.get("candidate"):
+        return _with(policy, role, {**now, **_NO_TRIAL})
+    return revert(policy, role)
+
+
+def revert(policy: Policy, role: str) -> Policy:
+    """Go back to the previous stable backend, whatever is being tried; forgets it, so that nothing goes forward again."""
+    now = role_of(policy, role)
+    previous = now.get("previous")
+    if not previous or previous == now["stable"]:
+        raise Refused(
+            f"{role}: there is nothing to go back to: no candidate, and nothing was stable before {now['stable']}"
+        )
+    return _with(policy, role, {**_stable(now, previous), "previous": None})
+
+
+def chain(policy: Policy, role: str, fallbacks: Sequence[str] | None = None, on_break: str | None = None) -> Policy:
+    """Set who stands in, in this order, and what becomes of a stream that breaks; None leaves either as it is."""
+    now = role_of(policy, role)
+    after = {**now}
+    if fallbacks is not None:
+        if now["stable"] in fallbacks:
+            raise Refused(f"{now['stable']} serves {role} already: a stand-in is another backend")
+        if len(set(fallbacks)) < len(fallbacks):
+            raise Refused(f"a stand-in is named twice: {', '.join(fallbacks)}")
+        after["fallbacks"] = list(fallbacks)
+    if on_break is not None:
+        after["on_break"] = on_break
+    return _with(policy, role, after)
 
 
 def halt(policy: Policy, roles: Iterable[str]) -> Policy:
@@ -67,8 +92,8 @@ def resume(policy: Policy, roles: Iterable[str]) -> Policy:
     return _each(policy, roles, {"halted": False})
 
 
-def gates(policy: Policy, changes: Mapping[str, float | None]) -> Policy:
-    """Set gates by name; None takes a limit away where the server allows that."""
+def gates(policy: Policy, changes: Mapping[str, float]) -> Policy:
+    """Set gates by name."""
     known = policy.get("gates", {})
     if unknown := sorted(set(changes) - set(known)):
         raise Refused(f"no gate is called {', '.join(unknown)}; there are {', '.join(sorted(known))}")
@@ -109,7 +134,7 @@ def _stable(now: RolePolicy, backend: str) -> RolePolicy:
     others = [name for name in now.get("fallbacks", ()) if name not in (backend, old)]
     after = {**now, "stable": backend, "previous": old, "fallbacks": [old, *others]}
     if now.get("candidate") == backend:
-        after |= {"candidate": None, "canary_percent": 0, "shadow_percent": 0}
+        after |= _NO_TRIAL
     return after
 
 

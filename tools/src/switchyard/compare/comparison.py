@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from switchyard.client import Client, StackError
 from switchyard.compare import gpu
 from switchyard.compare.asking import Answer
-from switchyard.compare.environment import doubts, here, inequalities
+from switchyard.compare.environment import doubts, here, inequalities, repeats
 from switchyard.compare.load import Level, Setting, run
 from switchyard.compare.measure import figures
 from switchyard.compare.quality import Pair, pairs, quality
@@ -101,7 +101,11 @@ def document(measured: Measured, compared: Sequence[Pair]) -> dict[str, Any]:
         "max_tokens": measured.setting.max_tokens,
         "questions": len(measured.questions),
         "environment": {"backends": measured.environment, "client": here()},
-        "warnings": inequalities(a, b, measured.environment) + doubts(a, b, measured.levels),
+        "warnings": [
+            *inequalities(a, b, measured.environment),
+            *doubts(a, b, measured.levels),
+            *repeats(len(measured.questions), measured.levels),
+        ],
         "levels": [
             asdict(figures(level)) | {"gpus": measured.gpus.between(level.began, level.ended)}
             for level in sorted(measured.levels, key=lambda level: (level.users, level.backend != a))

@@ -72,6 +72,19 @@ def doubts(a: str, b: str, levels: Sequence[Level]) -> list[str]:
     return found + _searching(levels)
 
 
+def repeats(questions: int, levels: Sequence[Level]) -> list[str]:
+    """Say if questions had to be asked more than once."""
+    asked = max(
+        (sum(len(level.answers) for level in levels if level.backend == each.backend) for each in levels), default=0
+    )
+    if asked <= questions:
+        return []
+    return [
+        f"{asked} requests to each, but only {questions} questions: an engine that meets a prompt again has it in its prefix "
+        "cache, which flatters the later ones"
+    ]
+
+
 def _searching(levels: Sequence[Level]) -> list[str]:
     """Say from how many users on the stack's search takes most of the time to the first token."""
     for level in sorted(levels, key=lambda level: level.users):

@@ -30,12 +30,20 @@ def _heaviest(document: Document) -> dict[str, Any] | None:
 
 def _speed(a: str, b: str, sides: Mapping[str, Any]) -> str:
     left, right = sides[a], sides[b]
+    turn = "but" if _turns(left, right) else "and"
     users = f"{left['users']} users at once" if left["users"] > 1 else "one user"
     return (
         f"With {users}, {b} wrote {figure(right['tokens_per_second'])} tokens/s against {figure(left['tokens_per_second'])} "
-        f"of {a} ({_times(right['tokens_per_second'], left['tokens_per_second'])}), and its first token came after "
+        f"of {a} ({_times(right['tokens_per_second'], left['tokens_per_second'])}), {turn} its first token came after "
         f"{_first(right)} against {_first(left)} (p95)."
     )
+
+
+def _turns(left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
+    """Say whether who wrote faster began later."""
+    first = [level["first_token"]["p95"] for level in (left, right) if level["first_token"]]
+    faster = right["tokens_per_second"] - left["tokens_per_second"]
+    return len(first) == 2 and bool(faster * (first[1] - first[0]) > 0)
 
 
 def _worth(document: Document) -> str:

@@ -18,9 +18,11 @@ def go_back(client: Client, file: StateFile, state: State, say: Callable[[str], 
 
     def step(policy: Policy) -> Policy:
         here = role_of(policy, plan.role)
-        ours = here.get("candidate") == plan.target and (here.get("canary_percent") or here.get("shadow_percent"))
-        if ours or (here["stable"] == plan.target and here.get("previous") == plan.source):
+        if here.get("candidate") == plan.target:
             policy = transitions.rollback(policy, plan.role)
+        elif here["stable"] == plan.target and here.get("previous") == plan.source:
+            # Not `rollback`: by now somebody may be trying a third one.
+            policy = transitions.revert(policy, plan.role)
         if state.parity.get("moved") and role_of(policy, "embeddings")["stable"] == plan.target:
             policy = transitions.use(policy, "embeddings", plan.source)
         return policy

@@ -25,12 +25,14 @@ INTERRUPTED = 130
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to go about it; `questions` None: no comparison at the end."""
+    """How to go about it; `questions` None: no comparison at the end; `again` and `back`: the commands to type for that."""
 
     state: Path
     out: Path
     questions: Path | None
     users: tuple[int, ...]
+    again: str
+    back: str
     yes: bool = False
     dry_run: bool = False
     fresh: bool = False
@@ -54,16 +56,16 @@ def run(console: Console, client: Client, key: str, plan: Plan, options: Options
             Migration(client, file, state, screen).run()
     except KeyboardInterrupt:
         console.print(stage_table(state, "interrupted"))
-        _say(console, _where(state, plan, options))
+        _say(console, _where(state, options))
         return INTERRUPTED
     except StackError as error:
-        raise type(error)(_stopped(error, state, plan, options), status=error.status) from error
+        raise type(error)(_stopped(error, state, options), status=error.status) from error
     console.print(stage_table(state, ""))
     _say(console, f"{state.outcome}: {state.why}")
     if state.outcome == PROMOTED:
-        _say(console, f"back again: {_again(plan, options)} --rollback")
+        _say(console, f"back again: {options.back}")
     path = report.write(state, _comparison(console, client, key, state, options), options.out)
-    _say(console, f"{path} and migration.json")
+    _say(console, f"{path} and {path.with_suffix('.json').name}")
     return 0 if state.outcome == PROMOTED else 1
 
 
@@ -109,26 +111,20 @@ def _require_same(state: State, plan: Plan, client: Client, options: Options) ->
         )
 
 
-def _where(state: State, plan: Plan, options: Options) -> str:
-    command = _again(plan, options)
+def _where(state: State, options: Options) -> str:
     return (
         f"interrupted at {state.now.name}: the policy stays as it is, and its gates hold\n"
-        f"  to go on:    {command}\n  to go back:  {command} --rollback"
+        f"  to go on:    {options.again}\n  to go back:  {options.back}"
     )
 
 
-def _again(plan: Plan, options: Options) -> str:
-    role = "" if plan.role == "text" else f" --role {plan.role}"
-    return f"switchyard migrate --from {plan.source} --to {plan.target}{role} --state {options.state}"
-
-
-def _stopped(error: StackError, state: State, plan: Plan, options: Options) -> str:
+def _stopped(error: StackError, state: State, options: Options) -> str:
     if isinstance(error, ChangedByOthers):
         return (
             f"{error}. The migration stopped at {state.now.name} and left the policy as it is: put it back and start this "
             "again, take it back with --rollback, or begin anew with --fresh"
         )
-    return f"{error}\n{_where(state, plan, options)}"
+    return f"{error}\n{_where(state, options)}"
 
 
 def _comparison(console: Console, client: Client, key: str, state: State, options: Options) -> dict[str, object] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,12 @@ from switchyard.showing import moment
 
 
 def write(state: State, comparison: Mapping[str, Any] | None, out: Path) -> Path:
-    """Write `migration.html` and `migration.json` to a folder, and return the path of the page."""
+    """Write the page and its JSON to a folder, named by when the migration began (UTC); return the path of the page."""
     plan = state.plan
     title = f"{plan.role}: from {plan.source} to {plan.target}"
-    write_json(out / "migration.json", {"version": 1, "migration": asdict(state), "comparison": comparison})
+    path = out / f"migration-{datetime.fromisoformat(state.began).astimezone(UTC):%Y%m%dT%H%M%SZ}.html"
+    write_json(path.with_suffix(".json"), {"version": 1, "migration": asdict(state), "comparison": comparison})
     compared = [tag("h2", "Both backends, the same questions"), sections(comparison)] if comparison else []
-    path = out / "migration.html"
     write_text(path, page(title, tag("h1", title), timeline(state), compared))
     return path
 

@@ -51,10 +51,11 @@ def since(shadow: Mapping[str, Any], base: Mapping[str, int]) -> dict[str, int]:
 
 
 def taken_back(view: View, left: RolePolicy, role: str) -> str | None:
-    """Say why the candidate has no share any more, if all that changed is that somebody set it to 0: a gate, mostly."""
+    """Say why the candidate has no share any more, if all that changed is that its trial was ended: by a gate, mostly."""
     now = view["policy"]["roles"].get(role, {})
-    zeroed = {**left, "canary_percent": 0, "shadow_percent": 0}
-    if same(now, left) or not same(now, zeroed):
+    stopped = {**left, "canary_percent": 0, "shadow_percent": 0}
+    # A gate leaves the candidate's name, `switchyard providers rollback` does not.
+    if same(now, left) or not (same(now, stopped) or same(now, {**stopped, "candidate": None})):
         return None
     changed = view["changed"]
     tripped = ((view.get("canary") or {}).get(role) or {}).get("tripped") or ()
