@@ -71,10 +71,10 @@ def test_a_trial_from_canary_to_promotion_and_back(stack: Any) -> None:
 
 
 def test_use_of_what_is_not_configured_says_so_once_and_knows_no_force(stack: Any) -> None:
-    stack.check = {"detail": "'groq' is not configured here", "kind": "provider-not-configured"}
+    stack.check = {"detail": "'groq' does not serve text here", "kind": "provider-not-configured"}
     for arguments in ((), ("--force",)):
         refused = providers(stack, "use", "groq", *arguments)
-        assert (refused.returncode, refused.stderr) == (1, "switchyard: 'groq' is not configured here\n")
+        assert (refused.returncode, refused.stderr) == (1, "switchyard: 'groq' does not serve text here\n")
     assert not stack.puts
 
 
