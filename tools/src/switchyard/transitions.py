@@ -62,7 +62,7 @@ def revert(policy: Policy, role: str) -> Policy:
     previous = now.get("previous")
     if not previous or previous == now["stable"]:
         raise Refused(
-            f"{role}: there is nothing to go back to: no candidate, and nothing was stable before {now['stable']}"
+            f"{role} stays on {now['stable']}: there is nothing to go back to, no candidate and no previous backend"
         )
     return _with(policy, role, {**_stable(now, previous), "previous": None})
 
