@@ -12,7 +12,7 @@ from engines.contract import ask, assert_whole, collect, soon
 from engines.server import Engine
 from llm_providers import LLMProvider, Providers, ProviderSettings, get_provider
 from llm_providers.errors import AllBackendsFailed, Overloaded, Unavailable
-from llm_providers.routing import Silent
+from llm_providers.routing import InvalidPolicy, Silent
 from llm_providers.settings import (
     OllamaSettings,
     ResilienceSettings,
@@ -161,6 +161,16 @@ async def test_the_whole_request_has_one_budget(settings: ProviderSettings) -> N
     times = TimeSettings(request_timeout=7.0)
     async with get_provider(settings.model_copy(update={"times": times})) as providers:
         assert 6.5 < providers.deadline().remaining <= 7.0
+
+
+async def test_a_mistake_is_refused_in_roles_that_are_served_elsewhere(settings: ProviderSettings) -> None:
+    async with get_provider(settings, roles={Role.VISION}) as providers:
+        with pytest.raises(InvalidPolicy, match="'gpt' is not a backend"):
+            await providers.change(1, lambda policy: policy.with_role(Role.TEXT, stable="gpt"), "ada", "try")
+        changed = await providers.change(
+            1, lambda policy: policy.with_role(Role.TEXT, stable="ollama", fallbacks=()), "ada", "try"
+        )
+        assert changed.roles[Role.TEXT].stable == "ollama"
 
 
 async def test_closing_twice_is_closing_once(providers: Providers) -> None:

@@ -113,7 +113,9 @@ class Providers(DropIn):
 
         def checked(before: Policy) -> Policy:
             after = make(before)
-            after.check(self.backends(), self._routers)
+            # Roles that other services serve too: a mistake must not get to them by way of this one.
+            changed = [role for role, wanted in after.roles.items() if wanted != before.roles.get(role)]
+            after.check(self.backends(), {*self._routers, *changed})
             return after
 
         written = await asyncio.to_thread(self.policy.replace, expected, checked, by, why)
