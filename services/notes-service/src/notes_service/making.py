@@ -110,7 +110,7 @@ class Making:
         text = note.source_text or ""
         rules = instructions(note.kind)  # type: ignore[arg-type]
         try:
-            written = await self._write(Draft, rules, note.source_name, text[part.start : part.end])
+            written = await self._write(Draft, rules, note, text[part.start : part.end])
         except InvalidOutput as error:
             return {"failed": str(error)}
         grounded = await asyncio.to_thread(ground, written.value, text, part.start, part.end)
@@ -166,13 +166,14 @@ class Making:
 
     async def _overview(self, note: Note, summaries: str) -> Overview | None:
         try:
-            return (await self._write(Overview, instructions(note.kind), note.source_name, summaries)).value  # type: ignore[arg-type]
+            return (await self._write(Overview, instructions(note.kind), note, summaries)).value  # type: ignore[arg-type]
         except InvalidOutput:
             return None
 
-    async def _write(self, model: type[M], rules: str, title: str, text: str) -> Written[M]:
+    async def _write(self, model: type[M], rules: str, note: Note, text: str) -> Written[M]:
         deadline = Deadline.after(self._settings.note_timeout_seconds)
-        return await self._writer.write(model, rules, title, text, deadline)
+        # All parts of a note by one side of a canary.
+        return await self._writer.write(model, rules, note.source_name, text, deadline, affinity=note.id)
 
     async def failed(self, job_id: str, error: Exception) -> None:
         """Record why; the note stays, with its text, so that nothing that was accepted is lost."""

@@ -51,19 +51,23 @@ class Writer:
         self._chat = chat
         self._max_tokens = max_tokens
 
-    async def write(self, model: type[M], rules: str, title: str, text: str, deadline: Deadline) -> Written[M]:
-        """Return a value of `model` made of `text`.
+    async def write(
+        self, model: type[M], rules: str, title: str, text: str, deadline: Deadline, *, affinity: str = ""
+    ) -> Written[M]:
+        """Return a value of `model` made of `text`; requests of one `affinity` go to one side of a canary.
 
         Raises `InvalidOutput` if the model's second try is not valid either, and what the provider raises.
         """
         ask = (Message("system", rules), Message("user", "Make the note.", sources=(Source("text", title, text),)))
-        reply = await self._ask(model, ask, deadline)
+        reply = await self._ask(model, ask, deadline, affinity)
         try:
             return self._read(model, reply)
         except ValidationError as error:
             faults = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:8])
         complaint = f"That is not valid: {faults}. Reply with the whole corrected JSON only."
-        again = await self._ask(model, (*ask, Message("assistant", reply.text), Message("user", complaint)), deadline)
+        again = await self._ask(
+            model, (*ask, Message("assistant", reply.text), Message("user", complaint)), deadline, affinity
+        )
         try:
             return self._read(model, again)
         except ValidationError as error:
@@ -80,8 +84,8 @@ class Writer:
         started = reply.started
         return Written(value, complete, started.backend, started.model, started.extractive, reply.done.warnings)
 
-    async def _ask(self, model: type[M], messages: tuple[Message, ...], deadline: Deadline) -> _Reply:
-        request = ChatRequest(messages, self._max_tokens, temperature=0.0, json_schema=schema(model))
+    async def _ask(self, model: type[M], messages: tuple[Message, ...], deadline: Deadline, affinity: str) -> _Reply:
+        request = ChatRequest(messages, self._max_tokens, temperature=0.0, json_schema=schema(model), affinity=affinity)
         pieces: list[str] = []
         started, done = Started("", ""), Done("stop")
         async with aclosing(self._chat.chat(request, deadline)) as events:
