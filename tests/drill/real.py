@@ -12,7 +12,7 @@ import aiohttp
 
 from drill.stack import Stack
 from drill.table import Line
-from drill.users import Crowd, Seen, crowd, faults, percentile
+from drill.users import Seen, crowd, faults, percentile
 from engines.answers import numbered
 from engines.real_vllm import VLLMServer
 
@@ -66,21 +66,20 @@ async def dying(stack: Stack, server: VLLMServer, how: str) -> Line:
     """vLLM dies while every user reads: Ollama goes on with each answer."""
     own = await _own_first_token(stack)
     await stack.policy(f"before {how}", stable="vllm", fallbacks=["ollama"], on_break="continue")
-    people = Crowd(stack.urls, USERS, LONG)
-    task = asyncio.create_task(people.run(rounds=1))
-    await people.until(lambda: len([seen for seen in people.reading if len(seen.pieces) > 5]) == USERS)
-    at = monotonic()
-    DEATHS[how](server)
-    await task
-    waits = [wait for seen in people.answers for wait in _waits(seen, at)]
+    async with crowd(stack.urls, USERS, LONG) as people:
+        # Who is done before the last has begun asks again.
+        await people.until(lambda: len([seen for seen in people.reading if len(seen.pieces) > 5]) == USERS)
+        at, hit = monotonic(), people.reading
+        DEATHS[how](server)
+    waits = [wait for seen in hit for wait in _waits(seen, at)]
     prefixes = {
         request["body"]["messages"][-1]["content"]
         for request in await stack.requests(stack.ollama, "/api/chat")
         if request["body"]["messages"][-1]["role"] == "assistant"
     }
-    wrong = [fault for seen in people.answers if (fault := _seam_fault(seen, prefixes))]
-    whole = sum(not seen.failed and not seen.torn for seen in people.answers)
-    over = sum(len(seen.failovers) == 1 for seen in people.answers)
+    wrong = [fault for seen in hit if (fault := _seam_fault(seen, prefixes))]
+    whole = sum(not seen.failed and not seen.torn for seen in hit)
+    over = sum(len(seen.failovers) == 1 for seen in hit)
     p95 = percentile(waits, 0.95)
     limit = 0.5 + own
     return Line(
