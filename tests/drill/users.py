@@ -107,7 +107,7 @@ class Crowd:
         """The answers that are flowing now."""
         return [seen for seen in self.answers if seen.pieces and not seen.ended]
 
-    async def until(self, what: Callable[[], bool], seconds: float = 60.0) -> None:
+    async def until(self, what: Callable[[], bool], seconds: float = 120.0) -> None:
         """Wait; raises RuntimeError that says how far the answers are if it takes too long."""
         end = monotonic() + seconds
         while not what():
