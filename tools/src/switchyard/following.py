@@ -10,6 +10,8 @@ from typing import Any, TypeAlias
 from switchyard.client import Client, StackError
 from switchyard.transitions import Policy, Transition
 
+_STALE = "stale-policy"
+
 SERVICES = ("rag", "notes", "doc-processor")
 _FIRST = SERVICES[0]
 _POLL_SECONDS = 0.05
@@ -59,7 +61,8 @@ def change(client: Client, step: Transition, why: str, say: Callable[[str], None
         try:
             return before, put(client, before, policy, why)
         except StackError as error:
-            if error.status != 409 or again:
+            # A policy that is managed elsewhere is a 409 too, and stays one.
+            if error.kind != _STALE or again:
                 raise
             say(f"{error}; taking the step from there")
     raise AssertionError("unreachable")
