@@ -1,0 +1,57 @@
+"""`python3 -m switchyard.stack VERB`, run in the checkout's folder."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import REMAINDER, ArgumentParser, Namespace
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from switchyard.stack import commands
+from switchyard.stack.errors import Stopped
+
+_INTERRUPTED = 130
+Verb = Callable[[Path, Mapping[str, str], Namespace], int]
+
+
+def parser() -> ArgumentParser:
+    """Return the command line: one sub-command per verb, each with its function in `run`."""
+    whole = ArgumentParser(prog="switchyard.stack", description="Operate the Compose stacks.")
+    verbs = whole.add_subparsers(required=True, metavar="VERB")
+
+    def verb(name: str, run: Verb, words: str) -> ArgumentParser:
+        made = verbs.add_parser(name, help=words, description=words)
+        made.set_defaults(run=run)
+        return made
+
+    verb("down", commands.down, "stop the stack; volumes stay")
+    logs = verb("logs", commands.logs, "show the containers' logs, followed on a terminal")
+    logs.add_argument("services", nargs="*", metavar="SERVICE")
+    logs.add_argument("--tail", type=int, default=100, metavar="LINES", help="lines per container (default: 100)")
+    logs.add_argument("--no-follow", action="store_true", help="end with the last line")
+    passed = verb("compose", commands.compose, "run docker compose on the files of the stack that runs")
+    passed.add_argument("args", nargs=REMAINDER, metavar="ARGS")
+    shown = verb("status", commands.show_status, "containers, providers, policy, queues, and what is not well")
+    shown.add_argument("--json", action="store_true", help="for programs")
+    verb("key", commands.key, "print the first admin key")
+    return whole
+
+
+def main(argv: Sequence[str], root: Path, environment: Mapping[str, str]) -> int:
+    """Run a verb and return its exit status; what stops it is told on stderr."""
+    given = parser().parse_args(argv)
+    run: Verb = given.run
+    try:
+        return run(root, environment, given)
+    except Stopped as error:
+        todo = f"\n  -> {error.todo}" if error.todo else ""
+        print(f"{error}{todo}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return _INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], Path.cwd(), os.environ))

@@ -1,0 +1,47 @@
+"""The verbs, each a function of the checkout's folder, the environment and its arguments, that returns an exit status."""
+
+from __future__ import annotations
+
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+
+from switchyard.stack import stacks, status
+from switchyard.stack.faults import faults
+from switchyard.stack.gathering import gather
+from switchyard.stack.key import first_key
+
+Environment = Mapping[str, str]
+
+
+def compose(root: Path, environment: Environment, given: Namespace) -> int:
+    project = stacks.current(root, environment)
+    return project.docker.show(*project.compose(*given.args))
+
+
+def down(root: Path, environment: Environment, given: Namespace) -> int:
+    """Stop and remove the containers and networks; volumes stay."""
+    project = stacks.current(root, environment)
+    # Every profile, or monitoring's containers would keep the network busy.
+    return project.docker.show(*project.compose("--profile", "*", "down", "--remove-orphans"))
+
+
+def logs(root: Path, environment: Environment, given: Namespace) -> int:
+    project = stacks.current(root, environment)
+    follow = ["--follow"] if sys.stdout.isatty() and not given.no_follow else []
+    return project.docker.show(
+        *project.compose("--profile", "*", "logs", "--tail", str(given.tail), *follow, *given.services)
+    )
+
+
+def key(root: Path, environment: Environment, given: Namespace) -> int:
+    print(first_key(stacks.current(root, environment)))
+    return 0
+
+
+def show_status(root: Path, environment: Environment, given: Namespace) -> int:
+    seen = gather(stacks.current(root, environment))
+    print(status.as_json(seen) if given.json else status.as_text(seen, time.time()), end="")
+    return 1 if faults(seen) else 0

@@ -1,0 +1,100 @@
+"""The project's containers, as `docker inspect` tells of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from switchyard.stack.docker import Docker
+
+_PROJECT, _SERVICE = "com.docker.compose.project", "com.docker.compose.service"
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container; `health` is healthy, unhealthy, starting, or empty where nothing is checked."""
+
+    id: str
+    name: str
+    service: str
+    state: str
+    health: str
+    exit_code: int
+    error: str
+    out_of_memory: bool
+    started: str
+    created: str
+    restarts: int
+    restarts_itself: bool
+    image: str
+    config_files: tuple[str, ...]
+    last_check: str
+    ports: Mapping[str, str]
+    """Published: the port inside (`8001/tcp`) to host:port outside."""
+
+    @property
+    def running(self) -> bool:
+        return self.state == "running"
+
+    @property
+    def done(self) -> bool:
+        """A one-shot that has ended well."""
+        return self.state == "exited" and self.exit_code == 0 and not self.restarts_itself
+
+    @property
+    def well(self) -> bool:
+        return self.done or (self.running and self.health in ("healthy", ""))
+
+
+def parse(text: str) -> list[Container]:
+    """Read what `docker inspect` prints; one-off containers (`compose run`) are left out; sorted by service."""
+    found = [_container(row) for row in json.loads(text) if not _one_off(row)]
+    return sorted(found, key=lambda one: (one.service, one.name))
+
+
+def of_project(docker: Docker, project: str) -> list[Container]:
+    """Return all of the project's containers, those that don't run too."""
+    ids = docker.out("ps", "-aq", "--no-trunc", "--filter", f"label={_PROJECT}={project}").split()
+    return parse(docker.out("inspect", "--type", "container", *ids)) if ids else []
+
+
+def find(containers: Iterable[Container], service: str) -> Container | None:
+    """The container of `service`, a running one first; None if there is none."""
+    of_service = [one for one in containers if one.service == service]
+    return next((one for one in of_service if one.running), of_service[0] if of_service else None)
+
+
+def _one_off(row: Mapping[str, Any]) -> bool:
+    return bool((row["Config"].get("Labels") or {}).get("com.docker.compose.oneoff") == "True")
+
+
+def _container(row: Mapping[str, Any]) -> Container:
+    state, labels = row["State"], row["Config"].get("Labels") or {}
+    health = state.get("Health") or {}
+    log = health.get("Log") or []
+    policy = ((row.get("HostConfig") or {}).get("RestartPolicy") or {}).get("Name") or "no"
+    files = labels.get("com.docker.compose.project.config_files", "")
+    return Container(
+        id=row["Id"],
+        name=row["Name"].lstrip("/"),
+        service=labels.get(_SERVICE, ""),
+        state=state["Status"],
+        health=health.get("Status", "").replace("none", ""),
+        exit_code=state.get("ExitCode", 0),
+        error=state.get("Error", ""),
+        out_of_memory=bool(state.get("OOMKilled")),
+        started=state.get("StartedAt", ""),
+        created=row.get("Created", ""),
+        restarts=row.get("RestartCount", 0),
+        restarts_itself=policy != "no",
+        image=row["Image"],
+        config_files=tuple(name for name in files.split(",") if name),
+        last_check=log[-1].get("Output", "").strip() if log else "",
+        ports=_published((row.get("NetworkSettings") or {}).get("Ports") or {}),
+    )
+
+
+def _published(ports: Mapping[str, Any]) -> dict[str, str]:
+    return {inside: f"{given[0]['HostIp']}:{given[0]['HostPort']}" for inside, given in ports.items() if given}

@@ -1,0 +1,77 @@
+"""The `docker` command: for its output, on the terminal, or with pipes to talk through."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from switchyard.stack.errors import DockerFailed, Stopped
+
+_NOT_THERE = Stopped(
+    "the command `docker` is not installed, or not on the PATH",
+    "install Docker Engine with the Compose plug-in: https://docs.docker.com/engine/install/",
+)
+
+
+class Docker:
+    """Runs `docker` in the folder `root` with the environment `env`."""
+
+    def __init__(self, root: Path, env: Mapping[str, str], executable: str = "docker") -> None:
+        self.root, self.env, self._executable = root, dict(env), executable
+
+    def out(self, *args: str, seconds: float = 120) -> str:
+        """Return what the command writes to stdout; raises `DockerFailed`, also after `seconds` without an end."""
+        shown = " ".join(["docker", *args[:6], *(["…"] if len(args) > 6 else [])])
+        try:
+            done = subprocess.run(
+                [self._executable, *args],
+                cwd=self.root,
+                env=self.env,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
+                timeout=seconds,
+            )
+        except FileNotFoundError as error:
+            raise _NOT_THERE from error
+        except subprocess.TimeoutExpired as error:
+            raise DockerFailed(shown, 124, f"no answer within {seconds:.0f} s") from error
+        if done.returncode:
+            raise DockerFailed(shown, done.returncode, done.stderr.decode(errors="replace"))
+        return done.stdout.decode(errors="replace")
+
+    def show(self, *args: str) -> int:
+        """Run the command on this terminal and return its exit status; Ctrl-C goes to it, and we wait for its end."""
+        with _interrupts_left_to_the_child():
+            try:
+                return subprocess.Popen([self._executable, *args], cwd=self.root, env=self.env).wait()
+            except FileNotFoundError as error:
+                raise _NOT_THERE from error
+
+    def pipe(self, args: Sequence[str], stdin: int, stdout: int) -> subprocess.Popen[bytes]:
+        """Start the command with pipes; it does not see Ctrl-C, so that whoever started it can end it in order."""
+        try:
+            return subprocess.Popen(
+                [self._executable, *args],
+                cwd=self.root,
+                env=self.env,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except FileNotFoundError as error:
+            raise _NOT_THERE from error
+
+
+@contextmanager
+def _interrupts_left_to_the_child() -> Iterator[None]:
+    # A handler, not SIG_IGN: the child would inherit that.
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

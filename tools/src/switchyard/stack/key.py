@@ -1,0 +1,33 @@
+"""The first admin key, for whoever may use the engine."""
+
+from __future__ import annotations
+
+from switchyard.stack.containers import find
+from switchyard.stack.errors import DockerFailed, Stopped
+from switchyard.stack.stacks import Project
+
+FIRST_KEY = "/data/auth/first-key"
+
+
+def first_key(project: Project) -> str:
+    """Return the key that the first start made; raises `Stopped` if it isn't there, or nothing runs."""
+    service = find(project.containers(), "rag-service")
+    if service is None or not service.running:
+        state = f"is {service.state}" if service else "is not there"
+        raise Stopped(
+            f"the key lies in rag-service's volume, and its container {state}", "start the stack first: make up"
+        )
+    try:
+        found = project.docker.out("exec", service.id, "cat", FIRST_KEY).strip()
+    except DockerFailed as error:
+        if "No such file" not in error.stderr:
+            raise
+        raise Stopped(
+            "there is no first key: either secrets/ADMIN_API_KEY holds a key of your own, or the first key was revoked",
+            "use that key; if it is lost, write a new one into secrets/ADMIN_API_KEY and start the services again",
+        ) from error
+    if not found:
+        raise Stopped(
+            f"{FIRST_KEY} is empty", "restart rag-service, or put a key of your own into secrets/ADMIN_API_KEY"
+        )
+    return found

@@ -1,0 +1,98 @@
+"""Which compose files make which stack, and which stack there is now."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from switchyard.stack import containers, settings
+from switchyard.stack.containers import Container
+from switchyard.stack.docker import Docker
+from switchyard.stack.errors import Stopped
+
+BASE, GPU, VLLM = "docker-compose.yml", "docker-compose.gpu.yml", "docker-compose.vllm.yml"
+CPU, SINGLE_GPU = "docker-compose.cpu.yml", "docker-compose.single-gpu.yml"
+_FILES: Mapping[str, Sequence[str]] = {
+    "ollama": (BASE,),
+    "vllm": (VLLM,),
+    "cpu": (VLLM, CPU),
+    "single-gpu": (VLLM, SINGLE_GPU),
+}
+STACKS = tuple(_FILES)
+_PROJECT = "switchyard"
+_NAME = re.compile(r"^name:\s*['\"]?([a-z0-9][a-z0-9_-]*)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Project:
+    """A Compose project of the checkout that `docker` runs in; `files` is empty where COMPOSE_FILE names them."""
+
+    docker: Docker
+    name: str
+    files: tuple[str, ...]
+    settings: Mapping[str, str] = field(repr=False)
+
+    def compose(self, *args: str) -> list[str]:
+        """Return the arguments of `docker` for `docker compose ARGS` on the project's files."""
+        chosen = [word for name in self.files for word in ("-f", name)]
+        return ["compose", "--project-name", self.name, *chosen, *args]
+
+    def containers(self) -> list[Container]:
+        return containers.of_project(self.docker, self.name)
+
+
+def files_of(stack: str, gpu: bool) -> tuple[str, ...]:
+    """The compose files of `stack`; `gpu` says whether containers can have an NVIDIA GPU. Raises `Stopped`."""
+    if stack not in _FILES:
+        raise Stopped(f"there is no stack {stack!r}", f"choose one of {', '.join(STACKS)}")
+    return (*_FILES[stack], *((GPU,) if stack == "ollama" and gpu else ()))
+
+
+def stack_of(files: Sequence[str]) -> str:
+    """The stack that `files` make, by their names."""
+    names = {Path(name).name for name in files}
+    fitting = [stack for stack, wanted in _FILES.items() if names.issuperset(wanted)]
+    return max(fitting, key=lambda stack: len(_FILES[stack]), default="ollama")
+
+
+def of_stack(root: Path, environment: Mapping[str, str], stack: str, gpu: bool) -> Project:
+    """The project as it would be started; COMPOSE_FILE wins over the files of `stack`."""
+    known = settings.read(root, environment)
+    files = files_of(stack, gpu)
+    return _project(root, environment, known, () if known.get("COMPOSE_FILE") else files)
+
+
+def current(root: Path, environment: Mapping[str, str]) -> Project:
+    """The project as it was last started: COMPOSE_FILE, or what its newest container says, or `docker-compose.yml`."""
+    known = settings.read(root, environment)
+    project = _project(root, environment, known, ())
+    if known.get("COMPOSE_FILE"):
+        return project
+    return _project(root, environment, known, started_with(project.containers(), root) or (BASE,))
+
+
+def started_with(found: Sequence[Container], root: Path) -> tuple[str, ...]:
+    """The compose files that the newest container was made from; those of the same name in `root` if they are gone."""
+    for newest in sorted(found, key=lambda one: one.created, reverse=True):
+        for folder in ("", root):
+            files = tuple(os.path.join(folder, Path(name).name) if folder else name for name in newest.config_files)
+            if files and all(Path(name).is_file() for name in files):
+                return files
+    return ()
+
+
+def project_name(root: Path, known: Mapping[str, str]) -> str:
+    """COMPOSE_PROJECT_NAME, or the `name:` in the first compose file."""
+    if known.get("COMPOSE_PROJECT_NAME"):
+        return known["COMPOSE_PROJECT_NAME"]
+    separator = known.get("COMPOSE_PATH_SEPARATOR") or os.pathsep
+    first = root / (known.get("COMPOSE_FILE") or BASE).split(separator)[0]
+    matched = _NAME.search(first.read_text(encoding="utf-8")) if first.is_file() else None
+    return matched.group(1) if matched else _PROJECT
+
+
+def _project(root: Path, environment: Mapping[str, str], known: Mapping[str, str], files: tuple[str, ...]) -> Project:
+    return Project(Docker(root, environment), project_name(root, known), files, known)
