@@ -23,7 +23,7 @@ readonly BAD_VERB=64 NO_MODEL=69 SERVER_ENDED=70 STOP_TIMED_OUT=71 GATED=77 BAD_
 # Once a server has died, how long the others may take to finish: the container is to be back soon.
 readonly DEATH_GRACE=5
 # How long beyond VLLM_SHUTDOWN_TIMEOUT a server may take to end.
-readonly STOP_MARGIN=10
+readonly STOP_MARGIN=${STOP_MARGIN:-10}
 # A busy server that takes no step for so long hangs: the longest honest step, a full prefill on a slow CPU, is shorter.
 readonly STALL=120
 
