@@ -10,7 +10,8 @@ compile() {
     --no-emit-package notes-service --no-emit-package doc-processor "$@"
 }
 
-for service in rag-service notes-service doc-processor; do
+compile --extra server services/rag-service/pyproject.toml -o services/rag-service/requirements.lock
+for service in notes-service doc-processor; do
   compile "services/$service/pyproject.toml" -o "services/$service/requirements.lock"
 done
 compile tools/pyproject.toml -o tools/requirements.lock

@@ -16,7 +16,7 @@ import httpx2
 
 from engines.real_vllm import VLLMServer, free_port
 
-KEY = "sy-drill-admin"
+KEY = "sy-drill-admin-key"
 HEADERS = {"Authorization": f"Bearer {KEY}"}
 _TESTS = Path(__file__).parents[1]
 

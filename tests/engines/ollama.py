@@ -79,7 +79,12 @@ class OllamaEngine(Engine):
         if fault is not None and fault.kind == "error_line":
             await self._line(response, {"error": fault.message})
             return response
-        for status in ("pulling manifest", "verifying sha256 digest", "success"):
+        await self._line(response, {"status": "pulling manifest"})
+        digest, total = self._model(model)["digest"], 2_000_000_000
+        for completed in range(0, total + 1, total // 40):
+            layer = {"status": f"pulling {digest[:12]}", "digest": f"sha256:{digest}"}
+            await self._line(response, layer | {"total": total, "completed": completed})
+        for status in ("verifying sha256 digest", "writing manifest", "success"):
             await self._line(response, {"status": status})
         self.models.append(model)
         return response
@@ -115,7 +120,13 @@ class OllamaEngine(Engine):
         return await self._complete(request, prompt, wrap, prefix)
 
     async def _generate(self, request: web.Request) -> web.StreamResponse:
-        return await self._complete(request, request[SEEN].body.get("prompt", ""), lambda text: {"response": text})
+        model, prompt = request[SEEN].body.get("model", ""), request[SEEN].body.get("prompt", "")
+        if not prompt and self.knows(model):
+            # Loads the model and makes no token.
+            return web.json_response(
+                {"model": model, "created_at": _NOW, "response": "", "done": True, "done_reason": "load"}
+            )
+        return await self._complete(request, prompt, lambda text: {"response": text})
 
     async def _complete(self, request: web.Request, prompt: str, wrap: Any, prefix: str = "") -> web.StreamResponse:
         seen: Seen = request[SEEN]

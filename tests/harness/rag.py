@@ -20,7 +20,7 @@ from harness.serving import serving
 from rag_service.app import create
 from rag_service.settings import RagSettings
 
-KEY = "sy-test-admin"
+KEY = "sy-test-admin-key"
 
 
 @dataclass

@@ -25,7 +25,7 @@ from service_kit.health import Check
 from service_kit.logs import configure
 from service_kit.settings import InvalidSettings, ServiceSettings, load
 
-KEY = "sy-test"
+KEY = "sy-test-admin-key"
 router = APIRouter()
 
 
@@ -201,10 +201,26 @@ def configure_structlog_defaults() -> None:
     structlog.reset_defaults()
 
 
-async def test_without_any_key_the_first_start_makes_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_the_first_start_makes_a_key_that_is_kept_and_not_logged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for expected in (1, 0):
-        async with serving(make(tmp_path, admin_api_key=None)):
-            assert capsys.readouterr().out.count("admin API key") == expected
+        async with serving(make(tmp_path, admin_api_key=None)) as url, httpx2.AsyncClient(base_url=url) as client:
+            first = (tmp_path / "auth" / "first-key").read_text()
+            assert (await client.get("/who", headers={"X-API-Key": first})).json()["scope"] == "admin"
+            printed = "".join(capsys.readouterr())
+            assert printed.count("an admin key was made") == expected
+            assert first not in printed
+
+
+async def test_behind_a_gateway_links_lead_back_through_it(tmp_path: Path) -> None:
+    async with serving(make(tmp_path)) as url, httpx2.AsyncClient(base_url=url) as client:
+        behind = await client.get("/docs", headers={"X-Forwarded-Prefix": "/rag"})
+        assert "/rag/openapi.json" in behind.text
+        assert "/rag/static-offline-docs/" in behind.text
+        assert "/rag" not in (await client.get("/docs")).text
+        assert "<script>" not in (await client.get("/openapi.json", headers={"X-Forwarded-Prefix": "<script>"})).text
+        assert (await client.get("/who", headers={"X-API-Key": KEY, "X-Forwarded-Prefix": "/rag"})).status_code == 200
 
 
 async def test_keys_can_be_switched_off(tmp_path: Path) -> None:

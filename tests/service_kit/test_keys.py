@@ -34,9 +34,16 @@ def test_stores_on_one_folder_see_each_others_changes(tmp_path: Path) -> None:
         one.revoke(found.id)
 
 
-def test_the_first_key_is_made_once(tmp_path: Path) -> None:
-    assert KeyStore(tmp_path).ensure_first() is not None
-    assert KeyStore(tmp_path).ensure_first() is None
+def test_the_first_key_is_made_once_and_kept_until_it_is_revoked(tmp_path: Path) -> None:
+    store = KeyStore(tmp_path)
+    first = store.ensure_first()
+    assert first is not None
+    assert store.ensure_first() is None
+    assert store.first_key.read_text() == first
+    assert store.first_key.stat().st_mode & 0o777 == 0o600
+    [key] = store.all()
+    store.revoke(key.id)
+    assert not store.first_key.exists()
 
 
 def test_an_operators_key_replaces_the_one_before(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from doc_processor.settings import DocProcessorSettings
+from llm_providers.settings import VLLMSettings
 from notes_service.settings import NotesSettings
 from rag_service.settings import RagSettings
 from service_kit.settings import ServiceSettings
@@ -53,3 +54,19 @@ def test_nothing_is_documented_that_does_not_exist() -> None:
     known = {name.upper() for each in SECTIONS.values() for name in each.model_fields}
     known |= {name for group in providers.GROUPS for name in providers.variables(group)}
     assert set(re.findall(r"^#?([A-Z][A-Z0-9_]*)=", EXAMPLE.read_text("utf-8"), re.MULTILINE)) == known
+
+
+def test_secrets_are_read_from_files_and_empty_ones_are_none(tmp_path: Path) -> None:
+    (tmp_path / "ADMIN_API_KEY").write_text("sy-of-my-own-choice\n")
+    (tmp_path / "VLLM_API_KEY").write_text("")
+    key = ServiceSettings(_secrets_dir=tmp_path).admin_api_key
+    assert key is not None
+    assert key.get_secret_value() == "sy-of-my-own-choice"
+    assert VLLMSettings(_secrets_dir=tmp_path).api_key.get_secret_value() == ""
+
+
+def test_the_environment_comes_before_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "VLLM_API_KEY").write_text("from the file")
+    assert VLLMSettings(_secrets_dir=tmp_path).api_key.get_secret_value() == "from the file"
+    monkeypatch.setenv("VLLM_API_KEY", "from the environment")
+    assert VLLMSettings(_secrets_dir=tmp_path).api_key.get_secret_value() == "from the environment"

@@ -28,7 +28,7 @@ from rag_service.settings import RagSettings
 from service_kit.durable import Durable
 
 pytestmark = pytest.mark.vllm
-KEY = "sy-test"
+KEY = "sy-test-admin-key"
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 

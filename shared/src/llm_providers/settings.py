@@ -16,11 +16,43 @@ from pydantic import (
     SecretStr,
     ValidationError,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
 
 from llm_providers.deadline import Timeouts
 
 S = TypeVar("S", bound=BaseSettings)
+
+
+_SECRETS = Path("/run/secrets")
+
+
+def secrets_dir() -> Path | None:
+    """Where Docker and Kubernetes mount secrets, if there are any: a file's name is a variable's, its contents the value."""
+    return _SECRETS if _SECRETS.is_dir() else None
+
+
+class _Secrets(SecretsSettingsSource):
+    """Compose mounts an empty file for a secret that is not set, as it hands on such a variable as an empty one."""
+
+    def __call__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__call__().items() if value != ""}
+
+
+class EnvironmentSettings(BaseSettings):
+    """Settings from the environment or, where it is silent, from secrets mounted as files."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        assert isinstance(file_secret_settings, SecretsSettingsSource)
+        secrets = _Secrets(settings_cls, file_secret_settings.secrets_dir)
+        return init_settings, env_settings, dotenv_settings, secrets
 
 
 class SettingsError(ValueError):
@@ -43,7 +75,7 @@ def _group(prefix: str = "") -> SettingsConfigDict:
     return SettingsConfigDict(env_prefix=prefix, env_ignore_empty=True, extra="ignore", frozen=True)
 
 
-class SelectionSettings(BaseSettings):
+class SelectionSettings(EnvironmentSettings):
     """Who serves the roles."""
 
     model_config = _group()
@@ -64,7 +96,7 @@ class SelectionSettings(BaseSettings):
         return "vllm" if self.use_vllm else self.llm_provider
 
 
-class VLLMSettings(BaseSettings):
+class VLLMSettings(EnvironmentSettings):
     """vLLM: one server per role; the addresses include the /v1."""
 
     model_config = _group("VLLM_")
@@ -80,7 +112,7 @@ class VLLMSettings(BaseSettings):
     """Let Ollama answer (text only) when vLLM can't."""
 
 
-class OllamaSettings(BaseSettings):
+class OllamaSettings(EnvironmentSettings):
     """Ollama."""
 
     model_config = _group("OLLAMA_")
@@ -94,7 +126,7 @@ class OllamaSettings(BaseSettings):
     """Tokens; what `num_ctx` never goes beyond, whatever the model could do."""
 
 
-class TimeSettings(BaseSettings):
+class TimeSettings(EnvironmentSettings):
     """Time-outs in seconds."""
 
     model_config = _group()
@@ -109,7 +141,7 @@ class TimeSettings(BaseSettings):
         return Timeouts(self.connect_timeout, self.first_token_timeout, self.idle_timeout)
 
 
-class ResilienceSettings(BaseSettings):
+class ResilienceSettings(EnvironmentSettings):
     """How failures are met."""
 
     model_config = _group()
@@ -166,7 +198,7 @@ def variables(group: type[BaseSettings]) -> dict[str, Any]:
 def read(group: type[S], env_file: Path | None = None) -> S:
     """Read one group; raises `SettingsError`, which names every variable at fault."""
     try:
-        return group(_env_file=env_file)
+        return group(_env_file=env_file, _secrets_dir=secrets_dir())
     except ValidationError as error:
         names = dict(zip(group.model_fields, variables(group), strict=True))
         faults = [

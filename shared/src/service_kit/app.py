@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
+from sys import stdout
 
 import structlog
 from fastapi import APIRouter, FastAPI
@@ -17,6 +18,7 @@ from service_kit.auth import Authenticator, authenticated
 from service_kit.keys import KeyStore, Scope
 from service_kit.metrics import Metrics
 from service_kit.middleware import RequestContext
+from service_kit.prefix import ForwardedPrefix
 from service_kit.settings import ServiceSettings
 
 log = structlog.get_logger(__name__)
@@ -66,6 +68,7 @@ def create_app(
     errors.install(app)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_bytes)
     app.add_middleware(RequestContext, metrics=metrics, max_body_bytes=settings.max_body_bytes)
+    app.add_middleware(ForwardedPrefix)
     for router in routers:
         app.include_router(router, dependencies=[authenticated])
     app.include_router(health.router(state, metrics))
@@ -77,12 +80,15 @@ def _operation_id(route: APIRoute) -> str:
 
 
 def prepare_keys(keys: KeyStore, settings: ServiceSettings) -> None:
-    """Make sure that there is a key to begin with; a first one of our own making is printed, once."""
+    """Make sure that there is a key to begin with; a first one of our own making is shown to whoever started the stack."""
     keys.service_token()
     if not settings.auth_enabled:
         log.warning("API keys are switched off: everyone who can reach this port may do everything")
     elif settings.admin_api_key is not None:
         keys.adopt("environment", settings.admin_api_key.get_secret_value(), Scope.ADMIN)
     elif (first := keys.ensure_first()) is not None:
-        # Standard output and not the log: it is shown once, to whoever started the stack, and kept nowhere in clear.
-        print(f"\nYour admin API key (shown once, kept only as a hash): {first}\n", flush=True)  # noqa: T201
+        if stdout.isatty():
+            print(f"\nYour admin API key, also in {keys.first_key}: {first}\n", flush=True)  # noqa: T201
+        else:
+            # A container's output is its log, which is no place for a key.
+            log.info("an admin key was made", where=str(keys.first_key))

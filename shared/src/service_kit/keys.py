@@ -18,6 +18,8 @@ from typing import Any
 
 from service_kit.errors import NotFound
 
+_FIRST = "first"
+
 
 class Scope(StrEnum):
     USER = "user"
@@ -57,10 +59,19 @@ class KeyStore:
         with self._locked():
             return self._add(name, scope, collections)
 
+    @property
+    def first_key(self) -> Path:
+        """Where the first key lies in clear, for its user's eyes only; gone once that key is revoked."""
+        return self._folder / "first-key"
+
     def ensure_first(self) -> str | None:
         """Create an admin key if there is no key at all; return it, or None if there was one."""
         with self._locked():
-            return None if self._load() else self._add("first", Scope.ADMIN, None)
+            if self._load():
+                return None
+            secret = self._add(_FIRST, Scope.ADMIN, None)
+            _write_private(self.first_key, secret)
+            return secret
 
     def adopt(self, name: str, secret: str, scope: Scope) -> None:
         """Accept a key that the operator chose, replacing what was under `name`."""
@@ -72,9 +83,11 @@ class KeyStore:
     def revoke(self, identity: str) -> None:
         with self._locked():
             keys = dict(self._load())
-            if keys.pop(identity, None) is None:
+            if (revoked := keys.pop(identity, None)) is None:
                 raise NotFound(f"there is no key {identity!r}")
             self._save(keys)
+            if revoked.name == _FIRST:
+                self.first_key.unlink(missing_ok=True)
 
     def all(self) -> list[Key]:
         return list(self._load().values())

@@ -8,8 +8,10 @@ from typing import Literal, TypeVar
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from llm_providers.settings import EnvironmentSettings, secrets_dir
 
-class ServiceSettings(BaseSettings):
+
+class ServiceSettings(EnvironmentSettings):
     """Common settings; a field's upper-case name is its environment variable."""
 
     # Compose hands on a variable that is not set as an empty one.
@@ -21,7 +23,9 @@ class ServiceSettings(BaseSettings):
         None, ge=1, le=65535, description="Port a service listens on: 8001 rag, 8002 notes, 8003 doc-processor if unset"
     )
     auth_enabled: bool = Field(True, description="Ask for an API key on every call but the health pages")
-    admin_api_key: SecretStr | None = Field(None, description="An admin key of your own, instead of a generated one")
+    admin_api_key: SecretStr | None = Field(
+        None, min_length=16, description="An admin key of your own, instead of a generated one"
+    )
     max_upload_mb: int = Field(200, ge=1, description="Largest request body, in MB; more is answered 413")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
     log_format: Literal["json", "console"] = Field("json", description="One JSON object a line, or lines for people")
@@ -40,9 +44,9 @@ S = TypeVar("S", bound=BaseSettings)
 
 
 def load(settings_class: type[S]) -> S:
-    """Read settings from the environment; raises `InvalidSettings` that names every variable at fault."""
+    """Read settings from the environment, and from secrets that are mounted as files; raises `InvalidSettings` that names every variable at fault."""
     try:
-        return settings_class()
+        return settings_class(_secrets_dir=secrets_dir())
     except ValidationError as error:
         faults = [f"{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors(include_input=False)]
         raise InvalidSettings("; ".join(faults)) from error
