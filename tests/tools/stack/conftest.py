@@ -12,16 +12,24 @@ from typing import Any
 import pytest
 
 _DOCKER = """\
-#!{python}
+#!{python} -IS
 import json, os, pathlib, sys
 folder = pathlib.Path({folder!r})
 args = sys.argv[1:]
 with (folder / "calls").open("a") as calls:
     calls.write(json.dumps(args) + "\\n")
 for rule in json.loads((folder / "rules").read_text()):
-    if all(any(word in arg for arg in args) for word in rule["words"]):
+    if all(any(arg == word or arg.startswith(word + "=") for arg in args) for word in rule["words"]):
         sys.stdout.write(rule["out"])
         sys.stderr.write(rule["err"])
+        sys.stdout.flush()
+        for _ in range(rule["reads"]):
+            sys.stdin.readline()
+        if rule["volumes"]:
+            program, given = args[-2:]
+            given = json.loads(given)
+            given["root"] = rule["volumes"]
+            os.execv(sys.executable, [sys.executable, "-c", program, json.dumps(given)])
         sys.exit(rule["code"])
 sys.stderr.write("no rule for " + " ".join(args)[:200])
 sys.exit(99)
@@ -35,13 +43,32 @@ class ScriptedDocker:
     folder: Path
     rules: list[dict[str, Any]] = field(default_factory=list)
 
-    def on(self, *words: str, out: str = "", err: str = "", code: int = 0) -> None:
-        self.rules.append({"words": words, "out": out, "err": err, "code": code})
+    def on(
+        self, *words: str, out: str = "", err: str = "", code: int = 0, reads: int = 0, volumes: Path | None = None
+    ) -> None:
+        """Answer so to `words`, once `reads` lines were read from stdin.
+
+        `volumes`: run the program that the helper container is to run, on the folders there instead.
+        """
+        rule = {
+            "words": words,
+            "out": out,
+            "err": err,
+            "code": code,
+            "reads": reads,
+            "volumes": volumes and str(volumes),
+        }
+        self.rules.append(rule)
         (self.folder / "rules").write_text(json.dumps(self.rules))
 
     def with_containers(self, *rows: dict[str, Any]) -> None:
         self.on("ps", "label=com.docker.compose.project", out="\n".join(row["Id"] for row in rows))
-        self.on("inspect", out=json.dumps(rows))
+        self.on("inspect", "container", out=json.dumps(rows))
+
+    def with_volumes(self, *names: str) -> None:
+        rows = [{"Name": f"switchyard_{name}", "Labels": {"com.docker.compose.volume": name}} for name in names]
+        self.on("volume", "ls", out="\n".join(str(row["Name"]) for row in rows))
+        self.on("volume", "inspect", out=json.dumps(rows))
 
     @property
     def calls(self) -> list[list[str]]:

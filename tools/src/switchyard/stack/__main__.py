@@ -35,6 +35,11 @@ def parser() -> ArgumentParser:
     shown = verb("status", commands.show_status, "containers, providers, policy, queues, and what is not well")
     shown.add_argument("--json", action="store_true", help="for programs")
     verb("key", commands.key, "print the first admin key")
+    kept = verb("backup", commands.make_backup, "archive databases, vectors, originals, policy and keys")
+    kept.add_argument("--to", type=Path, default=Path("backups"), metavar="FOLDER", help="default: backups")
+    back = verb("restore", commands.put_back, "put an archive back; the stack must be down")
+    back.add_argument("file", type=Path, metavar="FILE")
+    back.add_argument("--force", action="store_true", help="replace what the volumes hold")
     return whole
 
 

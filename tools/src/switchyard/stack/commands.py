@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from switchyard.stack import stacks, status
+from switchyard.stack.backup import backup
 from switchyard.stack.faults import faults
 from switchyard.stack.gathering import gather
 from switchyard.stack.key import first_key
+from switchyard.stack.restore import restore
 
 Environment = Mapping[str, str]
 
@@ -45,3 +47,17 @@ def show_status(root: Path, environment: Environment, given: Namespace) -> int:
     seen = gather(stacks.current(root, environment))
     print(status.as_json(seen) if given.json else status.as_text(seen, time.time()), end="")
     return 1 if faults(seen) else 0
+
+
+def make_backup(root: Path, environment: Environment, given: Namespace) -> int:
+    backup(stacks.current(root, environment), root / given.to, _say)
+    return 0
+
+
+def put_back(root: Path, environment: Environment, given: Namespace) -> int:
+    restore(stacks.current(root, environment), root / given.file, given.force, _say)
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)

@@ -66,6 +66,18 @@ class Docker:
         except FileNotFoundError as error:
             raise _NOT_THERE from error
 
+    def guard(self, args: Sequence[str]) -> subprocess.Popen[bytes]:
+        """Start what runs the command once its stdin is closed, by us or by our end, however that comes."""
+        return subprocess.Popen(
+            ["/bin/sh", "-c", 'read -r _; exec "$0" "$@"', self._executable, *args],
+            cwd=self.root,
+            env=self.env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+
 
 @contextmanager
 def _interrupts_left_to_the_child() -> Iterator[None]:
