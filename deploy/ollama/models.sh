@@ -2,7 +2,6 @@
 # Fetches Ollama's models and checks on them. The image has neither curl nor Python, so this speaks HTTP by itself.
 #   models.sh pull     fetch MODELS, and VISION_MODEL unless USE_VISION_ANALYSIS is false, with a server of its own
 #   models.sh loaded   whether CHAT_MODEL and EMBED_MODEL, where set, are in memory; loads them if not (health check)
-#   models.sh alive    whether the server answers (health check)
 set -euo pipefail
 
 port=11434
@@ -25,7 +24,7 @@ call() {
 }
 
 # The number or text of the key $1 in the JSON line $2.
-field() { sed -nE "s/.*\"$1\":\"?([^\",}]*).*/\1/p" <<<"$2"; }
+field() { sed -nE "s/.*\"$1\": ?\"?([^\",}]*).*/\1/p" <<<"$2"; }
 
 require_name() {
   if [[ ! $1 =~ ^[A-Za-z0-9._:/-]+$ ]]; then
@@ -111,9 +110,8 @@ loaded() {
 case ${1:-} in
   pull) pull ;;
   loaded) loaded ;;
-  alive) call GET /api/version ;;
   *)
-    complain "say pull, loaded or alive"
+    complain "say pull or loaded"
     exit 2
     ;;
 esac
