@@ -140,7 +140,7 @@ read_secrets() {
 
 read_secret() {
   local name=$1 file=$2 value
-  if [[ -s $file ]]; then
+  if [[ -f $file && -s $file ]]; then
     # Passing over a secret that is there would leave the servers open, or call a model gated.
     [[ -r $file ]] || die $BAD_SETTING "secrets/$name can't be read by user $(id -u): chmod a+r it on the host."
     value=$(tr -d '[:space:]' <"$file")
@@ -182,8 +182,8 @@ check_shares() {
 }
 
 # On a CPU the share would be one of the machine's memory, without regard to the container's limit or the other servers.
-# A cache of fixed size takes its place, and vLLM then reads no share at all. Each server takes as much, but those whose
-# models need no such cache, as most that embed.
+# A cache of fixed size takes its place, and vLLM then reads no share at all. Each server takes that much at once, but for
+# those whose model needs no such cache, as most that embed.
 use_cpu() {
   whole_number VLLM_CPU_KVCACHE_SPACE "$CPU_KVCACHE"
   export VLLM_CPU_KVCACHE_SPACE=$CPU_KVCACHE
@@ -515,9 +515,9 @@ start_server() {
 
 alive() { kill -0 "$1" 2>/dev/null; }
 
-# A moment, in which a signal is heard at once.
+# pause SECONDS, in which a signal is heard at once.
 pause() {
-  sleep 0.3 &
+  sleep "$1" &
   wait $! || true
 }
 
@@ -534,7 +534,7 @@ wait_until_healthy() {
   local role=$1 begun=$SECONDS told=$SECONDS
   until http 5 "${PORT[$role]}" 'GET /health' >/dev/null; do
     end_if_any_ended "while $role was loading"
-    pause
+    pause 0.2
     if ((SECONDS - told >= 30)); then
       told=$SECONDS
       say "$role: still loading after $((SECONDS - begun)) s"
@@ -584,7 +584,7 @@ wait_for_servers() {
   local limit=$((SECONDS + $1))
   while any_alive; do
     ((SECONDS < limit)) || return 1
-    pause
+    pause 0.2
   done
 }
 
@@ -606,6 +606,7 @@ end() {
   if ! wait_for_servers "$grace"; then
     say "not all servers ended within $grace s: killing the rest" >&2
     signal_servers KILL
+    wait "${PID[@]}" 2>/dev/null || true
     ((status != 0)) || status=$STOP_TIMED_OUT
   fi
   wait_for_loggers
@@ -625,7 +626,7 @@ serve() {
   say "ready after $SECONDS s"
   while true; do
     end_if_any_ended "while it served"
-    pause
+    pause 1
   done
 }
 

@@ -112,6 +112,10 @@ class Entrypoint:
         ports = [self.port(role)] if role else range(self.base, self.base + 3)
         return [line for line in lines if line["event"] == event and line["port"] in ports]
 
+    def was_checked(self, role: str, times: int) -> bool:
+        """Whether the script has asked for a server's health so often."""
+        return len(self.events("health", role)) >= times
+
     def started(self, role: str) -> dict[str, Any]:
         [event] = self.events("started", role)
         return event

@@ -67,15 +67,17 @@ def drain(*_: object) -> None:
     note("terminated")
     while told("busy").exists():
         time.sleep(0.02)
-    print("drained", flush=True)
+    sys.stdout.write("drained\n")
+    sys.stdout.flush()
     note("ended")
     os._exit(0)
 
 
 def main() -> None:
     note("started", argv=sys.argv[1:], env=dict(os.environ), ppid=os.getppid())
-    print("loading", flush=True)
-    print("a warning", file=sys.stderr, flush=True)
+    sys.stdout.write("loading\n")
+    sys.stdout.flush()
+    sys.stderr.write("a warning\n")
     if told("die").exists():
         sys.exit(int(told("die").read_text()))
     signal.signal(signal.SIGTERM, drain)

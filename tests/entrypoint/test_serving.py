@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
+from functools import partial
 
 from .conftest import Entrypoint, eventually
 
@@ -12,10 +12,10 @@ def test_each_server_starts_only_after_the_one_before_is_healthy(entrypoint: Ent
     held = {role: entrypoint.tell(role, "hold") for role in ("text", "embeddings")}
     process = entrypoint.start(VLLM_RERANK_MODEL=str(entrypoint.folder / "model"))
     for role, after in (("text", "embeddings"), ("embeddings", "rerank")):
-        eventually(lambda role=role: len(entrypoint.events("health", role)) >= 2)
+        eventually(partial(entrypoint.was_checked, role, times=2))
         assert not entrypoint.events("started", after)
         held[role].unlink()
-        eventually(lambda after=after: entrypoint.events("started", after))
+        eventually(partial(entrypoint.events, "started", after))
         answers = [event for event in entrypoint.events("health", role) if event["status"] == 200]
         assert answers[0]["at"] < entrypoint.started(after)["at"]
     eventually(lambda: "ready after" in entrypoint.output)
@@ -91,17 +91,14 @@ def test_vllm_does_not_see_settings_that_are_not_its_own(entrypoint: Entrypoint)
 
 def test_lines_are_told_apart_and_servers_are_children_of_the_script(entrypoint: Entrypoint) -> None:
     process = entrypoint.serve()
+    told = {f"[{role}] {line}" for role in ("text", "embeddings") for line in ("loading", "a warning")}
+    eventually(lambda: told <= set(entrypoint.output.splitlines()))
     for role in ("text", "embeddings"):
-        eventually(
-            lambda role=role: {f"[{role}] loading", f"[{role}] a warning"} <= set(entrypoint.output.splitlines())
-        )
         assert entrypoint.started(role)["ppid"] == process.pid
 
 
 def test_a_server_that_answers_503_is_not_ready(entrypoint: Entrypoint) -> None:
     entrypoint.tell("text", "hold")
     entrypoint.start()
-    begun = time.monotonic()
-    eventually(lambda: len(entrypoint.events("health", "text")) >= 3)
-    assert time.monotonic() - begun < 10
+    eventually(partial(entrypoint.was_checked, "text", times=3))
     assert "serving" not in entrypoint.output
