@@ -120,7 +120,8 @@ def test_rows_in_postgresql_are_told_of_and_not_pretended(
     docker: ScriptedDocker, root: Path, volumes: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (root / "secrets").mkdir()
-    (root / "secrets" / "DATABASE_URL").write_text("postgresql://u:hidden@db/rows")
+    (root / "secrets" / "rows").write_text("postgresql://u:hidden@db/rows")
+    (root / ".env").write_text("DATABASE_URL_FILE=./secrets/rows\nNOTES_DATABASE_URL_FILE=./secrets/none\n")
     docker.with_containers(container("rag-service", status="exited"))
     docker.with_volumes(*NAMES)
     docker.on("run", volumes=volumes)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from switchyard.stack import commands
 from switchyard.stack.errors import Stopped
+from switchyard.stack.stacks import STACKS
 
 _INTERRUPTED = 130
 Verb = Callable[[Path, Mapping[str, str], Namespace], int]
@@ -40,6 +41,12 @@ def parser() -> ArgumentParser:
     back = verb("restore", commands.put_back, "put an archive back; the stack must be down")
     back.add_argument("file", type=Path, metavar="FILE")
     back.add_argument("--force", action="store_true", help="replace what the volumes hold")
+    before = verb("preflight", commands.preflight, "say before a start whether the plan fits this machine")
+    before.add_argument("stack", nargs="?", choices=STACKS, default="ollama", metavar="STACK")
+    begun = verb("up", commands.start, "check, start and wait until all is healthy")
+    begun.add_argument("stack", choices=STACKS, metavar="STACK", help=", ".join(STACKS))
+    begun.add_argument("--force", action="store_true", help="start in spite of faults that preflight finds")
+    verb("pull", commands.fetch, "fetch images and models again")
     return whole
 
 

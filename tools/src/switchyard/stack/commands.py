@@ -13,7 +13,11 @@ from switchyard.stack.backup import backup
 from switchyard.stack.faults import faults
 from switchyard.stack.gathering import gather
 from switchyard.stack.key import first_key
+from switchyard.stack.preflight import checks
+from switchyard.stack.preflight.findings import FAULT, as_text
+from switchyard.stack.preflight.gathering import gather as gather_facts
 from switchyard.stack.restore import restore
+from switchyard.stack.starting import pull, up
 
 Environment = Mapping[str, str]
 
@@ -57,6 +61,21 @@ def make_backup(root: Path, environment: Environment, given: Namespace) -> int:
 def put_back(root: Path, environment: Environment, given: Namespace) -> int:
     restore(stacks.current(root, environment), root / given.file, given.force, _say)
     return 0
+
+
+def preflight(root: Path, environment: Environment, given: Namespace) -> int:
+    _, facts = gather_facts(root, environment, given.stack)
+    found = checks.run(facts)
+    print(as_text(found), end="")
+    return 1 if any(finding.level == FAULT for finding in found) else 0
+
+
+def start(root: Path, environment: Environment, given: Namespace) -> int:
+    return up(root, environment, given.stack, given.force, _say)
+
+
+def fetch(root: Path, environment: Environment, given: Namespace) -> int:
+    return pull(stacks.current(root, environment))
 
 
 def _say(line: str) -> None:

@@ -22,8 +22,11 @@ class Docker:
     def __init__(self, root: Path, env: Mapping[str, str], executable: str = "docker") -> None:
         self.root, self.env, self._executable = root, dict(env), executable
 
-    def out(self, *args: str, seconds: float = 120) -> str:
-        """Return what the command writes to stdout; raises `DockerFailed`, also after `seconds` without an end."""
+    def out(self, *args: str, seconds: float = 120, both: bool = False) -> str:
+        """Return what the command writes to stdout (and stderr, for `both`).
+
+        Raises `DockerFailed`, also after `seconds` without an end.
+        """
         shown = " ".join(["docker", *args[:6], *(["…"] if len(args) > 6 else [])])
         try:
             done = subprocess.run(
@@ -31,7 +34,8 @@ class Docker:
                 cwd=self.root,
                 env=self.env,
                 stdin=subprocess.DEVNULL,
-                capture_output=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT if both else subprocess.PIPE,
                 check=False,
                 timeout=seconds,
             )
@@ -40,7 +44,7 @@ class Docker:
         except subprocess.TimeoutExpired as error:
             raise DockerFailed(shown, 124, f"no answer within {seconds:.0f} s") from error
         if done.returncode:
-            raise DockerFailed(shown, done.returncode, done.stderr.decode(errors="replace"))
+            raise DockerFailed(shown, done.returncode, (done.stderr or done.stdout).decode(errors="replace"))
         return done.stdout.decode(errors="replace")
 
     def show(self, *args: str) -> int:

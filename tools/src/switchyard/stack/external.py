@@ -10,14 +10,14 @@ _NAMES = ("DATABASE_URL", "NOTES_DATABASE_URL")
 
 
 def external_databases(project: Project) -> list[str]:
-    """The settings that put rows elsewhere, in the folder `secrets` or among the variables."""
+    """The settings that put rows elsewhere: as a file that NAME_FILE names, or as a plain variable."""
     return [name for name in _NAMES if project.settings.get(name) or _secret(project, name)]
 
 
 def _secret(project: Project, name: str) -> bool:
-    path = project.docker.root / "secrets" / name
+    given = project.settings.get(f"{name}_FILE")
     try:
-        return path.is_file() and path.stat().st_size > 0
+        return bool(given) and (project.docker.root / str(given)).stat().st_size > 0
     except OSError:
         return False
 
@@ -26,5 +26,5 @@ def external_words(names: Sequence[str]) -> Iterator[str]:
     """Say that this archive is not all there is."""
     for name in names:
         yield f"NOT in the archive: the rows that {name} keeps in PostgreSQL. Keep them beside it, from the same hour:"
-        yield f'  pg_dump --format=custom --file=BACKUP.dump "$(cat secrets/{name})"'
-        yield f'  and later: pg_restore --clean --if-exists --dbname "$(cat secrets/{name})" BACKUP.dump'
+        yield f'  pg_dump --format=custom --file={name.lower()}.dump "$(cat FILE)", FILE as {name}_FILE in .env says'
+        yield f'  and later: pg_restore --clean --if-exists --dbname "$(cat FILE)" {name.lower()}.dump'

@@ -23,11 +23,9 @@ def first_key(project: Project) -> str:
         if "No such file" not in error.stderr:
             raise
         raise Stopped(
-            "there is no first key: either secrets/ADMIN_API_KEY holds a key of your own, or the first key was revoked",
-            "use that key; if it is lost, write a new one into secrets/ADMIN_API_KEY and start the services again",
+            "there is no first key: either ADMIN_API_KEY_FILE in .env names a key of your own, or the first key was revoked",
+            "use that key; if it is lost, name a new one by ADMIN_API_KEY_FILE (secrets/README.md) and start again",
         ) from error
     if not found:
-        raise Stopped(
-            f"{FIRST_KEY} is empty", "restart rag-service, or put a key of your own into secrets/ADMIN_API_KEY"
-        )
+        raise Stopped(f"{FIRST_KEY} is empty", "give a key of your own: ADMIN_API_KEY_FILE (secrets/README.md)")
     return found

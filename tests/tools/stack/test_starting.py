@@ -1,0 +1,151 @@
+"""`up` and `pull`: what is called, what stops a start, and what is told of one that failed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from switchyard.stack import diagnosis
+from switchyard.stack.__main__ import main
+
+from .conftest import ScriptedDocker, container
+
+CONFIG: dict[str, Any] = {
+    "services": {
+        "gateway": {"ports": [{"host_ip": "127.0.0.1", "published": "", "target": 8080}]},
+        "rag-service": {},
+    }
+}
+
+
+def engine(docker: ScriptedDocker, config: dict[str, Any] = CONFIG, *rows: dict[str, Any]) -> None:
+    docker.on(
+        "info", out=json.dumps({"ServerVersion": "26.1.5", "NCPU": 2, "MemTotal": 32 << 30, "OperatingSystem": "x"})
+    )
+    docker.on("compose", "version", out="2.26.1\n")
+    docker.on("config", "--format", out=json.dumps(config))
+    docker.on("image", "ls")
+    docker.on("volume", "ls")
+    docker.with_containers(*rows)
+
+
+def started(docker: ScriptedDocker) -> list[list[str]]:
+    return [call for call in docker.calls if "up" in call]
+
+
+def test_up_builds_waits_and_says_where_to_go(
+    docker: ScriptedDocker, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine(docker)
+    docker.on("compose", "up")
+    assert main(["up", "cpu"], root, docker.env) == 0
+    told = capsys.readouterr().out
+    assert "http://localhost:8080/" in told
+    assert "make key" in told
+    assert started(docker) == [
+        [
+            *(
+                "compose",
+                "--project-name",
+                "switchyard",
+                "-f",
+                "docker-compose.vllm.yml",
+                "-f",
+                "docker-compose.cpu.yml",
+            ),
+            *("up", "-d", "--build", "--wait", "--remove-orphans"),
+        ]
+    ]
+
+
+def test_a_fault_stops_the_start_unless_forced(
+    docker: ScriptedDocker, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine(docker)
+    docker.on("compose", "up")
+    (root / ".env").write_text("HF_TOKEN=hf_secret\n")
+    assert main(["up", "ollama"], root, docker.env) == 1
+    told = capsys.readouterr()
+    assert "HF_TOKEN is in .env" in told.out
+    assert "hf_secret" not in told.out + told.err
+    assert "--force" in told.err
+    assert started(docker) == []
+    assert main(["up", "ollama", "--force"], root, docker.env) == 0
+    assert len(started(docker)) == 1
+
+
+def test_a_failed_start_names_the_container_its_check_its_log_and_the_remedy(
+    docker: ScriptedDocker, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    waiting = container("rag-service", status="created", health="")
+    gated = container("vllm-models", status="exited", exit_code=77, health="", restart="on-failure")
+    unwell = container("chroma", health="unhealthy", check="heartbeat: 503")
+    engine(docker, CONFIG, waiting, gated, unwell, container("gateway"))
+    docker.on("compose", "up", code=1)
+    docker.on("logs", "vllm-models-id", out="[vllm] ERROR: meta-llama/X is gated: its owner gives it only to those\n")
+    docker.on("logs", out="listening\n", err="a warning\n")
+    assert main(["up", "cpu"], root, docker.env) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if not line.startswith(" ")] == [
+        "chroma is unhealthy: heartbeat: 503",
+        "vllm-models has ended with 77",
+        "rag-service: waits for others",
+    ]
+    assert "    a warning" in lines
+    assert any(line.startswith("  -> see the message: accept the licence") for line in lines)
+
+
+def test_a_start_that_fails_at_once_points_to_compose(
+    docker: ScriptedDocker, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine(docker)
+    docker.on("compose", "up", code=17)
+    assert main(["up", "cpu"], root, docker.env) == 17
+    assert "see its message above" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        ("Bind for 127.0.0.1:8080 failed: port is already allocated", "somebody else has the port"),
+        ('could not select device driver "nvidia" with capabilities: [[gpu]]', "no NVIDIA card"),
+        ("write /root/.ollama/x: no space left on device", "disk is full"),
+        ("range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available", "fewer cores"),
+        ("ValueError: Free memory on device cuda:0 (3.1/79.1 GiB)", "card is too small"),
+        (
+            "SettingsError: the policy in /data/policy/policy.json does not fit the environment",
+            "policy names a backend",
+        ),
+        ("dial tcp: lookup registry.ollama.ai: no such host", "come from the internet"),
+        ("all is well", ""),
+    ],
+)
+def test_known_causes_have_a_remedy(said: str, remedy: str) -> None:
+    found = diagnosis.advice(["", said])
+    assert remedy in found
+    assert bool(found) == bool(remedy)
+
+
+def test_pull_fetches_builds_and_runs_the_one_shots(docker: ScriptedDocker, root: Path) -> None:
+    docker.on("ps")
+    docker.on("config", "--services", out="rag-service\nvllm-models\nollama-models\n")
+    docker.on("compose")
+    assert main(["pull"], root, docker.env) == 0
+    assert [call[5:] for call in docker.calls if call[0] == "compose" and "config" not in call] == [
+        ["pull", "--ignore-buildable"],
+        ["build"],
+        ["run", "--rm", "--no-deps", "ollama-models"],
+        ["run", "--rm", "--no-deps", "vllm-models"],
+    ]
+
+
+def test_pull_ends_with_the_first_failure(docker: ScriptedDocker, root: Path) -> None:
+    docker.on("ps")
+    docker.on("config", "--services", out="ollama-models\n")
+    docker.on("pull", code=18)
+    docker.on("compose")
+    assert main(["pull"], root, docker.env) == 18
+    assert not any("build" in call for call in docker.calls)

@@ -1,0 +1,161 @@
+"""What models need, and under which terms they come; a model that is not listed is not judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+GIB = 1 << 30
+_GB = 10**9
+
+# Hugging Face id, parameters in 10^9, bytes of KV cache per token at 16 bits (2 x layers x KV heads x head size x 2, from
+# the model's config.json), terms (see TERMS).
+_VLLM = """
+meta-llama/Llama-3.2-1B-Instruct            1.24   32768  llama
+meta-llama/Llama-3.2-3B-Instruct            3.21  114688  llama
+meta-llama/Llama-3.1-8B-Instruct            8.03  131072  llama
+meta-llama/Llama-3.1-70B-Instruct          70.6   327680  llama
+meta-llama/Llama-3.3-70B-Instruct          70.6   327680  llama
+Qwen/Qwen2.5-0.5B-Instruct                  0.49   12288  -
+Qwen/Qwen2.5-1.5B-Instruct                  1.54   28672  -
+Qwen/Qwen2.5-3B-Instruct                    3.09   36864  qwen-research
+Qwen/Qwen2.5-7B-Instruct                    7.62   57344  -
+Qwen/Qwen2.5-14B-Instruct                  14.8   196608  -
+Qwen/Qwen2.5-32B-Instruct                  32.8   262144  -
+Qwen/Qwen2.5-72B-Instruct                  72.7   327680  qwen
+Qwen/Qwen3-0.6B                             0.6   114688  -
+Qwen/Qwen3-1.7B                             1.72  114688  -
+Qwen/Qwen3-4B-Instruct-2507                 4.02  147456  -
+Qwen/Qwen3-4B-Thinking-2507                 4.02  147456  -
+Qwen/Qwen3-8B                               8.19  147456  -
+Qwen/Qwen3-14B                             14.8   163840  -
+Qwen/Qwen3-32B                             32.8   262144  -
+mistralai/Mistral-7B-Instruct-v0.3          7.25  131072  -
+mistralai/Mistral-Nemo-Instruct-2407       12.2   163840  -
+microsoft/phi-4                            14.7   204800  -
+microsoft/Phi-4-mini-instruct               3.84  131072  -
+google/gemma-2-2b-it                        2.61  106496  gemma
+google/gemma-2-9b-it                        9.24  344064  gemma
+google/gemma-3-1b-it                        1.0    26624  gemma
+google/gemma-3-4b-it                        4.3   139264  gemma
+google/gemma-3-12b-it                      12.2   393216  gemma
+google/gemma-3-27b-it                      27.4   507904  gemma
+TinyLlama/TinyLlama-1.1B-Chat-v1.0          1.1    22528  -
+nomic-ai/nomic-embed-text-v1.5              0.137      0  -
+sentence-transformers/all-MiniLM-L6-v2      0.023      0  -
+sentence-transformers/all-MiniLM-L12-v2     0.033      0  -
+mixedbread-ai/mxbai-embed-large-v1          0.335      0  -
+BAAI/bge-m3                                 0.568      0  -
+BAAI/bge-large-en-v1.5                      0.335      0  -
+Snowflake/snowflake-arctic-embed-l-v2.0     0.568      0  -
+Qwen/Qwen3-Embedding-0.6B                   0.6   114688  -
+Qwen/Qwen3-Embedding-4B                     4.02  147456  -
+BAAI/bge-reranker-v2-m3                     0.568      0  -
+BAAI/bge-reranker-base                      0.278      0  -
+BAAI/bge-reranker-large                     0.56       0  -
+"""
+# Ollama's name, what its weights weigh in 10^9 bytes (4 bits), the Hugging Face id it stands for, terms.
+_OLLAMA = """
+llama3.2             2.0   meta-llama/Llama-3.2-3B-Instruct        llama
+llama3.2:3b          2.0   meta-llama/Llama-3.2-3B-Instruct        llama
+llama3.2:1b          1.3   meta-llama/Llama-3.2-1B-Instruct        llama
+llama3.1             4.9   meta-llama/Llama-3.1-8B-Instruct        llama
+llama3.1:8b          4.9   meta-llama/Llama-3.1-8B-Instruct        llama
+llama3.1:70b        43     meta-llama/Llama-3.1-70B-Instruct       llama
+llama3.3            43     meta-llama/Llama-3.3-70B-Instruct       llama
+llama3.2-vision      7.8   -                                       llama
+qwen2.5              4.7   Qwen/Qwen2.5-7B-Instruct                -
+qwen2.5:0.5b         0.4   Qwen/Qwen2.5-0.5B-Instruct              -
+qwen2.5:1.5b         1.0   Qwen/Qwen2.5-1.5B-Instruct              -
+qwen2.5:3b           1.9   Qwen/Qwen2.5-3B-Instruct                qwen-research
+qwen2.5:7b           4.7   Qwen/Qwen2.5-7B-Instruct                -
+qwen2.5:14b          9.0   Qwen/Qwen2.5-14B-Instruct               -
+qwen2.5:32b         20     Qwen/Qwen2.5-32B-Instruct               -
+qwen2.5:72b         47     Qwen/Qwen2.5-72B-Instruct               qwen
+qwen2.5vl            6.0   -                                       -
+qwen2.5vl:3b         3.2   -                                       qwen-research
+qwen3                5.2   Qwen/Qwen3-8B                           -
+qwen3:0.6b           0.5   Qwen/Qwen3-0.6B                         -
+qwen3:1.7b           1.4   Qwen/Qwen3-1.7B                         -
+qwen3:4b             2.5   Qwen/Qwen3-4B-Thinking-2507             -
+qwen3:4b-instruct    2.5   Qwen/Qwen3-4B-Instruct-2507             -
+qwen3:4b-thinking    2.5   Qwen/Qwen3-4B-Thinking-2507             -
+qwen3:8b             5.2   Qwen/Qwen3-8B                           -
+qwen3:14b            9.3   Qwen/Qwen3-14B                          -
+qwen3:32b           20     Qwen/Qwen3-32B                          -
+mistral              4.4   mistralai/Mistral-7B-Instruct-v0.3      -
+mistral-nemo         7.1   mistralai/Mistral-Nemo-Instruct-2407    -
+phi4                 9.1   microsoft/phi-4                         -
+phi4-mini            2.5   microsoft/Phi-4-mini-instruct           -
+gemma2               5.4   google/gemma-2-9b-it                    gemma
+gemma2:2b            1.6   google/gemma-2-2b-it                    gemma
+gemma3               3.3   google/gemma-3-4b-it                    gemma
+gemma3:1b            0.8   google/gemma-3-1b-it                    gemma
+gemma3:4b            3.3   google/gemma-3-4b-it                    gemma
+gemma3:12b           8.1   google/gemma-3-12b-it                   gemma
+gemma3:27b          17     google/gemma-3-27b-it                   gemma
+tinyllama            0.6   TinyLlama/TinyLlama-1.1B-Chat-v1.0      -
+llava                4.7   -                                       llava
+llava:7b             4.7   -                                       llava
+llava:13b            8.0   -                                       llava
+llava:34b           20     -                                       llava
+moondream            1.7   -                                       -
+minicpm-v            5.5   -                                       -
+nomic-embed-text     0.27  nomic-ai/nomic-embed-text-v1.5          -
+all-minilm           0.05  sentence-transformers/all-MiniLM-L6-v2  -
+mxbai-embed-large    0.67  mixedbread-ai/mxbai-embed-large-v1      -
+bge-m3               1.2   BAAI/bge-m3                             -
+"""
+TERMS = {
+    "llama": "Llama community licence: free for most, but not open source; it has rules of use and asks to be named",
+    "gemma": "Gemma terms of use: free, but with a list of what it may not be used for",
+    "qwen": "Qwen licence: free below 100 million users a month",
+    "qwen-research": "Qwen research licence: NOT for commercial use",
+    "llava": "LLaVA: made with data that its makers call for research; ask before commercial use",
+}
+NON_COMMERCIAL = frozenset({"qwen-research"})
+_GATED_OWNERS = ("meta-llama/", "google/gemma")
+
+
+@dataclass(frozen=True)
+class Model:
+    """`weights` and `kv_per_token` in bytes."""
+
+    name: str
+    weights: int
+    kv_per_token: int
+    terms: str
+
+
+def _vllm() -> dict[str, Model]:
+    rows = [line.split() for line in _VLLM.strip().splitlines()]
+    return {row[0]: Model(row[0], int(float(row[1]) * 2 * _GB), int(row[2]), row[3]) for row in rows}
+
+
+def _ollama() -> dict[str, tuple[str, int, str, str]]:
+    rows = [line.split() for line in _OLLAMA.strip().splitlines()]
+    return {row[0]: (row[0], int(float(row[1]) * _GB), row[2], row[3]) for row in rows}
+
+
+def in_vllm(name: str) -> Model | None:
+    """The model that vLLM loads for `name`, a Hugging Face id or Ollama's name; None if it is not known."""
+    known = _ollama().get(_bare(name))
+    return _vllm().get(known[2] if known else name)
+
+
+def in_ollama(name: str) -> Model | None:
+    """The model that Ollama loads for `name`; None if it is not known."""
+    known = _ollama().get(_bare(name))
+    if known is None:
+        return None
+    same = _vllm().get(known[2])
+    return Model(name, known[1], same.kv_per_token if same else 0, known[3])
+
+
+def gated(name: str) -> bool:
+    """Whether Hugging Face gives `name` only to those who accepted its licence."""
+    model = in_vllm(name)
+    return (model.name if model else name).startswith(_GATED_OWNERS)
+
+
+def _bare(name: str) -> str:
+    return name[: -len(":latest")] if name.endswith(":latest") else name

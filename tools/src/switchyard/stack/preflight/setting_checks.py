@@ -1,0 +1,117 @@
+"""Secrets, the `.env`, licences, and the policy that waits in the volume."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from difflib import get_close_matches
+
+from switchyard.stack.preflight import models
+from switchyard.stack.preflight.facts import Facts
+from switchyard.stack.preflight.findings import Finding, fault, ok, warning
+
+_SECRETS = ("HF_TOKEN", "ADMIN_API_KEY", "VLLM_API_KEY", "DATABASE_URL", "NOTES_DATABASE_URL")
+_PASSWORD = re.compile(r"://[^/@:]*:[^/@]+@")
+_FOREIGN = re.compile(r"^(COMPOSE_|DOCKER_|BUILDKIT_|https?_proxy$|no_proxy$|HTTPS?_PROXY$|NO_PROXY$)")
+_READABLE_BY_OTHERS = 0o004
+_OPEN_MODELS = "Qwen/Qwen3-4B-Instruct-2507 or Qwen/Qwen2.5-7B-Instruct"
+_STARTS = {"ollama": "make up", "vllm": "make up-vllm"}
+
+
+def secrets_in_dotenv(facts: Facts) -> Iterator[Finding]:
+    """All of `.env` is in every service's environment, where anybody who may inspect a container reads it."""
+    for name in _SECRETS:
+        value = facts.dotenv.get(name, "")
+        if value and (not name.endswith("DATABASE_URL") or _PASSWORD.search(value)):
+            file = name.lower().replace("_", "-")
+            yield fault(
+                "secrets",
+                f"{name} is in .env: every container would see it",
+                f"write it into secrets/{file} (chmod 644), put {name}_FILE=./secrets/{file} into .env instead of it",
+            )
+
+
+def secret_files(facts: Facts) -> Iterator[Finding]:
+    for name, secret in facts.secrets.items():
+        if secret.fault:
+            yield fault(
+                "secrets", f"{name}: {secret.path}: {secret.fault}", f"mend {name}_FILE in .env, or make the file"
+            )
+        elif secret.size and not secret.mode & _READABLE_BY_OTHERS:
+            words = f"{name}: {secret.path} can't be read by the containers' user (10001)"
+            yield fault(
+                "secrets", words, f"chmod 644 {secret.path}, and keep strangers out by the folder's permissions"
+            )
+        elif secret.size:
+            yield ok("secrets", f"{name}: {secret.path}")
+        elif not secret.path.endswith("/none"):
+            yield warning("secrets", f"{name}: {secret.path} is empty", f"write it, or take {name}_FILE out of .env")
+
+
+def tracked(facts: Facts) -> Iterator[Finding]:
+    if facts.dotenv_tracked:
+        yield fault("env", ".env is in git", "git rm --cached .env")
+
+
+def names(facts: Facts) -> Iterator[Finding]:
+    """A setting that nothing reads is mostly a slip of the pen."""
+    if not facts.known_names:
+        return
+    known = {*facts.known_names, *_SECRETS, *(f"{name}_FILE" for name in _SECRETS)}
+    for name in facts.dotenv:
+        if name not in known and not _FOREIGN.match(name):
+            near = get_close_matches(name, known, n=1)
+            todo = f"did you mean {near[0]}?" if near else ".env.example lists those there are"
+            yield warning("env", f"{name} in .env is not a setting", todo)
+
+
+def licences(facts: Facts) -> Iterator[Finding]:
+    """Say under which terms the models come, and whether a gated one can be fetched."""
+    token = facts.secrets.get("HF_TOKEN")
+    for setting in ("VLLM_MODEL", "VLLM_EMBED_MODEL", "VLLM_RERANK_MODEL"):
+        name = facts.setting("vllm", setting)
+        model = models.in_vllm(name) if name else None
+        if name and models.gated(name) and not (token and token.size) and "huggingface" not in facts.volumes:
+            shown = model.name if model else name
+            words = f"{setting} {shown} is given only to those who accepted its licence, and there is no token"
+            todo = f"accept it at https://huggingface.co/{shown} and set HF_TOKEN_FILE (secrets/README.md), or use {_OPEN_MODELS}"
+            yield fault("licence", words, todo)
+        if model:
+            yield from _terms(setting, name, model.terms)
+    wanted = facts.setting("ollama-models", "MODELS").split()
+    if facts.setting("ollama-models", "USE_VISION_ANALYSIS", "true") == "true":
+        wanted.append(facts.setting("ollama-models", "VISION_MODEL"))
+    for name in wanted:
+        found = models.in_ollama(name)
+        if found:
+            yield from _terms("Ollama", name, found.terms)
+
+
+def _terms(setting: str, name: str, terms: str) -> Iterator[Finding]:
+    if terms in models.NON_COMMERCIAL:
+        yield warning(
+            "licence", f"{setting} {name}: {models.TERMS[terms]}", "choose another size, or ask for a licence"
+        )
+    elif terms in models.TERMS:
+        yield ok("licence", f"{setting} {name}: {models.TERMS[terms]}")
+
+
+def policy(facts: Facts) -> Iterator[Finding]:
+    """The policy outlives the stack: a backend that it names must be in the stack that is to start."""
+    if not facts.services:
+        return
+    lacking: dict[str, list[str]] = {}
+    for role, wanted in (facts.policy.get("roles") or {}).items():
+        for backend in (wanted.get("stable"), wanted.get("candidate"), *wanted.get("fallbacks", ())):
+            if backend in _STARTS and backend not in facts.services:
+                lacking.setdefault(backend, []).append(role)
+    for backend, roles in lacking.items():
+        serves = ", ".join(dict.fromkeys(roles))
+        first = (
+            "" if "rag-service" in facts.running else f"{_STARTS.get(backend, 'start the stack that has it')}, then "
+        )
+        yield fault(
+            "policy",
+            f"the policy names {backend} for {serves}, which this stack does not have: the services would not start",
+            f"{first}make use-{'ollama' if backend == 'vllm' else 'vllm'}, then start this stack",
+        )

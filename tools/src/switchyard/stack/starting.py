@@ -1,0 +1,67 @@
+"""`up` and `pull`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from switchyard.stack.diagnosis import diagnose
+from switchyard.stack.errors import DockerFailed, Stopped
+from switchyard.stack.preflight import checks
+from switchyard.stack.preflight.findings import FAULT, OK, as_text
+from switchyard.stack.preflight.gathering import gather
+from switchyard.stack.stacks import Project
+
+_MODELS = "-models"
+Say = Callable[[str], None]
+
+
+def up(root: Path, environment: Mapping[str, str], stack: str, force: bool, say: Say) -> int:
+    """Start `stack` and wait until it is healthy; returns the exit status of Compose. Raises `Stopped` on a fault."""
+    project, facts = gather(root, environment, stack)
+    found = [finding for finding in checks.run(facts) if finding.level != OK]
+    if found:
+        say(as_text(found).rstrip("\n"))
+    if any(finding.level == FAULT for finding in found) and not force:
+        raise Stopped(
+            "the plan does not fit this machine", "mend what is said above, or start all the same with --force"
+        )
+    # Containers of the other stack would go on beside this one, on cards and memory that it needs.
+    code = project.docker.show(*project.compose("up", "-d", "--build", "--wait", "--remove-orphans"))
+    for line in _where(facts.config) if code == 0 else diagnose(project):
+        say(line)
+    return code
+
+
+def pull(project: Project) -> int:
+    """Fetch images and models again; what can be built is built. Returns the first exit status that is not 0."""
+    steps = [("pull", "--ignore-buildable"), ("build",)]
+    steps += [("run", "--rm", "--no-deps", service) for service in _one_shots(project)]
+    for step in steps:
+        code = project.docker.show(*project.compose(*step))
+        if code:
+            return code
+    return 0
+
+
+def _one_shots(project: Project) -> list[str]:
+    try:
+        services = project.docker.out(*project.compose("config", "--services")).split()
+    except DockerFailed as error:
+        raise Stopped(f"the compose files are not right: {error}", error.todo) from error
+    return sorted(service for service in services if service.endswith(_MODELS))
+
+
+def _where(config: Mapping[str, Any]) -> list[str]:
+    """Where the page is, by what is published; an address of all interfaces is shown as this machine's."""
+    ports = config.get("services", {}).get("gateway", {}).get("ports") or [{}]
+    host, port = ports[0].get("host_ip") or "localhost", ports[0].get("published") or "8080"
+    shown = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::") else host  # noqa: S104
+    return [
+        "the stack is up",
+        f"  page       http://{shown}:{port}/",
+        f"  REST       http://{shown}:{port}/rag/docs, /notes/docs, /doc-processor/docs",
+        "  first key  make key",
+        "  how it is  make status",
+    ]
