@@ -1,17 +1,24 @@
 # `make` prints this menu. Longer recipes live in scripts/ and in the switchyard command.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-live test-stores test-vllm drill check format lock bench bench-overhead clean \
-	use-vllm use-ollama canary shadow promote rollback halt resume compare migrate
+.PHONY: help setup demo up up-vllm up-cpu up-single-gpu up-embedded down status logs key pull preflight backup restore \
+	use-vllm use-ollama canary shadow promote rollback halt resume compare migrate \
+	test test-live test-stores test-vllm test-compose drill check format lock bench bench-overhead clean
 
 PORT ?= 8080
 PYTHON := .venv/bin/python
-SWITCHYARD := .venv/bin/switchyard
+SWITCHYARD ?= .venv/bin/switchyard
+# Needs nothing but Python and Docker; run with -h it lists its verbs and options.
+STACK := PYTHONPATH=tools/src python3 -m switchyard.stack
+# The switchyard command, on the stack that runs in Docker if there is one, else on `make up-embedded`.
+OPERATE = $(STACK) cli $(SWITCHYARD)
 PERCENT ?= 10
 SAMPLE ?= 20
 A ?= ollama
 B ?= vllm
 FROM ?= ollama
 TO ?= vllm
+FOR ?= ollama
+FOLDER ?= backups
 
 help: ## Print this menu
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,8 +29,44 @@ setup: ## Prepare everything: virtual environment, locked dependencies, Tesserac
 demo: setup ## Start the stack without Docker or GPU, add the examples, ask, make a note
 	@.venv/bin/switchyard demo --port $(PORT)
 
-up: setup ## Start the all-in-one stack and stay
+up: ## Start the Ollama stack in Docker, on a GPU where there is one
+	@$(STACK) up ollama
+
+up-vllm: ## Start the vLLM stack: vLLM on GPU 1, Ollama on GPU 0
+	@$(STACK) up vllm
+
+up-cpu: ## Start the vLLM stack on CPUs
+	@$(STACK) up cpu
+
+up-single-gpu: ## Start the vLLM stack with both engines on one GPU
+	@$(STACK) up single-gpu
+
+up-embedded: setup ## Start everything in one process, without Docker, and stay
 	@.venv/bin/switchyard up --embedded --port $(PORT)
+
+down: ## Stop the stack; what it keeps stays
+	@$(STACK) down
+
+status: ## Containers, health, provider per role, model, queue
+	@$(STACK) status
+
+logs: ## Follow the logs: make logs SERVICE=rag-service
+	@$(STACK) logs $(SERVICE)
+
+key: ## Show the admin key that the first start made
+	@$(STACK) key
+
+pull: ## Fetch newer images and the models that .env names
+	@$(STACK) pull
+
+preflight: ## Say whether the stack fits this machine, before it starts: make preflight FOR=vllm
+	@$(STACK) preflight $(FOR)
+
+backup: ## Write documents, vectors, policy and keys into backups/, while the stack runs
+	@$(STACK) backup --to $(FOLDER)
+
+restore: ## Put a backup back: make restore FILE=backups/...
+	@$(STACK) restore $(FILE)
 
 test: ## Set up and run the fast tests
 	@scripts/setup.sh --tests
@@ -36,6 +79,10 @@ test-live: ## Drive the command line against running stacks: compare, migrate, m
 test-stores: ## Run the services on a real PostgreSQL and a real Chroma server
 	@scripts/setup.sh --tests && scripts/stores.sh
 	@$(PYTHON) -m pytest -m stores tests/stores
+
+test-compose: ## Start, kill, back up and switch the Compose stacks on a real Docker engine
+	@scripts/setup.sh --tests
+	@$(PYTHON) -m pytest -m compose -s tests/compose tests/tools/stack
 
 test-vllm: ## Run the contract and end-to-end tests against a real vLLM on CPU
 	@scripts/setup.sh --tests
@@ -50,7 +97,7 @@ check: ## ruff, mypy --strict, import-linter, shellcheck
 	@.venv/bin/ruff check && .venv/bin/ruff format --check
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
-	@.venv/bin/shellcheck scripts/*.sh
+	@.venv/bin/shellcheck scripts/*.sh deploy/ollama/*.sh services/gateway/*.sh vllm-entrypoint.sh
 
 format: ## Let ruff mend what it can
 	@.venv/bin/ruff check --fix && .venv/bin/ruff format
@@ -65,34 +112,34 @@ bench-overhead: setup ## Measure what the stack adds to calling an engine direct
 	@.venv/bin/switchyard bench overhead
 
 use-vllm: ## Let vLLM serve text from now on; nothing restarts
-	@$(SWITCHYARD) providers use vllm
+	@$(OPERATE) providers use vllm
 
 use-ollama: ## Let Ollama serve text from now on
-	@$(SWITCHYARD) providers use ollama
+	@$(OPERATE) providers use ollama
 
 canary: ## Let the candidate answer a share of the conversations: make canary PERCENT=10
-	@$(SWITCHYARD) providers canary --percent $(PERCENT)
+	@$(OPERATE) providers canary --percent $(PERCENT)
 
 shadow: ## Send a share of the requests to the candidate as well: make shadow SAMPLE=20
-	@$(SWITCHYARD) providers shadow --percent $(SAMPLE)
+	@$(OPERATE) providers shadow --percent $(SAMPLE)
 
 promote: ## Make the candidate the stable backend
-	@$(SWITCHYARD) providers promote
+	@$(OPERATE) providers promote
 
 rollback: ## End a canary or a shadow, or go back to the previous backend
-	@$(SWITCHYARD) providers rollback
+	@$(OPERATE) providers rollback
 
 halt: ## Emergency stop: no more generation
-	@$(SWITCHYARD) providers halt
+	@$(OPERATE) providers halt
 
 resume: ## Undo halt
-	@$(SWITCHYARD) providers resume
+	@$(OPERATE) providers resume
 
 compare: ## Same questions to two backends, and a report: make compare A=ollama B=vllm QUESTIONS=FILE
-	@$(SWITCHYARD) compare --a $(A) --b $(B) --questions $(QUESTIONS)
+	@$(OPERATE) compare --a $(A) --b $(B) --questions $(QUESTIONS)
 
 migrate: ## From one backend to another, by stages: make migrate FROM=ollama TO=vllm
-	@$(SWITCHYARD) migrate --from $(FROM) --to $(TO) $(if $(QUESTIONS),--questions $(QUESTIONS))
+	@$(OPERATE) migrate --from $(FROM) --to $(TO) $(if $(QUESTIONS),--questions $(QUESTIONS))
 
 clean: ## Remove the virtual environment and the demo's data; caches outside the repository stay
 	rm -rf .venv data/demo

@@ -87,15 +87,15 @@ def _note(seen: Seen, name: str, data: dict[str, Any]) -> None:
 class Crowd:
     """So many users, each asking again as soon as the last answer has ended, until told to stop."""
 
-    def __init__(self, urls: list[str], users: int, max_tokens: int) -> None:
-        self._urls, self._users, self._max_tokens = urls, users, max_tokens
+    def __init__(self, urls: list[str], users: int, max_tokens: int, headers: dict[str, str] = HEADERS) -> None:
+        self._urls, self._users, self._max_tokens, self._headers = urls, users, max_tokens, headers
         self._stop = asyncio.Event()
         self.answers: list[Seen] = []
 
     async def run(self, rounds: int | None = None) -> None:
         connector = aiohttp.TCPConnector(limit=0)
         timeout = aiohttp.ClientTimeout(total=180)
-        async with aiohttp.ClientSession(headers=HEADERS, connector=connector, timeout=timeout) as session:
+        async with aiohttp.ClientSession(headers=self._headers, connector=connector, timeout=timeout) as session:
             await asyncio.gather(*[self._user(session, number, rounds) for number in range(self._users)])
 
     def stop(self) -> None:
@@ -132,9 +132,11 @@ class Crowd:
 
 
 @asynccontextmanager
-async def crowd(urls: list[str], users: int, max_tokens: int = 60) -> AsyncIterator[Crowd]:
+async def crowd(
+    urls: list[str], users: int, max_tokens: int = 60, headers: dict[str, str] = HEADERS
+) -> AsyncIterator[Crowd]:
     """A crowd that asks while the block runs, and finishes after it."""
-    people = Crowd(urls, users, max_tokens)
+    people = Crowd(urls, users, max_tokens, headers)
     task = asyncio.create_task(people.run())
     try:
         yield people

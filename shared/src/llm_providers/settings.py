@@ -102,7 +102,7 @@ class VLLMSettings(EnvironmentSettings):
     model_config = _group("VLLM_")
 
     url: Url = "http://localhost:8000/v1"
-    model: str = "meta-llama/Llama-3.2-3B-Instruct"
+    model: str = "Qwen/Qwen3-4B-Instruct-2507"
     api_key: SecretStr = SecretStr("")
     embed_url: Url = "http://localhost:8001/v1"
     embed_model: str = "nomic-ai/nomic-embed-text-v1.5"

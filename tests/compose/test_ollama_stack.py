@@ -1,0 +1,209 @@
+"""The Ollama stack in Docker: from a clean copy, through kills, down and up, backup and restore."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from compose.load import Load, until
+from compose.stack import OLLAMA, Stack
+from compose.use import QUESTIONS, add, ask_streamed, complete, state
+
+pytestmark = pytest.mark.compose
+SERVICES = ("gateway", "rag-service", "notes-service", "doc-processor", "chroma", "ollama")
+# What a page that needs no key may be asked for, and what the anonymous allowance is.
+ALLOWANCE = 10
+
+
+@pytest.fixture(scope="module")
+def stack(folder: Path, gateway_base: None) -> Iterator[Stack]:
+    made = Stack(folder, OLLAMA)
+    made.down("-v")
+    assert not (folder / ".env").exists()
+    print(f"\nOllama stack: green {made.up():.0f} s after `docker compose up -d --build --wait`")
+    yield made
+    made.down("-v")
+
+
+@pytest.fixture(scope="module")
+def key(stack: Stack) -> str:
+    return stack.key()
+
+
+def test_all_is_healthy_and_the_models_came_with_progress(stack: Stack) -> None:
+    for service in SERVICES:
+        stack.await_healthy(service, seconds=1)
+    said = stack.compose("logs", "--no-log-prefix", "ollama-models")
+    for model in ("llama3.2", "nomic-embed-text", "llava"):
+        assert f"{model}: 1000 of 2000 MB (50 %)" in said
+    assert "all models are here" in said
+
+
+def test_no_key_is_in_the_logs(stack: Stack, key: str) -> None:
+    logs = stack.compose("logs")
+    assert "an admin key was made" in logs
+    assert key not in logs
+
+
+def test_through_the_gateway_a_document_a_question_a_note_and_a_scan(stack: Stack, key: str) -> None:
+    with stack.client(key) as client:
+        add(client, "/rag", "handbook.md", "climate-manual.pdf", "pump-inspection-scan.pdf")
+        came, done = ask_streamed(client, "/rag", QUESTIONS[0])
+        assert done["citations"][0]["quote"]
+        # The pieces came one after the other: nobody on the way held them back.
+        assert came[-1] - came[0] > 0.3
+        note = client.post("/notes/v1/notes", json={"text": "Anna: I will send the report by Friday."})
+        assert note.status_code == 201, note.text
+        scan = {"file": ("frost.png", (Path(stack.folder) / "examples" / "frost-rota-photo.png").read_bytes())}
+        read = client.post("/doc-processor/v1/process", files=scan)
+        assert read.status_code == 200, read.text
+        assert "frost" in json.dumps(read.json()).lower()
+
+
+def test_by_each_services_own_port(stack: Stack, key: str) -> None:
+    with stack.client(key, stack.own_url("rag-service")) as client:
+        add(client, "", "suppliers.txt")
+        assert ask_streamed(client, "", QUESTIONS[1])[1]["citations"]
+    with stack.client(key, stack.own_url("notes-service")) as client:
+        assert client.post("/v1/notes", json={"text": "Ben: I order the pots on Monday."}).status_code == 201
+    with stack.client(key, stack.own_url("doc-processor")) as client:
+        text = {"file": ("a.txt", b"Read this, please.")}
+        assert "Read this" in client.post("/v1/process", files=text).text
+        assert "switchyard_http_requests_total" in client.get("/metrics").text
+
+
+def test_by_the_openai_sdk(stack: Stack, key: str) -> None:
+    text, citations = complete(f"{stack.url}/rag/v1", key, QUESTIONS[0])
+    assert text
+    assert citations
+
+
+def test_the_gateway_keeps_what_it_promises(stack: Stack, key: str) -> None:
+    with stack.client() as client:
+        page = client.get("/")
+        assert "Switchyard" in page.text
+        assert page.headers["content-security-policy"].startswith("default-src 'self'")
+        assert page.headers["x-content-type-options"] == "nosniff"
+        assert "nginx/" not in page.headers["server"]
+        assert client.get("/healthz").json() == {"status": "alive"}
+        docs = client.get("/rag/docs")
+        assert "/rag/openapi.json" in docs.text
+        assert client.get("/rag/openapi.json").json()["info"]["title"] == "rag-service"
+        assert client.get("/rag/metrics").status_code == 404
+        # A request id of one's own comes back, and is logged on the way and at the end.
+        assert client.get("/rag/health", headers={"X-Request-ID": "mine-1"}).headers["x-request-id"] == "mine-1"
+        refused = [client.get("/rag/v1/documents").status_code for _ in range(ALLOWANCE + 5)]
+        assert refused.count(401) in (ALLOWANCE, ALLOWANCE + 1)
+        assert set(refused) == {401, 429}
+        last = client.get("/rag/v1/documents")
+        assert last.json()["type"] == "urn:switchyard:problem:too-many-requests"
+        assert int(last.headers["retry-after"]) > 0
+        # Pages that need no key go on.
+        assert client.get("/rag/health").status_code == 200
+    with stack.client(key) as client:
+        assert client.get("/rag/v1/documents").status_code == 200
+        huge = client.post("/rag/v1/documents", content=b"", headers={"Content-Length": str(300_000_000)})
+        assert huge.status_code == 413
+        assert huge.headers["content-type"] == "application/problem+json"
+
+
+def test_engines_and_chroma_cannot_be_reached(stack: Stack) -> None:
+    targets = {(stack.address("chroma"), 8000), (stack.address("ollama"), 11434)}
+    stack.command("docker", "network", "create", "switchyard-test-elsewhere")
+    try:
+        for address, port in targets:
+            code = f"import socket; socket.create_connection(({address!r}, {port}), 3)"
+            for network in ("switchyard-test-elsewhere", "switchyard-test_edge", "switchyard-test_download"):
+                assert stack.run_on(network, code).returncode != 0, (network, address)
+            # From where they may be reached, the same code does it.
+            stack.compose("exec", "-T", "rag-service", "python", "-c", code)
+    finally:
+        stack.command("docker", "network", "rm", "switchyard-test-elsewhere")
+    for service in ("chroma", "ollama", "ollama-models"):
+        ports = stack.inspect(service)["NetworkSettings"]["Ports"] or {}
+        assert not any(ports.values()), service
+
+
+def test_only_the_one_shots_have_a_way_out(stack: Stack) -> None:
+    # Where the image's own packages come from is outside, and there.
+    listed = stack.run_on(
+        "none", "import glob; print(*[open(f).read() for f in glob.glob('/etc/apt/sources.list*/*')])"
+    )
+    host = next(word.split("/")[2] for word in listed.stdout.split() if word.startswith("http"))
+    code = f"import socket; socket.create_connection((socket.gethostbyname({host!r}), 80), 5)"
+    assert stack.run_on("switchyard-test_download", code).returncode == 0, f"this machine does not reach {host}"
+    assert stack.run_on("switchyard-test_edge", code).returncode != 0
+    assert stack.run_on("switchyard-test_backend", code).returncode != 0
+    for service in ("rag-service", "notes-service", "doc-processor"):
+        done = stack.command("docker", "compose", "exec", "-T", service, "python", "-c", code, check=False)
+        assert done.returncode != 0, service
+
+
+def test_containers_run_without_rights(stack: Stack) -> None:
+    for service in ("rag-service", "notes-service", "doc-processor"):
+        identity = stack.compose("exec", "-T", service, "id", "-u").strip()
+        assert identity == "10001", service
+        for where in ("/app/x", "/etc/x", "/usr/x"):
+            done = stack.command("docker", "compose", "exec", "-T", service, "touch", where, check=False)
+            assert "Read-only file system" in done.stderr, (service, where)
+        status = stack.compose("exec", "-T", service, "cat", "/proc/1/status")
+        assert "CapEff:\t0000000000000000" in status
+        assert "NoNewPrivs:\t1" in status
+
+
+def test_images_are_small(stack: Stack) -> None:
+    limits = {"gateway": 450, "rag-service": 450, "notes-service": 450, "doc-processor": 650}
+    for service, limit in limits.items():
+        [image] = json.loads(stack.command("docker", "image", "inspect", stack.inspect(service)["Image"]).stdout)
+        print(f"{service}: {image['Size'] / 1e6:.0f} MB")
+        assert image["Size"] < limit * 1e6, service
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_killed_container_comes_back_and_nothing_acknowledged_is_lost(stack: Stack, key: str, service: str) -> None:
+    with Load(stack, key, f"the day {service} died") as load:
+        until(lambda: load.answered >= 2 and load.documents and load.notes)
+        before = stack.kill(service)
+        seconds = stack.await_healthy(service, since=before)
+        answered = load.answered
+        until(lambda: load.answered > answered)
+    load.settle()
+    print(
+        f"{service}: healthy after {seconds:.0f} s; {load.answered} answered ({load.degraded} degraded), "
+        f"{len(load.documents)} documents and {len(load.notes)} notes kept, {len(load.refused)} refused, "
+        f"{len(load.unreachable)} unreachable"
+    )
+    for refusal in load.refused:
+        assert refusal.status_code == 503, refusal.text
+        assert int(refusal.headers["retry-after"]) > 0
+        assert refusal.headers["content-type"] == "application/problem+json", refusal.text
+    # Only who kills the door finds it shut.
+    assert service == "gateway" or not load.unreachable
+
+
+def test_down_and_up_again_gives_the_same_answers(stack: Stack, key: str) -> None:
+    before = state(stack, key)
+    assert len(before["documents"]) >= 4
+    assert all(citations for _, citations, _ in before["answers"])
+    stack.make("down")
+    stack.up()
+    assert stack.key() == key
+    assert state(stack, key) == before
+
+
+def test_backup_and_restore_give_the_same_answers(stack: Stack, key: str, tmp_path: Path) -> None:
+    before = state(stack, key)
+    said = stack.make("backup", f"FOLDER={tmp_path}")
+    print(said)
+    [archive] = tmp_path.glob("*.tar.gz")
+    assert archive.stat().st_mode & 0o777 == 0o600
+    with stack.client(key) as client:
+        client.post("/rag/v1/documents", json={"text": "This came after the backup.", "title": "Later"})
+    stack.down("-v")
+    stack.make("restore", f"FILE={archive}")
+    stack.up()
+    assert stack.key() == key
+    assert state(stack, key) == before

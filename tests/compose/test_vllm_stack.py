@@ -1,0 +1,137 @@
+"""The vLLM stack in Docker, with a real vLLM on CPU: first start, death in mid-stream, engines changed under load."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from compose.images.build_vllm import build
+from compose.load import until
+from compose.stack import PROJECT, VLLM, Stack
+from compose.use import QUESTIONS, add, ask_streamed, complete
+from drill.users import crowd, faults, percentile
+
+pytestmark = pytest.mark.compose
+STREAMS = 16
+TOKENS = 300
+
+
+@pytest.fixture(scope="module")
+def stack(folder: Path, gateway_base: None) -> Iterator[Stack]:
+    build("switchyard-ci/vllm-base")
+    made = Stack(folder, VLLM)
+    made.down("-v")
+    assert not (folder / ".env").exists()
+    print(f"\nvLLM stack: green {made.up():.0f} s after `docker compose up -d --build --wait`")
+    yield made
+    made.down("-v")
+
+
+@pytest.fixture(scope="module")
+def key(stack: Stack) -> str:
+    made = stack.key()
+    with stack.client(made) as client:
+        add(client, "/rag", "handbook.md")
+    return made
+
+
+def headers(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+def test_vllm_makes_text_and_embeddings_and_ollama_reads_pictures(stack: Stack, key: str) -> None:
+    with stack.client(key) as client:
+        shown = client.get("/rag/health").json()["providers"]
+        assert {role: said["backend"] for role, said in shown.items()} == {
+            "text": "vllm",
+            "embeddings": "vllm",
+            "vision": "ollama",
+        }
+        assert {shown[role]["state"] for role in ("text", "embeddings")} == {"ready"}
+        _, done = ask_streamed(client, "/rag", QUESTIONS[0])
+        assert done["provider"] == "vllm"
+        note = client.post("/notes/v1/notes", json={"text": "Anna: I will send the report by Friday."})
+        assert note.status_code in (201, 202), note.text
+        page = (stack.folder / "examples" / "frost-rota-photo.png").read_bytes()
+        assert client.post("/doc-processor/v1/process", files={"file": ("frost.png", page)}).status_code == 200
+    text, _ = complete(f"{stack.url}/rag/v1", key, QUESTIONS[1])
+    assert text
+    with stack.client(key, stack.own_url("rag-service")) as client:
+        assert ask_streamed(client, "", QUESTIONS[2])[1]["provider"] == "vllm"
+
+
+def test_status_tells_what_serves_and_what_waits(stack: Stack, key: str) -> None:
+    said = stack.make("status")
+    for part in ("vllm", "ollama", "healthy", "/models/text", "embeddings"):
+        assert part in said, said
+
+
+def test_vllm_cannot_be_reached(stack: Stack) -> None:
+    address = stack.address("vllm")
+    for port in (8000, 8001):
+        code = f"import socket; socket.create_connection(({address!r}, {port}), 3)"
+        for network in (f"{PROJECT}_edge", f"{PROJECT}_download", "bridge"):
+            assert stack.run_on(network, code).returncode != 0, (network, port)
+        stack.compose("exec", "-T", "rag-service", "python", "-c", code)
+    assert not any((stack.inspect("vllm")["NetworkSettings"]["Ports"] or {}).values())
+
+
+def test_vllm_has_no_rights_and_no_token(stack: Stack) -> None:
+    assert stack.compose("exec", "-T", "vllm", "id", "-u").strip() == "2000"
+    assert "CapEff:\t0000000000000000" in stack.compose("exec", "-T", "vllm", "cat", "/proc/1/status")
+    assert stack.inspect("vllm")["HostConfig"]["ReadonlyRootfs"]
+    mounted = [mount["Destination"] for mount in stack.inspect("vllm")["Mounts"]]
+    assert "/run/secrets/HF_TOKEN" not in mounted
+
+
+async def test_killed_while_answers_stream_none_is_lost_and_it_comes_back(stack: Stack, key: str) -> None:
+    """Ollama goes on in the middle of the sentence; once vLLM is healthy again it serves again."""
+    async with crowd([f"{stack.url}/rag"], STREAMS, TOKENS, headers(key)) as people:
+        await people.until(lambda: len(people.reading) == STREAMS)
+        before = await asyncio.to_thread(stack.kill, "vllm")
+        people.stop()
+    failed, torn = faults(people.answers)
+    took_over = sum(bool(seen.failovers) for seen in people.answers)
+    seconds = await asyncio.to_thread(stack.await_healthy, "vllm", since=before, seconds=300)
+    print(f"vllm: {took_over} of {len(people.answers)} answers went on with Ollama; healthy after {seconds:.0f} s")
+    assert (failed, torn) == (0, 0), [seen.error for seen in people.answers]
+    assert took_over >= STREAMS // 2
+    with stack.client(key) as client:
+        until(lambda: ask_streamed(client, "/rag", QUESTIONS[0])[1]["provider"] == "vllm")
+
+
+async def test_engines_are_changed_under_load_and_nothing_restarts(stack: Stack, key: str) -> None:
+    services = stack.services()
+    started = {service: stack.inspect(service)["State"]["StartedAt"] for service in services}
+    assert len(started) >= 7
+    async with crowd([f"{stack.url}/rag"], 8, 40, headers(key)) as people:
+        for target, backend in (("use-ollama", "ollama"), ("use-vllm", "vllm")) * 2:
+            answered = len(people.answers)
+            said = await asyncio.to_thread(stack.make, target, f"SWITCHYARD_URL={stack.url}")
+            print(said.strip())
+            await people.until(
+                lambda answered=answered, backend=backend: any(  # type: ignore[misc]
+                    seen.backend == backend for seen in people.answers[answered + 8 :]
+                )
+            )
+    failed, torn = faults(people.answers)
+    served = {name: sum(seen.backend == name for seen in people.answers) for name in ("ollama", "vllm")}
+    times = [seen.pieces[0][0] - seen.started for seen in people.answers if seen.pieces]
+    print(
+        f"{len(people.answers)} answers, {served}; first token p50/p95 {percentile(times, 0.5):.2f}/{percentile(times, 0.95):.2f} s"
+    )
+    assert (failed, torn) == (0, 0), [seen.error for seen in people.answers if seen.error]
+    assert min(served.values()) >= 8
+    assert started == {service: stack.inspect(service)["State"]["StartedAt"] for service in services}
+
+
+def test_stopped_with_docker_it_ends_by_itself(stack: Stack, key: str) -> None:
+    """`down` sends SIGTERM; what serves ends in time and is not killed."""
+    stack.compose("stop", "vllm", "rag-service", "gateway", seconds=150)
+    for service in ("vllm", "rag-service", "gateway"):
+        state = stack.inspect(service)["State"]
+        assert state["ExitCode"] in (0, 143), json.dumps(state)[:500]
