@@ -167,7 +167,7 @@ class _Page(BaseHTTPRequestHandler):
 @pytest.fixture
 def page() -> Any:
     with HTTPServer(("127.0.0.1", 0), _Page) as server:
-        thread = Thread(target=server.serve_forever)
+        thread = Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield server.server_port
         server.shutdown()
