@@ -58,7 +58,7 @@ def started(docker: ScriptedDocker, *rows: dict[str, Any], inside: str = "", ser
 
 
 def test_a_healthy_stack(docker: ScriptedDocker, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    one_shot = container("ollama-models", status="exited", health="", restart="no")
+    one_shot = container("ollama-models", status="exited", health="unhealthy", restart="on-failure")
     started(docker, container("rag-service", restarts=2), container("vllm"), one_shot, services="rag-service\nvllm")
     assert main(["status"], root, docker.env) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -78,6 +78,7 @@ def test_a_healthy_stack(docker: ScriptedDocker, root: Path, capsys: pytest.Capt
 @pytest.mark.parametrize(
     ("row", "words", "todo"),
     [
+        (container("vllm", status="created", health=""), "waits for the containers", "mend those first"),
         (container("vllm", health="unhealthy", check="curl: (22) 503"), "is unhealthy: curl: (22) 503", "SERVICE=vllm"),
         (container("vllm", status="exited", exit_code=1, health=""), "has ended with 1", "SERVICE=vllm"),
         (container("vllm", status="exited", exit_code=137, oom=True), "more memory than its limit", ".env"),

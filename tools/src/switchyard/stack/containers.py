@@ -27,7 +27,7 @@ class Container:
     started: str
     created: str
     restarts: int
-    restarts_itself: bool
+    one_shot: bool
     image: str
     config_files: tuple[str, ...]
     last_check: str
@@ -41,7 +41,7 @@ class Container:
     @property
     def done(self) -> bool:
         """A one-shot that has ended well."""
-        return self.state == "exited" and self.exit_code == 0 and not self.restarts_itself
+        return self.state == "exited" and self.exit_code == 0 and self.one_shot
 
     @property
     def well(self) -> bool:
@@ -88,7 +88,7 @@ def _container(row: Mapping[str, Any]) -> Container:
         started=state.get("StartedAt", ""),
         created=row.get("Created", ""),
         restarts=row.get("RestartCount", 0),
-        restarts_itself=policy != "no",
+        one_shot=policy in ("no", "on-failure"),
         image=row["Image"],
         config_files=tuple(name for name in files.split(",") if name),
         last_check=log[-1].get("Output", "").strip() if log else "",

@@ -82,10 +82,12 @@ def state_words(one: Container) -> str:
     """Say how a container is that is not well."""
     if one.out_of_memory:
         return "was killed: it needed more memory than its limit"
-    if one.state == "running":
+    if one.running:
         return f"is {one.health}: {last_line(one.last_check) or 'no check has ended yet'}"
     if one.state == "exited":
         return f"has ended with {one.exit_code}{': ' + one.error if one.error else ''}"
+    if one.state == "created" and not one.error:
+        return "waits for the containers that it depends on"
     return f"is {one.state}{': ' + one.error if one.error else ''}"
 
 
@@ -95,7 +97,9 @@ def todo_for(one: Container) -> str:
         return f"give {one.service} more memory in .env (see .env.example), or a smaller model"
     if one.state == "paused":
         return f"a backup that was killed may have left it so: docker unpause {one.name}"
-    if one.health == "starting":
+    if one.state == "created" and not one.error:
+        return "mend those first; then start the stack again"
+    if one.running and one.health == "starting":
         return f"wait; make logs SERVICE={one.service} shows how far it is"
     return f"make logs SERVICE={one.service}"
 

@@ -33,7 +33,7 @@ def as_json(seen: Gathered) -> str:
                     "service": one.service,
                     "name": one.name,
                     "state": one.state,
-                    "health": one.health or None,
+                    "health": (one.health if one.running else "") or None,
                     "well": one.well,
                     "started": one.started,
                     "restarts": one.restarts,
@@ -56,7 +56,8 @@ def _containers(seen: Gathered, now: float) -> Iterator[str]:
     if seen.containers:
         rows = [("container", "state", "health", "since", "restarts")]
         rows += [
-            (one.service, _state(one), one.health or "-", _ago(one, now), str(one.restarts)) for one in seen.containers
+            (one.service, _state(one), (one.health if one.running else "") or "-", _ago(one, now), str(one.restarts))
+            for one in seen.containers
         ]
         yield from aligned(rows, "")
 
