@@ -107,7 +107,7 @@ ROLES=(text embeddings)
 
 read_settings() {
   # The names that the services ask for where they are told no other.
-  GIVEN[text]=${VLLM_MODEL:-meta-llama/Llama-3.2-3B-Instruct}
+  GIVEN[text]=${VLLM_MODEL:-Qwen/Qwen3-4B-Instruct-2507}
   GIVEN[embeddings]=${VLLM_EMBED_MODEL:-nomic-ai/nomic-embed-text-v1.5}
   GIVEN[rerank]=${VLLM_RERANK_MODEL:-}
   [[ -z ${GIVEN[rerank]} ]] || ROLES+=(rerank)
@@ -395,6 +395,10 @@ def gigabytes(size):
 
 def fetch(repository):
     """Fetch it, beginning anew from where it was cut."""
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
+        say(f"ERROR: {repository.name} is not in the cache, and HF_HUB_OFFLINE forbids to fetch it.")
+        sys.exit(NO_MODEL)
+
     from huggingface_hub import errors
 
     attempts, pause = int(os.environ.get("DOWNLOAD_ATTEMPTS", "6")), float(os.environ.get("DOWNLOAD_PAUSE_SECONDS", "5"))
@@ -403,9 +407,6 @@ def fetch(repository):
             return repository.fetch()
         except errors.GatedRepoError:
             sys.exit(GATED)
-        except errors.OfflineModeIsEnabled:
-            say(f"ERROR: {repository.name} is not in the cache, and HF_HUB_OFFLINE=1 forbids to fetch it.")
-            sys.exit(NO_MODEL)
         except errors.RepositoryNotFoundError:
             say(f"ERROR: the Hub has no {repository.name}, or hides it from this HF_TOKEN. Is the name right?")
             sys.exit(NO_MODEL)
@@ -482,6 +483,7 @@ fetch_model() {
 # ---------------------------------------------------------------- servers
 
 declare -A PID
+LOADING=
 LOGGERS=()
 
 server_command() {
@@ -525,8 +527,10 @@ pause() {
 start_servers() {
   local role
   for role in "${ROLES[@]}"; do
+    LOADING=$role
     start_server "$role"
     wait_until_healthy "$role"
+    LOADING=
   done
 }
 
@@ -616,6 +620,8 @@ end() {
 
 stop() {
   say "asked to stop: open requests may finish, for $SHUTDOWN_TIMEOUT s at most"
+  # One that is loading has no requests, and is deaf to anything gentler for a long while.
+  if [[ -n $LOADING && -n ${PID[$LOADING]:-} ]]; then kill -KILL "${PID[$LOADING]}" 2>/dev/null || true; fi
   end 0 $((SHUTDOWN_TIMEOUT + STOP_MARGIN))
 }
 

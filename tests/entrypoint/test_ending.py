@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from functools import partial
 
 import pytest
 
@@ -28,14 +29,17 @@ def test_a_stop_is_handed_on_to_all_and_waits_for_all(entrypoint: Entrypoint) ->
     assert "[text] drained" in entrypoint.output
 
 
-def test_a_stop_while_loading_ends_what_was_started(entrypoint: Entrypoint) -> None:
-    entrypoint.tell("text", "hold")
-    process = entrypoint.start()
-    eventually(lambda: entrypoint.events("health", "text"))
+def test_a_stop_does_not_wait_for_a_server_that_loads(entrypoint: Entrypoint) -> None:
+    entrypoint.tell("embeddings", "hold")
+    # It would not end of its own accord.
+    entrypoint.tell("embeddings", "busy")
+    process = entrypoint.start(VLLM_RERANK_MODEL=str(entrypoint.folder / "model"))
+    eventually(partial(entrypoint.was_checked, "embeddings", times=1))
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 0
     assert entrypoint.events("ended", "text")
-    assert not entrypoint.events("started", "embeddings")
+    assert not entrypoint.events("ended", "embeddings")
+    assert not entrypoint.events("started", "rerank")
 
 
 @pytest.mark.parametrize("victim", ["text", "embeddings", "rerank"])
