@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 
 from compose.load import Load, until
-from compose.stack import OLLAMA, Stack
+from compose.stack import OLLAMA, PORTS, Stack
 from compose.use import QUESTIONS, add, ask_streamed, complete, state
 
 pytestmark = pytest.mark.compose
@@ -105,9 +106,16 @@ def test_the_gateway_keeps_what_it_promises(stack: Stack, key: str) -> None:
         assert client.get("/rag/health").status_code == 200
     with stack.client(key) as client:
         assert client.get("/rag/v1/documents").status_code == 200
-        huge = client.post("/rag/v1/documents", content=b"", headers={"Content-Length": str(300_000_000)})
-        assert huge.status_code == 413
-        assert huge.headers["content-type"] == "application/problem+json"
+    # Refused by what it says of its size, before a byte of it is sent.
+    connection = HTTPConnection("127.0.0.1", int(PORTS["GATEWAY_PORT"]), timeout=10)
+    connection.putrequest("POST", "/rag/v1/documents")
+    connection.putheader("Content-Length", str(300_000_000))
+    connection.putheader("Authorization", f"Bearer {key}")
+    connection.endheaders()
+    huge = connection.getresponse()
+    assert huge.status == 413
+    assert json.loads(huge.read())["type"] == "urn:switchyard:problem:too-large"
+    connection.close()
 
 
 def test_engines_and_chroma_cannot_be_reached(stack: Stack) -> None:

@@ -34,7 +34,7 @@ def await_job(client: httpx2.Client, path: str, seconds: float = 120) -> dict[st
     while (job := client.get(path).json())["status"] in ("queued", "running"):
         assert time.monotonic() < end, job
         time.sleep(0.3)
-    assert job["status"] == "succeeded", job
+    assert job["status"] == "ready", job
     return dict(job)
 
 
