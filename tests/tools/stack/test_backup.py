@@ -113,7 +113,7 @@ def test_room_is_asked_for_before_anything_stands_still(tmp_path: Path) -> None:
         backups._require_space({"free": 1000, "copied": 2048, "whole": 3000}, tmp_path)
     with pytest.raises(Stopped, match="the archive may take") as stopped:
         backups._require_space({"free": 1000, "copied": 10, "whole": 1 << 60}, tmp_path)
-    assert "TO=" in stopped.value.todo
+    assert "FOLDER=" in stopped.value.todo
 
 
 def test_rows_in_postgresql_are_told_of_and_not_pretended(

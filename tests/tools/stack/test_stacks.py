@@ -41,10 +41,10 @@ def test_compose_works_on_the_files_of_the_newest_container(docker: ScriptedDock
         container("vllm", files=f"{vllm},{cpu}", created="2026-11-21T08:00:00Z"),
     )
     docker.on("compose", code=7)
-    assert main(["compose", "top", "--quiet"], root, docker.env) == 7
+    assert main(["compose", "--profile", "monitoring", "top", "--help"], root, docker.env) == 7
     assert docker.calls[-1] == [
         *("compose", "--project-name", "switchyard", "-f", vllm, "-f", cpu),
-        *("top", "--quiet"),
+        *("--profile", "monitoring", "top", "--help"),
     ]
 
 

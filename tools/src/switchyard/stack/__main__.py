@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from argparse import REMAINDER, ArgumentParser, Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from switchyard.stack.errors import Stopped
 from switchyard.stack.stacks import STACKS
 
 _INTERRUPTED = 130
+_PASSED_ON = "compose"
 Verb = Callable[[Path, Mapping[str, str], Namespace], int]
 
 
@@ -31,8 +32,7 @@ def parser() -> ArgumentParser:
     logs.add_argument("services", nargs="*", metavar="SERVICE")
     logs.add_argument("--tail", type=int, default=100, metavar="LINES", help="lines per container (default: 100)")
     logs.add_argument("--no-follow", action="store_true", help="end with the last line")
-    passed = verb("compose", commands.compose, "run docker compose on the files of the stack that runs")
-    passed.add_argument("args", nargs=REMAINDER, metavar="ARGS")
+    verb(_PASSED_ON, commands.compose, "run docker compose on the files of the stack that runs: compose ARGS…")
     shown = verb("status", commands.show_status, "containers, providers, policy, queues, and what is not well")
     shown.add_argument("--json", action="store_true", help="for programs")
     verb("key", commands.key, "print the first admin key")
@@ -52,7 +52,10 @@ def parser() -> ArgumentParser:
 
 def main(argv: Sequence[str], root: Path, environment: Mapping[str, str]) -> int:
     """Run a verb and return its exit status; what stops it is told on stderr."""
-    given = parser().parse_args(argv)
+    # Docker's arguments are Docker's: argparse would take those that begin with a dash for its own.
+    passed_on = list(argv[:1]) == [_PASSED_ON]
+    given = parser().parse_args(argv[:1] if passed_on else argv)
+    given.args = list(argv[1:])
     run: Verb = given.run
     try:
         return run(root, environment, given)

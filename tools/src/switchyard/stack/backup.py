@@ -32,7 +32,7 @@ def backup(project: Project, folder: Path, say: Say) -> Path:
         raise Stopped(f"the project {project.name} has no volumes: there is nothing to back up", "was it ever started?")
     image = image_of(project, found)
     if not image:
-        raise Stopped("rag-service's image is not there", "make compose ARGS='build rag-service'")
+        raise Stopped("rag-service's image is not there", "docker compose build rag-service")
     writers = [one for one in found if one.service in _WRITERS and one.running]
     databases = external_databases(project)
     about = {
@@ -72,7 +72,7 @@ def _require_space(sizes: Mapping[str, int], folder: Path) -> None:
     if free < sizes["whole"] * _SPARE:
         raise Stopped(
             f"{folder} has {size(free)} free; the archive may take {size(sizes['whole'])}",
-            "make room, or choose another place: make backup TO=FOLDER",
+            "make room, or choose another place: make backup FOLDER=PLACE",
         )
 
 

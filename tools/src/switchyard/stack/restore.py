@@ -34,7 +34,8 @@ def restore(project: Project, path: Path, force: bool, say: Say) -> None:
         if held and not force:
             words = ", ".join(f"{name}: {count} files" for name, count in held.items())
             raise Stopped(
-                f"the volumes hold data ({words}), which would be lost", "make backup first; then restore with --force"
+                f"the volumes hold data ({words}), which would be lost",
+                f"make backup first; then: make restore FILE='{path} --force'",
             )
         needed = sum(entry["size"] for entry in manifest["files"].values())
         if there["free"] < needed:
