@@ -417,16 +417,31 @@ def policy(**text: Any) -> dict[str, Any]:
     return {"roles": {"text": text, "vision": {"stable": "ollama"}}}
 
 
+CHAIN = "switchyard providers chain --role text --no-fallbacks"
+
+
 @pytest.mark.parametrize(
-    "text", [{"stable": "vllm"}, {"stable": "ollama", "fallbacks": ["vllm"]}, {"stable": "ollama", "candidate": "vllm"}]
+    ("text", "steps"),
+    [
+        ({"stable": "vllm", "fallbacks": ["ollama"]}, f"make use-ollama; {CHAIN}"),
+        ({"stable": "ollama", "fallbacks": ["vllm"]}, CHAIN),
+        ({"stable": "ollama", "candidate": "vllm"}, "switchyard providers rollback --role text"),
+    ],
 )
-def test_a_policy_that_names_what_the_stack_lacks(good: Facts, text: dict[str, Any]) -> None:
+def test_a_policy_that_names_what_the_stack_lacks(good: Facts, text: dict[str, Any], steps: str) -> None:
     finding = only(with_ollama(good, policy=policy(**text), running=frozenset({"rag-service"})))
     assert "the policy names vllm for text" in finding.words
-    assert finding.todo == "make use-ollama, then start this stack"
+    assert finding.todo == f"{steps}; then start this stack"
     down = only(with_ollama(good, policy=policy(**text)))
-    assert down.todo == "make up-vllm, then make use-ollama, then start this stack"
+    assert down.todo == f"make up-vllm; {steps}; then start this stack"
     assert unwell(replace(good, policy=policy(**text))) == []
+
+
+def test_embeddings_that_move_want_a_new_index(good: Facts) -> None:
+    document = {"roles": {"embeddings": {"stable": "vllm"}, "rerank": {"stable": "embedded"}}}
+    finding = only(with_ollama(good, policy=document, running=frozenset({"rag-service"})))
+    assert "switchyard providers use ollama --role embeddings" in finding.todo
+    assert "switchyard reindex --provider ollama" in finding.todo
 
 
 # --- what tools print

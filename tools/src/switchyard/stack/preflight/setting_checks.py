@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 
 from switchyard.stack.preflight import models
@@ -97,21 +97,39 @@ def _terms(setting: str, name: str, terms: str) -> Iterator[Finding]:
 
 
 def policy(facts: Facts) -> Iterator[Finding]:
-    """The policy outlives the stack: a backend that it names must be in the stack that is to start."""
+    """The policy outlives the stack: every backend that it names must be in the stack that is to start."""
     if not facts.services:
         return
-    lacking: dict[str, list[str]] = {}
-    for role, wanted in (facts.policy.get("roles") or {}).items():
-        for backend in (wanted.get("stable"), wanted.get("candidate"), *wanted.get("fallbacks", ())):
-            if backend in _STARTS and backend not in facts.services:
-                lacking.setdefault(backend, []).append(role)
-    for backend, roles in lacking.items():
-        serves = ", ".join(dict.fromkeys(roles))
-        first = (
-            "" if "rag-service" in facts.running else f"{_STARTS.get(backend, 'start the stack that has it')}, then "
-        )
-        yield fault(
-            "policy",
-            f"the policy names {backend} for {serves}, which this stack does not have: the services would not start",
-            f"{first}make use-{'ollama' if backend == 'vllm' else 'vllm'}, then start this stack",
-        )
+    for role, wanted in sorted((facts.policy.get("roles") or {}).items()):
+        places = {
+            "stable": [wanted.get("stable")],
+            "candidate": [wanted.get("candidate")],
+            "fallbacks": wanted.get("fallbacks") or [],
+        }
+        lacking = {
+            place: backend
+            for place, backends in places.items()
+            for backend in backends
+            if backend in _STARTS and backend not in facts.services
+        }
+        for backend in sorted(set(lacking.values())):
+            steps = list(_steps(role, lacking, next(other for other in _STARTS if other != backend)))
+            if "rag-service" not in facts.running:
+                steps.insert(0, _STARTS[backend])
+            yield fault(
+                "policy",
+                f"the policy names {backend} for {role}, which this stack does not have: the services would not start",
+                f"{'; '.join(steps)}; then start this stack",
+            )
+
+
+def _steps(role: str, lacking: Collection[str], other: str) -> Iterator[str]:
+    """The commands that take a backend out of the policy of `role`, on a stack that has both."""
+    if "candidate" in lacking:
+        yield f"switchyard providers rollback --role {role}"
+    if "stable" in lacking:
+        yield f"make use-{other}" if role == "text" else f"switchyard providers use {other} --role {role}"
+    if "stable" in lacking or "fallbacks" in lacking:  # the one that was replaced stands in from then on
+        yield f"switchyard providers chain --role {role} --no-fallbacks"
+    if "stable" in lacking and role == "embeddings":
+        yield f"switchyard reindex --provider {other}"
