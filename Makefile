@@ -65,8 +65,8 @@ preflight: ## Say whether the stack fits this machine, before it starts: make pr
 backup: ## Write documents, vectors, policy and keys into backups/, while the stack runs
 	@$(STACK) backup --to $(FOLDER)
 
-restore: ## Put a backup back: make restore FILE=backups/...
-	@$(STACK) restore $(FILE)
+restore: ## Put a backup back: make restore FILE=backups/...; FORCE=1 replaces what is there
+	@$(STACK) restore $(FILE) $(if $(FORCE),--force)
 
 test: ## Set up and run the fast tests
 	@scripts/setup.sh --tests

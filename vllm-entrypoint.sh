@@ -238,7 +238,7 @@ refuse_gated() {
   local role=$1
   die $GATED "${MODEL[$role]} is gated: its owner gives it only to those who accepted its licence. Either set" \
     "${SETTING[$role]}=${OPEN_ALTERNATIVE[$role]}, which is open; or accept the licence at" \
-    "https://huggingface.co/${MODEL[$role]} and put a token of that account into the file secrets/HF_TOKEN."
+    "https://huggingface.co/${MODEL[$role]} and put a token of that account into a file that HF_TOKEN_FILE in .env names (secrets/README.md)."
 }
 
 # Stops at once for what would otherwise be seen only after the servers before it have loaded.

@@ -13,7 +13,7 @@ from switchyard.stack.errors import Stopped
 from switchyard.stack.stacks import STACKS
 
 _INTERRUPTED = 130
-_PASSED_ON = "compose"
+_COMPOSE, _CLI = _PASSED_ON = ("compose", "cli")
 Verb = Callable[[Path, Mapping[str, str], Namespace], int]
 
 
@@ -32,7 +32,8 @@ def parser() -> ArgumentParser:
     logs.add_argument("services", nargs="*", metavar="SERVICE")
     logs.add_argument("--tail", type=int, default=100, metavar="LINES", help="lines per container (default: 100)")
     logs.add_argument("--no-follow", action="store_true", help="end with the last line")
-    verb(_PASSED_ON, commands.compose, "run docker compose on the files of the stack that runs: compose ARGS…")
+    verb(_COMPOSE, commands.compose, "run docker compose on the files of the stack that runs: compose ARGS…")
+    verb(_CLI, commands.operate, "run a command that is told address and key of the stack that runs: cli PROGRAM ARGS…")
     shown = verb("status", commands.show_status, "containers, providers, policy, queues, and what is not well")
     shown.add_argument("--json", action="store_true", help="for programs")
     verb("key", commands.key, "print the first admin key")
@@ -52,8 +53,8 @@ def parser() -> ArgumentParser:
 
 def main(argv: Sequence[str], root: Path, environment: Mapping[str, str]) -> int:
     """Run a verb and return its exit status; what stops it is told on stderr."""
-    # Docker's arguments are Docker's: argparse would take those that begin with a dash for its own.
-    passed_on = list(argv[:1]) == [_PASSED_ON]
+    # Another program's arguments are its own: argparse would take those that begin with a dash.
+    passed_on = bool(argv) and argv[0] in _PASSED_ON
     given = parser().parse_args(argv[:1] if passed_on else argv)
     given.args = list(argv[1:])
     run: Verb = given.run

@@ -8,7 +8,7 @@ from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
 
-from switchyard.stack import stacks, status
+from switchyard.stack import cli, stacks, status
 from switchyard.stack.backup import backup
 from switchyard.stack.faults import faults
 from switchyard.stack.gathering import gather
@@ -25,6 +25,10 @@ Environment = Mapping[str, str]
 def compose(root: Path, environment: Environment, given: Namespace) -> int:
     project = stacks.current(root, environment)
     return project.docker.show(*project.compose(*given.args))
+
+
+def operate(root: Path, environment: Environment, given: Namespace) -> int:
+    return cli.run(root, environment, given.args)
 
 
 def down(root: Path, environment: Environment, given: Namespace) -> int:

@@ -35,7 +35,7 @@ def restore(project: Project, path: Path, force: bool, say: Say) -> None:
             words = ", ".join(f"{name}: {count} files" for name, count in held.items())
             raise Stopped(
                 f"the volumes hold data ({words}), which would be lost",
-                f"make backup first; then: make restore FILE='{path} --force'",
+                f"make backup first; then: make restore FILE={path} FORCE=1",
             )
         needed = sum(entry["size"] for entry in manifest["files"].values())
         if there["free"] < needed:
