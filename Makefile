@@ -1,6 +1,6 @@
 # `make` prints this menu. Longer recipes live in scripts/ and in the switchyard command.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up up-vllm up-cpu up-single-gpu up-embedded down status logs key pull preflight backup restore \
+.PHONY: help setup demo up up-vllm up-cpu up-single-gpu up-embedded down status logs key keys pull preflight backup restore \
 	use-vllm use-ollama canary shadow promote rollback halt resume compare migrate \
 	test test-live test-stores test-vllm test-compose drill check format lock bench bench-overhead clean
 
@@ -18,6 +18,7 @@ B ?= vllm
 FROM ?= ollama
 TO ?= vllm
 FOR ?= ollama
+DO ?= list
 FOLDER ?= backups
 
 help: ## Print this menu
@@ -55,6 +56,9 @@ logs: ## Follow the logs: make logs SERVICE=rag-service
 
 key: ## Show the admin key that the first start made
 	@$(STACK) key
+
+keys: ## API keys: make keys DO="create anna --collection default", DO=list, DO="revoke ID"
+	@$(STACK) keys $(DO)
 
 pull: ## Fetch newer images and the models that .env names
 	@$(STACK) pull

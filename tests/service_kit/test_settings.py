@@ -48,11 +48,32 @@ def test_every_setting_is_documented_with_its_default(heading: str, monkeypatch:
     assert settings() == defaults
 
 
+def asked_for_by_compose() -> dict[str, set[str]]:
+    """The variables that the Compose files read, and what they take where one is not set."""
+    found: dict[str, set[str]] = {}
+    for file in EXAMPLE.parent.glob("docker-compose*.yml"):
+        for name, default in re.findall(r"\$\{([A-Z_]+):[-+]([^}]*)\}", file.read_text("utf-8")):
+            found.setdefault(name, set()).add(default)
+    return found
+
+
+def test_what_compose_reads_is_documented_with_its_default() -> None:
+    shown = documented("# --- Docker Compose")
+    elsewhere = set(re.findall(r"^#?([A-Z][A-Z0-9_]*)=", EXAMPLE.read_text("utf-8"), re.MULTILINE)) - shown.keys()
+    for name, defaults in asked_for_by_compose().items():
+        assert name in shown or name in elsewhere
+        if name in shown and not name.endswith("_FILE"):
+            # Empty: whoever gets it knows the default (the gateway, the entrypoint of vLLM).
+            assert shown[name] in defaults or "" in defaults, name
+    assert shown.keys() == asked_for_by_compose().keys() - elsewhere
+
+
 def test_nothing_is_documented_that_does_not_exist() -> None:
     from llm_providers import settings as providers
 
     known = {name.upper() for each in SECTIONS.values() for name in each.model_fields}
     known |= {name for group in providers.GROUPS for name in providers.variables(group)}
+    known |= set(asked_for_by_compose())
     assert set(re.findall(r"^#?([A-Z][A-Z0-9_]*)=", EXAMPLE.read_text("utf-8"), re.MULTILINE)) == known
 
 

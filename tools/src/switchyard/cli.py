@@ -8,19 +8,16 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from switchyard import commands, providers
 from switchyard.client import Client, StackError, saved_key
 from switchyard.options import DATA, URL, DataDir, Port, Url
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
-keys = typer.Typer(no_args_is_help=True, help="API keys of an installation on this machine.")
 bench = typer.Typer(
     no_args_is_help=True, help="Measure speed, memory and disk; docs/performance.md has what came of it."
 )
 evaluate = typer.Typer(no_args_is_help=True, help="Measure quality on questions whose answers are known.")
-app.add_typer(keys, name="keys")
 app.add_typer(evaluate, name="eval")
 app.add_typer(bench, name="bench")
 app.add_typer(providers.app, name="providers")
@@ -172,39 +169,12 @@ def bench_overhead(
     asyncio.run(run(console, rounds, seconds))
 
 
-@keys.command("create")
-def create_key(
-    name: str,
-    admin: Annotated[bool, typer.Option(help="May do everything")] = False,
-    collection: Annotated[
-        list[str] | None, typer.Option(help="Bind the key to this collection; may be repeated")
-    ] = None,
-    data_dir: DataDir = DATA,
-) -> None:
-    """Make a key and print it; it can't be shown again."""
-    from service_kit.keys import KeyStore, Scope
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def keys(context: typer.Context, data_dir: DataDir = DATA) -> None:
+    """API keys of an installation on this machine: create NAME, list, revoke ID; -h says more."""
+    from service_kit.manage_keys import main as manage
 
-    typer.echo(KeyStore(data_dir / "auth").create(name, Scope.ADMIN if admin else Scope.USER, collection or None))
-
-
-@keys.command("list")
-def list_keys(data_dir: DataDir = DATA) -> None:
-    """List keys, without their secrets."""
-    from service_kit.keys import KeyStore
-
-    table = Table("id", "name", "scope", "collections", "created")
-    for key in KeyStore(data_dir / "auth").all():
-        bound = "all" if key.collections is None else ", ".join(key.collections)
-        table.add_row(key.id, key.name, key.scope.value, bound, key.created)
-    console.print(table)
-
-
-@keys.command("revoke")
-def revoke_key(identity: str, data_dir: DataDir = DATA) -> None:
-    """Revoke a key by its id; services refuse it from their next request on."""
-    from service_kit.keys import KeyStore
-
-    KeyStore(data_dir / "auth").revoke(identity)
+    raise typer.Exit(manage(context.args, data_dir))
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from switchyard.stack.errors import Stopped
 from switchyard.stack.stacks import STACKS
 
 _INTERRUPTED = 130
-_COMPOSE, _CLI = _PASSED_ON = ("compose", "cli")
+_COMPOSE, _CLI, _KEYS = _PASSED_ON = ("compose", "cli", "keys")
 Verb = Callable[[Path, Mapping[str, str], Namespace], int]
 
 
@@ -37,6 +37,7 @@ def parser() -> ArgumentParser:
     shown = verb("status", commands.show_status, "containers, providers, policy, queues, and what is not well")
     shown.add_argument("--json", action="store_true", help="for programs")
     verb("key", commands.key, "print the first admin key")
+    verb(_KEYS, commands.keys, "make, list and revoke API keys: keys create NAME, keys list, keys revoke ID")
     kept = verb("backup", commands.make_backup, "archive databases, vectors, originals, policy and keys")
     kept.add_argument("--to", type=Path, default=Path("backups"), metavar="FOLDER", help="default: backups")
     back = verb("restore", commands.put_back, "put an archive back; the stack must be down")

@@ -51,6 +51,12 @@ def key(root: Path, environment: Environment, given: Namespace) -> int:
     return 0
 
 
+def keys(root: Path, environment: Environment, given: Namespace) -> int:
+    project = stacks.current(root, environment)
+    asked = "python -m service_kit.manage_keys".split()
+    return project.docker.show(*project.compose("exec", "-T", "rag-service", *asked, *given.args))
+
+
 def show_status(root: Path, environment: Environment, given: Namespace) -> int:
     seen = gather(stacks.current(root, environment))
     print(status.as_json(seen) if given.json else status.as_text(seen, time.time()), end="")
