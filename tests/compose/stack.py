@@ -150,6 +150,18 @@ class Stack:
                 raise CommandFailed(f"{service} is not healthy after {seconds} s: {json.dumps(state)[-3000:]}")
             time.sleep(0.5)
 
+    def await_unhealthy(self, service: str, *, seconds: float = 180) -> str:
+        """Wait until its health check is red; returns what the check last said."""
+        end = time.monotonic() + seconds
+        while (health := self.inspect(service)["State"]["Health"])["Status"] != "unhealthy":
+            assert time.monotonic() < end, f"{service} is still {health['Status']}"
+            time.sleep(1)
+        return str(health["Log"][-1]["Output"])
+
+    def inside(self, service: str, code: str) -> str:
+        """Run Python code in a service's container."""
+        return self.compose("exec", "-T", service, "python", "-c", code)
+
     def client(self, key: str | None = None, url: str | None = None) -> httpx2.Client:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         return httpx2.Client(base_url=url or self.url, headers=headers, timeout=120)

@@ -170,6 +170,36 @@ def test_images_are_small(stack: Stack) -> None:
         assert image["Size"] < limit * 1e6, service
 
 
+def test_health_is_red_while_the_engine_makes_no_token(stack: Stack) -> None:
+    """Processes run and ports answer all the same: what counts is whether the thing does its work."""
+    ask = "import json, urllib.request as r; r.urlopen(r.Request('http://127.0.0.1:11434/_script', json.dumps({}).encode()))"
+    fault = {"fault": {"kind": "status", "status": 503}, "path": "/api/chat", "every": 1}
+    stack.inside("ollama", ask.format(fault))
+    try:
+        for service in ("rag-service", "notes-service"):
+            said = stack.await_unhealthy(service)
+            assert said.startswith("text: "), said
+        # The gateway itself is well, and says whose fault it is.
+        with stack.client() as client:
+            shown = client.get("/rag/readyz")
+            assert shown.status_code == 503
+            assert int(shown.headers["retry-after"]) > 0
+    finally:
+        stack.inside("ollama", ask.format({}))
+    for service in ("rag-service", "notes-service"):
+        stack.await_healthy(service)
+
+
+def test_health_is_red_while_ollama_lacks_its_model(stack: Stack) -> None:
+    model = "/root/.ollama/models/llama3.2"
+    stack.inside("ollama", f"import os; os.rename({model!r}, {model!r} + '.away')")
+    try:
+        assert "llama3.2 is not in memory" in stack.await_unhealthy("ollama")
+    finally:
+        stack.inside("ollama", f"import os; os.rename({model!r} + '.away', {model!r})")
+    stack.await_healthy("ollama")
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_killed_container_comes_back_and_nothing_acknowledged_is_lost(stack: Stack, key: str, service: str) -> None:
     with Load(stack, key, f"the day {service} died") as load:

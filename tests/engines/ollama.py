@@ -50,7 +50,7 @@ class OllamaEngine(Engine):
 
     async def _ps(self, _: web.Request) -> web.Response:
         used = {seen.body.get("model") for seen in self.seen} - {None}
-        loaded = [name for name in self.models if name in used]
+        loaded = [name for name in self.models if name in used and self.knows(name)]
         return web.json_response({"models": [self._model(n) | {"context_length": self.context} for n in loaded]})
 
     def _model(self, name: str) -> dict[str, Any]:
