@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from llm_providers import errors as provider
-from service_kit.context import request_id
+from service_kit.context import request_id, set_fault
 
 log = structlog.get_logger(__name__)
 
@@ -109,6 +109,13 @@ _PROVIDER_PROBLEMS: tuple[tuple[type[provider.ProviderError], int, str], ...] = 
     (provider.ProviderError, 502, "provider-error"),
 )
 _DEFAULT_RETRY_AFTER = 5.0
+FAILURES = (
+    "internal-error",
+    "upstream-unavailable",
+    "storage-unavailable",
+    *(kind for _, status, kind in _PROVIDER_PROBLEMS if status >= HTTPStatus.INTERNAL_SERVER_ERROR),
+)
+"""The types of the problems that are not the caller's; parts of a service add their own."""
 
 
 def problem(error: Exception) -> dict[str, Any]:
@@ -133,6 +140,7 @@ def problem(error: Exception) -> dict[str, Any]:
         }
     else:
         members = {"type": "internal-error", "status": 500, "detail": "Something failed here; the logs say what."}
+    set_fault(str(members["type"]), int(members["status"]))
     members["title"] = str(members["type"]).replace("-", " ").capitalize()
     members["type"] = f"urn:switchyard:problem:{members['type']}"
     members["request_id"] = request_id()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from time import monotonic
@@ -12,6 +13,8 @@ from starlette.responses import JSONResponse, Response
 
 from service_kit.errors import problem
 from service_kit.metrics import Metrics
+
+_SECONDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,17 @@ def router(health: Health, metrics: Metrics) -> APIRouter:
     """Make the routes that tell how `health` is."""
     routes = APIRouter(tags=["health"])
 
+    async def show_checks() -> None:
+        try:
+            async with asyncio.timeout(_SECONDS):
+                failed = await health.failures()
+        except TimeoutError:
+            metrics.on_checks((), {"in-time": None})
+        else:
+            metrics.on_checks([check.name for check in health.checks] if health.up else (), failed)
+
+    metrics.before_render(show_checks)
+
     @routes.get("/livez")
     async def livez() -> dict[str, str]:
         """Say that the process runs."""
@@ -83,6 +97,6 @@ def router(health: Health, metrics: Metrics) -> APIRouter:
     @routes.get("/metrics", response_class=Response)
     async def metrics_page() -> Response:
         """Expose Prometheus metrics."""
-        return Response(metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(await metrics.current(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return routes

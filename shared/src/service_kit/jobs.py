@@ -11,7 +11,7 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar
 import structlog
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, field_serializer
-from sqlalchemy import JSON, ColumnElement, select, update
+from sqlalchemy import JSON, ColumnElement, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -20,6 +20,7 @@ from service_kit.auth import Principal, User
 from service_kit.database import Database
 from service_kit.durable import Durable
 from service_kit.errors import Conflict, NotFound, UpstreamUnavailable
+from service_kit.job_metrics import JobMetrics
 from service_kit.pages import Cursor, Limit, Page, decode, page
 from service_kit.sse import EventStream, encode
 
@@ -90,12 +91,14 @@ class Jobs(Generic[J]):
         table: type[J],
         visible: Callable[[Principal], ColumnElement[bool]],
         stopped: Callable[[AsyncSession, J], Awaitable[None]],
+        metrics: JobMetrics,
     ) -> None:
         self._database = database
         self._durable = durable
         self._table = table
         self._visible = visible
         self._stopped = stopped
+        self.metrics = metrics
 
     async def start(self, job_id: str, kind: str) -> None:
         await self._durable.start(kind, job_id)
@@ -170,7 +173,20 @@ class Jobs(Generic[J]):
             if job is not None:
                 await self._stopped(session, job)
         if job is not None:
+            self.metrics.ended(job.kind, CANCELLED)
             await self._durable.cancel(job_id)
+
+    async def count(self) -> None:
+        """Show in the metrics how many jobs are open; raises what the database does."""
+        state = case((self._table.waiting_for.is_not(None), "waiting"), else_=self._table.status).label("state")
+        counted = select(self._table.kind, state, func.count()).where(self._table.status.in_(OPEN))
+        try:
+            async with self._database.reading() as session:
+                found = (await session.execute(counted.group_by(self._table.kind, state))).all()
+        except BaseException:
+            self.metrics.hide()
+            raise
+        self.metrics.show({(row[0], row[1]): row[2] for row in found})
 
 
 def routes(jobs_of: Callable[[Request], Jobs[Any]], out: type[JobRow]) -> APIRouter:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping
+
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from llm_providers.routing import Policy
+from service_kit.errors import FAILURES
 
 log = structlog.get_logger(__name__)
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120)
+_REFRESH_SECONDS = 3
 _BREAKER_STATES = ("closed", "half_open", "open")
 
 
@@ -25,6 +30,20 @@ class Metrics:
             "Time to the last byte of the answer",
             ("method", "route"),
             buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._failures = Counter(
+            "switchyard_http_failures",
+            "Requests the service could not serve, by type of problem; a stream that ended with an error is one",
+            ("type",),
+            registry=self.registry,
+        )
+        for kind in FAILURES:
+            self._failures.labels(kind)
+        self._ready = Gauge(
+            "switchyard_ready",
+            "1 for what the service needs and has, 0 for what it lacks",
+            ("check",),
             registry=self.registry,
         )
         provider = ("role", "backend")
@@ -75,10 +94,21 @@ class Metrics:
             (*provider, "state"),
             registry=self.registry,
         )
+        self._breakers: set[tuple[str, str]] = set()
+        self._refreshers: list[Callable[[], Awaitable[None]]] = []
 
     def on_http(self, method: str, route: str, status: int, seconds: float) -> None:
         self._http.labels(method, route, str(status)).inc()
         self._http_seconds.labels(method, route).observe(seconds)
+
+    def on_failure(self, kind: str) -> None:
+        self._failures.labels(kind).inc()
+
+    def on_checks(self, names: Collection[str], failed: Mapping[str, object]) -> None:
+        """Show what the service needs, `names`, and which of it is not there."""
+        self._ready.clear()
+        for name in {*names, *failed}:
+            self._ready.labels(name).set(name not in failed)
 
     def on_request(
         self, role: str, backend: str, outcome: str, seconds: float, first_token_seconds: float | None
@@ -91,7 +121,13 @@ class Metrics:
     def on_fallback(self, role: str, from_backend: str, to_backend: str, reason: str) -> None:
         self._fallbacks.labels(role, from_backend, to_backend, reason).inc()
 
+    def _begin(self, role: str, backend: str) -> None:
+        """Show the breaker of a backend that has not failed yet."""
+        if (role, backend) not in self._breakers:
+            self.on_breaker(role, backend, "closed")
+
     def on_breaker(self, role: str, backend: str, state: str) -> None:
+        self._breakers.add((role, backend))
         for known in _BREAKER_STATES:
             self._breaker.labels(role, backend, known).set(1 if known == state else 0)
 
@@ -100,6 +136,8 @@ class Metrics:
         self._active.clear()
         for role, wanted in policy.roles.items():
             self._active.labels(role, wanted.stable).set(1)
+            for backend in wanted.named:
+                self._begin(role, backend)
             self._canary.labels(role).set(wanted.canary_percent)
             self._halted.labels(role).set(wanted.halted)
         log.info("policy", revision=policy.revision, by=policy.changed.by, why=policy.changed.why)
@@ -110,6 +148,20 @@ class Metrics:
 
     def on_shadow(self, role: str, candidate: str, outcome: str) -> None:
         self._shadow.labels(role, candidate, outcome).inc()
+
+    def before_render(self, refresh: Callable[[], Awaitable[None]]) -> None:
+        """Let `refresh` look at what is shown, but not counted as it happens, each time that somebody asks."""
+        self._refreshers.append(refresh)
+
+    async def current(self) -> bytes:
+        """Return the exposition text as it is now; what can't be looked at in time is left out, never waited for."""
+        for refresh in self._refreshers:
+            try:
+                async with asyncio.timeout(_REFRESH_SECONDS):
+                    await refresh()
+            except Exception as error:
+                log.warning("metrics not refreshed", error=type(error).__name__)
+        return self.render()
 
     def render(self) -> bytes:
         """Return the exposition text, https://prometheus.io/docs/instrumenting/exposition_formats/."""

@@ -10,13 +10,13 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service_kit.context import set_request_id
+from service_kit.context import set_request_id, watch_fault
 from service_kit.errors import TooLarge, problem, response
 from service_kit.metrics import Metrics
 
 log = structlog.get_logger("service_kit.access")
 _ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_QUIET = ("/livez", "/readyz", "/metrics", "/healthz")
+_QUIET = ("/livez", "/readyz", "/metrics", "/healthz", "/health")
 
 
 class RequestContext:
@@ -34,6 +34,7 @@ class RequestContext:
         given = Headers(scope=scope).get("x-request-id", "")
         identity = given if _ACCEPTABLE_ID.fullmatch(given) else uuid4().hex
         set_request_id(identity)
+        fault = watch_fault()
         status = 0
         started = perf_counter()
 
@@ -59,10 +60,14 @@ class RequestContext:
         except Exception:
             # The outermost handler has answered 500 already, or the stream was cut.
             status = status or 500
+            fault.kind, fault.status = fault.kind or "internal-error", 500
             raise
         finally:
             seconds = perf_counter() - started
             route = getattr(scope.get("route"), "path", "unmatched")
+            quiet = scope["path"].endswith(_QUIET)
             self.metrics.on_http(scope["method"], route, status, seconds)
-            line = log.debug if scope["path"].endswith(_QUIET) else log.info
+            if fault.status >= 500 and not quiet:
+                self.metrics.on_failure(fault.kind)
+            line = log.debug if quiet else log.info
             line("request", method=scope["method"], route=route, status=status, seconds=round(seconds, 4))

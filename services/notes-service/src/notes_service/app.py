@@ -23,6 +23,7 @@ from service_kit.app import create_app
 from service_kit.database import Database
 from service_kit.durable import Durable
 from service_kit.health import Check
+from service_kit.job_metrics import JobMetrics
 from service_kit.jobs import Jobs
 from service_kit.originals import Originals
 from service_kit.processor import DocProcessor
@@ -49,7 +50,9 @@ def create(settings: NotesSettings, shared: Providers | None = None, durable: Du
             await database.migrate("notes_service")
             client = await stack.enter_async_context(httpx2.AsyncClient())
             originals = Originals(settings.data_dir / "note-originals")
-            jobs = Jobs(database, engine, Job, visible, mark_stopped)
+            counted = JobMetrics(app.state.metrics.registry, {"note": ("parts",)})
+            jobs = Jobs(database, engine, Job, visible, mark_stopped, counted)
+            app.state.metrics.before_render(jobs.count)
 
             async def context_tokens() -> int:
                 return (await providers.text.info(Deadline.after(_INFO_SECONDS))).context_tokens

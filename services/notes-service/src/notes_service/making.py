@@ -104,6 +104,7 @@ class Making:
                 drafted = select(func.count()).where(Part.note_id == note.id, Part.draft.is_not(None))
                 changes = {"parts_done": drafted.scalar_subquery(), "waiting_for": None}
                 await session.execute(update(Job).where(Job.id == job_id).values(changes))
+            self._jobs.metrics.progressed("note", "parts", 1)
 
     async def _draft(self, note: Note, part: Part) -> dict[str, Any]:
         """Return what is stored of a part: its grounded content, or the reason why there is none."""
@@ -162,6 +163,7 @@ class Making:
                 raise Conflict(f"this job is {job.status}")
             job.status, job.stage, job.waiting_for = READY, "done", None
             await session.execute(update(Note).where(Note.id == note.id).values(**values))
+        self._jobs.metrics.ended("note", READY)
         log.info("note ready", note=note.id, parts=len(drafts), incomplete=values["incomplete"])
 
     async def _overview(self, note: Note, summaries: str) -> Overview | None:
@@ -183,6 +185,7 @@ class Making:
                 return
             job.status, job.waiting_for, job.error = FAILED, None, problem(error)
             await session.execute(update(Note).where(Note.id == job.note_id).values(status=FAILED))
+        self._jobs.metrics.ended("note", FAILED)
 
     async def _begin(self, job_id: str, stage: str) -> Note:
         async with self._database.writing() as session:

@@ -21,7 +21,7 @@ from rag_service.conversations import Conversations
 from rag_service.documents import DEFAULT, Documents, mark_stopped, visible
 from rag_service.filling import Filling
 from rag_service.ingestion import Ingestion
-from rag_service.metrics import SearchMetrics
+from rag_service.metrics import JOB_UNITS, SearchMetrics
 from rag_service.reindex import Reindexer
 from rag_service.retrieval import Retriever
 from rag_service.routes import ROUTERS
@@ -37,6 +37,7 @@ from service_kit.database import Database
 from service_kit.durable import Durable
 from service_kit.errors import UpstreamUnavailable
 from service_kit.health import Check, Health
+from service_kit.job_metrics import JobMetrics
 from service_kit.jobs import Jobs
 from service_kit.keys import KeyStore
 from service_kit.metrics import Metrics
@@ -81,7 +82,7 @@ def create(
                 client,
                 app.state.health,
                 app.state.keys,
-                SearchMetrics(app.state.metrics.registry),
+                app.state.metrics,
             )
             app.state.rag = state
             await state.documents.ensure_collection(DEFAULT)
@@ -123,11 +124,12 @@ def _assemble(
     client: httpx2.AsyncClient,
     health: Health,
     keys: KeyStore,
-    metrics: SearchMetrics,
+    metrics: Metrics,
 ) -> tuple[State, Ingestion, Filling]:
     originals = Originals(settings.data_dir / "originals")
     words = keyword.for_dialect(database.dialect)
-    jobs = Jobs(database, engine, Job, visible, mark_stopped)
+    jobs = Jobs(database, engine, Job, visible, mark_stopped, JobMetrics(metrics.registry, JOB_UNITS))
+    metrics.before_render(jobs.count)
     documents = Documents(database, originals, words, vectors, jobs)
     writer = Writer(database, vectors, spaces)
     retriever = Retriever(
@@ -136,7 +138,7 @@ def _assemble(
         vectors,
         spaces,
         providers.rerank,
-        metrics,
+        SearchMetrics(metrics.registry),
         candidates=settings.candidates,
         rerank_top=settings.rerank_top,
     )

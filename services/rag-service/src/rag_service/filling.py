@@ -77,6 +77,7 @@ class Filling:
             job.status, job.waiting_for, job.error = FAILED, None, problem(error)
             for index in await session.scalars(select(VectorSpace).where(VectorSpace.job_id == job_id)):
                 indexes.give_up(index)
+        self._jobs.metrics.ended(KIND, FAILED)
 
     async def _begin(self, job_id: str) -> None:
         async with self._database.writing() as session:
@@ -109,6 +110,7 @@ class Filling:
                 await session.execute(update(Job).where(Job.id == job_id).values(values))
 
         await self._writer.write(space, chunks, record)
+        self._jobs.metrics.progressed(KIND, "chunks", len(chunks))
         return True
 
     async def _compare(self, space: Space) -> None:
@@ -132,6 +134,7 @@ class Filling:
             done, total = indexes.progress(index)
             values = {"status": READY, "stage": "done", "waiting_for": None, "chunks_done": done, "chunks_total": total}
             await session.execute(update(Job).where(Job.id == job_id, Job.status == RUNNING).values(values))
+        self._jobs.metrics.ended(KIND, READY)
         log.info("index answers", collection=index.collection, backend=index.backend)
         return True
 

@@ -109,6 +109,7 @@ class Ingestion:
             changes = {Job.pages_done: Job.pages_done + len(waiting), Job.waiting_for: None}
             await session.execute(update(Job).where(Job.id == job_id).values(changes))
         count = len(waiting)
+        self._jobs.metrics.progressed("ingest", "pages", count)
         waiting.clear()
         return count
 
@@ -157,6 +158,7 @@ class Ingestion:
             await session.execute(update(Job).where(Job.id == job_id).values(changes))
 
         await self._writer.write(space, [(chunk, document.title) for chunk in chunks], record)
+        self._jobs.metrics.progressed("ingest", "chunks", len(chunks))
         return True
 
     async def finish(self, job_id: str) -> None:
@@ -167,6 +169,7 @@ class Ingestion:
                 raise Conflict(f"this job is {job.status}")
             job.status, job.stage, job.waiting_for = READY, "done", None
             await session.execute(update(Document).where(Document.id == job.document_id).values(status=READY))
+        self._jobs.metrics.ended("ingest", READY)
         log.info("document ready", document=job.document_id, pages=job.pages_done, chunks=job.chunks_done)
 
     async def failed(self, job_id: str, error: Exception) -> None:
@@ -182,6 +185,7 @@ class Ingestion:
             await session.execute(delete(PageText).where(PageText.document_id == document_id))
             await session.execute(update(Document).where(Document.id == document_id).values(status=FAILED))
             names = [index.name for index in await indexes.with_status(session, job.collection)]
+        self._jobs.metrics.ended("ingest", FAILED)
         for name in names:
             await self._vectors.delete_document(name, document_id)
 

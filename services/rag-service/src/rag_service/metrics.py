@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter
 
+JOB_UNITS = {"ingest": ("pages", "chunks"), "fill": ("chunks",)}
+"""The kinds of jobs here, and what their progress is counted in."""
+
 
 class SearchMetrics:
     """Searches, by which part of them was missing."""
@@ -14,6 +17,7 @@ class SearchMetrics:
         self._searches = Counter(
             "switchyard_searches", "Searches, by the part that was missing", ("degraded",), registry=registry
         )
+        self._searches.labels("no")
 
     def searched(self, degraded: Sequence[str]) -> None:
         self._searches.labels(",".join(degraded) or "no").inc()
