@@ -14,7 +14,7 @@ import pytest
 
 from switchyard.stack.__main__ import main
 from switchyard.stack.preflight import checks, gathering, models, parsing
-from switchyard.stack.preflight.facts import Facts, Secret, readable
+from switchyard.stack.preflight.facts import Facts, Secret, closed, readable
 from switchyard.stack.preflight.findings import FAULT, OK, WARNING, Finding, as_text, fault, ok
 from switchyard.stack.preflight.models import GIB
 from switchyard.stack.preflight.parsing import Gpu, Memory
@@ -364,6 +364,19 @@ def test_secrets_do_not_belong_into_dotenv(good: Facts, dotenv: dict[str, str], 
 def test_secret_files(good: Facts, secret: Secret, level: str, words: str) -> None:
     finding = only(replace(good, secrets={"HF_TOKEN": secret}))
     assert (finding.level, words in finding.words) == (level, True)
+
+
+def test_files_that_containers_cannot_read(good: Facts, tmp_path: Path) -> None:
+    (tmp_path / "deploy").mkdir()
+    for name, mode in (("open", 0o644), ("shut", 0o600)):
+        (tmp_path / "deploy" / name).write_text("")
+        (tmp_path / "deploy" / name).chmod(mode)
+    found = closed(tmp_path / "deploy")
+    assert found == [str(tmp_path / "deploy" / "shut")]
+    assert closed(tmp_path / "gone") == [str(tmp_path / "gone")]
+    finding = only(replace(good, closed=tuple(found * 2)))
+    assert finding.level == "FAULT"
+    assert "and 1 more" in finding.words
 
 
 def test_a_secret_is_looked_at_and_not_into(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ CHECKS: Sequence[Check] = (
     host_checks.disk,
     setting_checks.secrets_in_dotenv,
     setting_checks.secret_files,
+    setting_checks.closed_files,
     setting_checks.tracked,
     setting_checks.names,
     setting_checks.licences,

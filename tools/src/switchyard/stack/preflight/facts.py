@@ -24,7 +24,8 @@ class Secret:
 class Facts:
     """`engine` is `docker info`, `config` `docker compose config`; what is not known is None or empty.
 
-    `taken` are the ports of the plan that somebody else has, and why they can't be had; `disk` free bytes.
+    `taken` are the ports of the plan that somebody else has, and why they can't be had; `disk` free bytes;
+    `closed` are the files that containers are to see and that others than their owner may not read.
     """
 
     stack: str
@@ -49,6 +50,7 @@ class Facts:
     known_names: frozenset[str] = frozenset()
     dotenv_tracked: bool = False
     secrets: Mapping[str, Secret] = field(default_factory=dict)
+    closed: tuple[str, ...] = ()
     policy: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -84,6 +86,16 @@ class Facts:
     @property
     def vllm_on_cpu(self) -> bool:
         return self.setting("vllm", "VLLM_DEVICE") == "cpu"
+
+
+def closed(path: Path) -> list[str]:
+    """The files in `path`, or it itself, that others than their owner may not read."""
+    try:
+        shut = not path.stat().st_mode & (0o005 if path.is_dir() else 0o004)
+        inside = sorted(path.iterdir()) if path.is_dir() else []
+    except OSError:
+        return [str(path)]
+    return [str(path)] if shut else [found for one in inside for found in closed(one)]
 
 
 def readable(path: Path) -> Secret:

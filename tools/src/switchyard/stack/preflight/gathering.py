@@ -16,7 +16,7 @@ from switchyard.stack.containers import Container, find
 from switchyard.stack.errors import DockerFailed, Stopped
 from switchyard.stack.helper import volumes_of
 from switchyard.stack.preflight import parsing
-from switchyard.stack.preflight.facts import Facts, Secret, readable
+from switchyard.stack.preflight.facts import Facts, Secret, closed, readable
 from switchyard.stack.preflight.parsing import Gpu, Memory
 from switchyard.stack.stacks import Project, of_stack
 
@@ -62,6 +62,7 @@ def gather(root: Path, environment: Mapping[str, str], stack: str) -> tuple[Proj
         known_names=_known_names(root),
         dotenv_tracked=tracked(root),
         secrets=_secrets(config),
+        closed=() if remote else _closed(config),
         policy=_policy(project, found, volumes.get("policy")),
     )
 
@@ -161,6 +162,12 @@ def _known_names(root: Path) -> frozenset[str]:
 def _secrets(config: Mapping[str, Any]) -> dict[str, Secret]:
     files = {name: given.get("file") for name, given in (config.get("secrets") or {}).items()}
     return {name: readable(Path(path)) for name, path in files.items() if path}
+
+
+def _closed(config: Mapping[str, Any]) -> tuple[str, ...]:
+    mounted = [mount for service in (config.get("services") or {}).values() for mount in service.get("volumes") or ()]
+    sources = {mount["source"] for mount in mounted if mount.get("type") == "bind"}
+    return tuple(found for source in sorted(sources) for found in closed(Path(source)))
 
 
 def _policy(project: Project, found: Sequence[Container], volume: str | None) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def secret_files(facts: Facts) -> Iterator[Finding]:
             yield fault(
                 "secrets", f"{name}: {secret.path}: {secret.fault}", f"mend {name}_FILE in .env, or make the file"
             )
-        elif secret.size and not secret.mode & _READABLE_BY_OTHERS:
+        elif not secret.mode & _READABLE_BY_OTHERS:
             words = f"{name}: {secret.path} can't be read by the containers' user (10001)"
             yield fault(
                 "secrets", words, f"chmod 644 {secret.path}, and keep strangers out by the folder's permissions"
@@ -46,6 +46,15 @@ def secret_files(facts: Facts) -> Iterator[Finding]:
             yield ok("secrets", f"{name}: {secret.path}")
         elif not secret.path.endswith("/none"):
             yield warning("secrets", f"{name}: {secret.path} is empty", f"write it, or take {name}_FILE out of .env")
+
+
+def closed_files(facts: Facts) -> Iterator[Finding]:
+    """A checkout made under a narrow umask: containers run as users of their own, and without root's rights."""
+    if facts.closed:
+        words = f"{facts.closed[0]} can't be read by the containers" + (
+            f", and {len(facts.closed) - 1} more" if len(facts.closed) > 1 else ""
+        )
+        yield fault("files", words, "chmod -R go+rX deploy secrets, and keep strangers out by the folder above")
 
 
 def tracked(facts: Facts) -> Iterator[Finding]:
