@@ -16,15 +16,17 @@ from typing import Any
 import httpx2
 
 REPOSITORY = Path(__file__).parents[2]
-PROJECT = "switchyard-test"
+# Other names and ports, for a second run of the suite on the same engine.
+PROJECT = os.environ.get("SWITCHYARD_TEST_PROJECT", "switchyard-test")
+_OFFSET = int(os.environ.get("SWITCHYARD_TEST_PORT_OFFSET", "0"))
 BASE = "python:3.11-slim-bookworm"
 PORTS = {
-    "GATEWAY_PORT": "18080",
-    "RAG_PORT": "18001",
-    "NOTES_PORT": "18002",
-    "DOC_PROCESSOR_PORT": "18003",
-    "PROMETHEUS_PORT": "19090",
-    "GRAFANA_PORT": "13000",
+    "GATEWAY_PORT": str(18080 + _OFFSET),
+    "RAG_PORT": str(18001 + _OFFSET),
+    "NOTES_PORT": str(18002 + _OFFSET),
+    "DOC_PROCESSOR_PORT": str(18003 + _OFFSET),
+    "PROMETHEUS_PORT": str(19090 + _OFFSET),
+    "GRAFANA_PORT": str(13000 + _OFFSET),
 }
 OLLAMA = ("docker-compose.yml", "tests/compose/docker-compose.ci.yml")
 VLLM = (
