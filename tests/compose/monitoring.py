@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx2
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from compose.stack import REPOSITORY
 
