@@ -18,7 +18,8 @@
 #              143 a download was stopped
 set -euo pipefail
 
-readonly BAD_VERB=64 NO_MODEL=69 SERVER_ENDED=70 STOP_TIMED_OUT=71 GATED=77 BAD_SETTING=78
+HUB=$(dirname "${BASH_SOURCE[0]}")/deploy/vllm/hub.py
+readonly HUB BAD_VERB=64 NO_MODEL=69 SERVER_ENDED=70 STOP_TIMED_OUT=71 GATED=77 BAD_SETTING=78
 
 # Once a server has died, how long the others may take to finish: the container is to be back soon.
 readonly DEATH_GRACE=5
@@ -142,7 +143,7 @@ read_secret() {
   local name=$1 file=$2 value
   if [[ -f $file && -s $file ]]; then
     # Passing over a secret that is there would leave the servers open, or call a model gated.
-    [[ -r $file ]] || die $BAD_SETTING "secrets/$name can't be read by user $(id -u): chmod a+r it on the host."
+    [[ -r $file ]] || die $BAD_SETTING "the file that ${name}_FILE names can't be read by user $(id -u): chmod a+r it on the host."
     value=$(tr -d '[:space:]' <"$file")
     printf -v "$name" '%s' "$value"
   fi
@@ -255,184 +256,11 @@ check_models() {
 
 # hub cached ID: true where all of a model that vLLM reads lies in the Hugging Face cache; asks nobody.
 # hub fetch ID:  fetches it; ends with NO_MODEL or GATED, having said why.
-read -r -d '' HUB <<'PYTHON' || true
-import json
-import os
-import shutil
-import sys
-import threading
-import time
-from fnmatch import fnmatch
-from pathlib import Path
-
-NO_MODEL, GATED = 69, 77
-# Weights in formats of other programs.
-IGNORED = ["original/*", "onnx/*", "openvino/*", "coreml/*", "metal/*", "*.pth", "*.gguf", "*.onnx", "*.h5", "*.msgpack",
-           "*.ot", "*.tflite", "*.mlmodel", "rust_model*", "*training_args.bin", "*optimizer*"]
-WEIGHTS = ["*.safetensors", "*.bin", "*.pt"]
-
-
-def hub_cache():
-    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "huggingface")
-    return Path(os.environ.get("HF_HUB_CACHE") or Path(home, "hub")).expanduser()
-
-
-def say(text):
-    print(f"[download] {text}", flush=True)
-
-
-def matches(file, patterns):
-    return any(fnmatch(file, pattern) for pattern in patterns)
-
-
-def unread(files):
-    """Patterns of what vLLM leaves alone when it finds these files: it takes one format of several."""
-    also = []
-    if matches_any(files, "consolidated*.safetensors"):
-        also = ["model*.safetensors", "model.safetensors.index.json", "*.bin"]
-    elif matches_any(files, "*.safetensors"):
-        also = ["*.bin"]
-    return IGNORED + also
-
-
-def matches_any(files, pattern):
-    return any(fnmatch(file, pattern) and "/" not in file for file in files)
-
-
-class Repository:
-    """One model, in the cache and on the Hub."""
-
-    def __init__(self, name):
-        self.name = name
-        self.folder = hub_cache() / ("models--" + name.replace("/", "--"))
-        # There from the first byte until the last: without it, a download that was cut looks like a model.
-        self.unfinished = self.folder / ".unfinished"
-
-    def complete(self):
-        try:
-            snapshot = self.folder / "snapshots" / (self.folder / "refs" / "main").read_text().strip()
-        except OSError:
-            return False
-        if self.unfinished.exists():
-            return False
-        files = {str(file.relative_to(snapshot)) for file in snapshot.rglob("*") if file.is_file()}
-        wanted = self._listed(snapshot.name)
-        if wanted is not None:
-            return not [file for file in wanted - files if not matches(file, unread(wanted))]
-        configured = files & {"config.json", "params.json"}
-        return bool(configured and any(matches(file, WEIGHTS) for file in files)) and self._shards(snapshot) <= files
-
-    def _listed(self, commit):
-        """All files of the repository, where the Hub's client noted them down."""
-        try:
-            return set(json.loads((self.folder / "trees" / f"{commit}.json").read_text())["files"])
-        except (OSError, ValueError, KeyError):
-            return None
-
-    def _shards(self, snapshot):
-        indexes = [snapshot / "model.safetensors.index.json", snapshot / "pytorch_model.bin.index.json"]
-        present = [index for index in indexes if index.exists()]
-        return set(json.loads(present[0].read_text())["weight_map"].values()) if present else set()
-
-    def fetch(self):
-        from huggingface_hub import HfApi, snapshot_download
-
-        info = HfApi().model_info(self.name, files_metadata=True)
-        if info.gated and not os.environ.get("HF_TOKEN"):
-            sys.exit(GATED)
-        sizes = {file.rfilename: file.size or 0 for file in info.siblings}
-        ignored = unread(sizes)
-        total = sum(size for file, size in sizes.items() if not matches(file, ignored))
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._check_space(total)
-        self.unfinished.touch()
-        ended = threading.Event()
-        reporter = threading.Thread(target=self._report, args=(total, ended), daemon=True)
-        reporter.start()
-        begun, before = time.monotonic(), self._on_disk()
-        try:
-            snapshot_download(self.name, ignore_patterns=ignored)
-        finally:
-            ended.set()
-            reporter.join()
-        self.unfinished.unlink()
-        seconds = time.monotonic() - begun
-        fetched = max(0, self._on_disk() - before)
-        say(f"{self.name}: complete, {gigabytes(total)}; {gigabytes(fetched)} fetched in {seconds:.0f} s")
-
-    def _on_disk(self):
-        """Bytes; by blocks, since a file that is being fetched may be as long as it will be, with holes."""
-        total = 0
-        for blob in (self.folder / "blobs").glob("*"):
-            try:
-                status = blob.stat()
-            except OSError:
-                continue
-            total += min(status.st_size, status.st_blocks * 512)
-        return total
-
-    def _check_space(self, total):
-        missing = total - self._on_disk()
-        free = shutil.disk_usage(self.folder).free
-        if missing > free:
-            say(f"ERROR: {self.name} needs {gigabytes(missing)} more, and the volume has {gigabytes(free)} free.")
-            sys.exit(NO_MODEL)
-
-    def _report(self, total, ended):
-        interval = float(os.environ.get("DOWNLOAD_REPORT_SECONDS", "10"))
-        before = self._on_disk()
-        say(f"{self.name}: {gigabytes(total)} in all, {gigabytes(before)} there already")
-        while not ended.wait(interval):
-            now = self._on_disk()
-            share = min(100, 100 * now // total) if total else 100
-            say(f"{self.name}: {share} %, {gigabytes(now)} of {gigabytes(total)}, {(now - before) / interval / 1e6:.1f} MB/s")
-            before = now
-
-
-def gigabytes(size):
-    return f"{size / 1e9:.2f} GB" if size >= 1e7 else f"{size / 1e6:.2f} MB"
-
-
-def fetch(repository):
-    """Fetch it, beginning anew from where it was cut."""
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
-        say(f"ERROR: {repository.name} is not in the cache, and HF_HUB_OFFLINE forbids to fetch it.")
-        sys.exit(NO_MODEL)
-
-    from huggingface_hub import errors
-
-    attempts, pause = int(os.environ.get("DOWNLOAD_ATTEMPTS", "6")), float(os.environ.get("DOWNLOAD_PAUSE_SECONDS", "5"))
-    for attempt in range(1, attempts + 1):
-        try:
-            return repository.fetch()
-        except errors.GatedRepoError:
-            sys.exit(GATED)
-        except errors.RepositoryNotFoundError:
-            say(f"ERROR: the Hub has no {repository.name}, or hides it from this HF_TOKEN. Is the name right?")
-            sys.exit(NO_MODEL)
-        except Exception as error:  # the network has many ways to fail, and each comes by another library's name
-            why = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        where = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
-        if attempt < attempts:
-            say(f"{repository.name}: attempt {attempt} of {attempts} failed ({why}); again in {pause:.0f} s")
-            time.sleep(pause)
-            pause = min(pause * 2, 60)
-    say(f"ERROR: {repository.name} could not be fetched from {where} ({why}). Has this container a way out, "
-        "by DNS, proxy and firewall? What was fetched is kept: start it again to go on.")
-    sys.exit(NO_MODEL)
-
-
-verb, name = sys.argv[1:]
-if verb == "cached":
-    sys.exit(0 if Repository(name).complete() else 1)
-fetch(Repository(name))
-PYTHON
-
 # In the background and waited for, so that a signal is heard at once; with no bars that redraw themselves, which are
 # unreadable in a container's log.
 hub() {
   local status=0
-  HF_HUB_DISABLE_PROGRESS_BARS=1 HF_HUB_DISABLE_TELEMETRY=1 python3 -c "$HUB" "$@" &
+  HF_HUB_DISABLE_PROGRESS_BARS=1 HF_HUB_DISABLE_TELEMETRY=1 python3 "$HUB" "$@" &
   HUB_PID=$!
   wait "$HUB_PID" || status=$?
   HUB_PID=

@@ -67,7 +67,7 @@ def test_a_gated_model_without_a_token_stops_at_once(entrypoint: Entrypoint, ver
     ended = entrypoint.run(verb, VLLM_MODEL=name, HF_TOKEN="")
     assert ended.returncode == GATED
     assert "VLLM_MODEL=Qwen/Qwen3-4B-Instruct-2507" in ended.stderr
-    assert "secrets/HF_TOKEN" in ended.stderr
+    assert "HF_TOKEN_FILE" in ended.stderr
     assert not entrypoint.events("started")
 
 
