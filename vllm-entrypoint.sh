@@ -18,8 +18,8 @@
 #              143 a download was stopped
 set -euo pipefail
 
-HUB=$(dirname "${BASH_SOURCE[0]}")/deploy/vllm/hub.py
-readonly HUB BAD_VERB=64 NO_MODEL=69 SERVER_ENDED=70 STOP_TIMED_OUT=71 GATED=77 BAD_SETTING=78
+HERE=$(dirname "${BASH_SOURCE[0]}")/deploy/vllm
+readonly HERE BAD_VERB=64 NO_MODEL=69 SERVER_ENDED=70 STOP_TIMED_OUT=71 GATED=77 BAD_SETTING=78
 
 # Once a server has died, how long the others may take to finish: the container is to be back soon.
 readonly DEATH_GRACE=5
@@ -28,63 +28,6 @@ readonly STOP_MARGIN=${STOP_MARGIN:-10}
 # A busy server that takes no step for so long hangs: the longest honest step, a full prefill on a slow CPU, is shorter.
 readonly STALL=120
 
-# Ollama's name, and the model that it stands for. The first name of a model is the one it is also served under.
-# A tag `latest` is left off before looking.
-readonly MODELS='
-llama3.2 meta-llama/Llama-3.2-3B-Instruct
-llama3.2:3b meta-llama/Llama-3.2-3B-Instruct
-llama3.2:1b meta-llama/Llama-3.2-1B-Instruct
-llama3.1 meta-llama/Llama-3.1-8B-Instruct
-llama3.1:8b meta-llama/Llama-3.1-8B-Instruct
-llama3.1:70b meta-llama/Llama-3.1-70B-Instruct
-llama3.3 meta-llama/Llama-3.3-70B-Instruct
-llama3.3:70b meta-llama/Llama-3.3-70B-Instruct
-qwen2.5 Qwen/Qwen2.5-7B-Instruct
-qwen2.5:0.5b Qwen/Qwen2.5-0.5B-Instruct
-qwen2.5:1.5b Qwen/Qwen2.5-1.5B-Instruct
-qwen2.5:3b Qwen/Qwen2.5-3B-Instruct
-qwen2.5:7b Qwen/Qwen2.5-7B-Instruct
-qwen2.5:14b Qwen/Qwen2.5-14B-Instruct
-qwen2.5:32b Qwen/Qwen2.5-32B-Instruct
-qwen2.5:72b Qwen/Qwen2.5-72B-Instruct
-qwen3 Qwen/Qwen3-8B
-qwen3:0.6b Qwen/Qwen3-0.6B
-qwen3:1.7b Qwen/Qwen3-1.7B
-qwen3:4b-instruct Qwen/Qwen3-4B-Instruct-2507
-qwen3:4b-thinking Qwen/Qwen3-4B-Thinking-2507
-qwen3:8b Qwen/Qwen3-8B
-qwen3:14b Qwen/Qwen3-14B
-qwen3:32b Qwen/Qwen3-32B
-mistral mistralai/Mistral-7B-Instruct-v0.3
-mistral:7b mistralai/Mistral-7B-Instruct-v0.3
-mistral-nemo mistralai/Mistral-Nemo-Instruct-2407
-phi4 microsoft/phi-4
-phi4:14b microsoft/phi-4
-phi4-mini microsoft/Phi-4-mini-instruct
-gemma2 google/gemma-2-9b-it
-gemma2:2b google/gemma-2-2b-it
-gemma3 google/gemma-3-4b-it
-gemma3:1b google/gemma-3-1b-it
-gemma3:4b google/gemma-3-4b-it
-gemma3:12b google/gemma-3-12b-it
-gemma3:27b google/gemma-3-27b-it
-gpt-oss openai/gpt-oss-20b
-gpt-oss:20b openai/gpt-oss-20b
-tinyllama TinyLlama/TinyLlama-1.1B-Chat-v1.0
-nomic-embed-text nomic-ai/nomic-embed-text-v1.5
-nomic-embed-text:v1.5 nomic-ai/nomic-embed-text-v1.5
-all-minilm sentence-transformers/all-MiniLM-L6-v2
-all-minilm:22m sentence-transformers/all-MiniLM-L6-v2
-all-minilm:33m sentence-transformers/all-MiniLM-L12-v2
-mxbai-embed-large mixedbread-ai/mxbai-embed-large-v1
-mxbai-embed-large:335m mixedbread-ai/mxbai-embed-large-v1
-bge-m3 BAAI/bge-m3
-bge-m3:567m BAAI/bge-m3
-bge-large BAAI/bge-large-en-v1.5
-snowflake-arctic-embed2 Snowflake/snowflake-arctic-embed-l-v2.0
-qwen3-embedding:0.6b Qwen/Qwen3-Embedding-0.6B
-qwen3-embedding:4b Qwen/Qwen3-Embedding-4B
-'
 
 say() { printf '[vllm] %s\n' "$*"; }
 
@@ -210,15 +153,16 @@ resolve_model() {
     MODEL[$role]=$(hub_id "$name")
     [[ -n ${MODEL[$role]} ]] ||
       die $BAD_SETTING "${SETTING[$role]} is '$name', which is none of the short names known here. Give a Hugging Face" \
-        "id (owner/name), a folder, or one of: $(awk 'NF { printf "%s%s", sep, $1; sep = ", " }' <<<"$MODELS")."
+        "id (owner/name), a folder, or one of: $(awk '!/^#/ { printf "%s%s", sep, $1; sep = ", " }' "$HERE/names.txt")."
   fi
 }
 
 is_folder() { [[ $1 == /* || $1 == ./* || $1 == ../* ]]; }
 
-hub_id() { awk -v name="$1" '$1 == name { print $2; exit }' <<<"$MODELS"; }
+# names.txt: Ollama's names, and what they stand for.
+hub_id() { awk -v name="$1" '$1 == name { print $2; exit }' "$HERE/names.txt"; }
 
-ollama_name() { awk -v id="$1" '$2 == id { print $1; exit }' <<<"$MODELS"; }
+ollama_name() { awk -v id="$1" '$2 == id { print $1; exit }' "$HERE/names.txt"; }
 
 # The name that was given comes first: answers and metrics carry it.
 served_names() {
@@ -260,7 +204,7 @@ check_models() {
 # unreadable in a container's log.
 hub() {
   local status=0
-  HF_HUB_DISABLE_PROGRESS_BARS=1 HF_HUB_DISABLE_TELEMETRY=1 python3 "$HUB" "$@" &
+  HF_HUB_DISABLE_PROGRESS_BARS=1 HF_HUB_DISABLE_TELEMETRY=1 python3 "$HERE/hub.py" "$@" &
   HUB_PID=$!
   wait "$HUB_PID" || status=$?
   HUB_PID=

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 GIB = 1 << 30
+# What vLLM's container takes Ollama's names for; one table for both.
+_NAMES = Path(__file__).parents[5] / "deploy" / "vllm" / "names.txt"
 _GB = 10**9
 
-# Hugging Face id, parameters in 10^9, bytes of KV cache per token at 16 bits (2 x layers x KV heads x head size x 2, from
+# Hugging Face id, parameters in 10^9 (a quarter of them where weights have 4 bits), bytes of KV cache per token at 16 bits (2 x layers x KV heads x head size x 2, from
 # the model's config.json), terms (see TERMS).
 _VLLM = """
 meta-llama/Llama-3.2-1B-Instruct            1.24   32768  llama
@@ -39,6 +43,7 @@ google/gemma-3-1b-it                        1.0    26624  gemma
 google/gemma-3-4b-it                        4.3   139264  gemma
 google/gemma-3-12b-it                      12.2   393216  gemma
 google/gemma-3-27b-it                      27.4   507904  gemma
+openai/gpt-oss-20b                          6.9     49152  -
 TinyLlama/TinyLlama-1.1B-Chat-v1.0          1.1    22528  -
 nomic-ai/nomic-embed-text-v1.5              0.137      0  -
 sentence-transformers/all-MiniLM-L6-v2      0.023      0  -
@@ -53,57 +58,57 @@ BAAI/bge-reranker-v2-m3                     0.568      0  -
 BAAI/bge-reranker-base                      0.278      0  -
 BAAI/bge-reranker-large                     0.56       0  -
 """
-# Ollama's name, what its weights weigh in 10^9 bytes (4 bits), the Hugging Face id it stands for, terms.
+# Ollama's name, what its weights weigh in 10^9 bytes (4 bits), terms.
 _OLLAMA = """
-llama3.2             2.0   meta-llama/Llama-3.2-3B-Instruct        llama
-llama3.2:3b          2.0   meta-llama/Llama-3.2-3B-Instruct        llama
-llama3.2:1b          1.3   meta-llama/Llama-3.2-1B-Instruct        llama
-llama3.1             4.9   meta-llama/Llama-3.1-8B-Instruct        llama
-llama3.1:8b          4.9   meta-llama/Llama-3.1-8B-Instruct        llama
-llama3.1:70b        43     meta-llama/Llama-3.1-70B-Instruct       llama
-llama3.3            43     meta-llama/Llama-3.3-70B-Instruct       llama
-llama3.2-vision      7.8   -                                       llama
-qwen2.5              4.7   Qwen/Qwen2.5-7B-Instruct                -
-qwen2.5:0.5b         0.4   Qwen/Qwen2.5-0.5B-Instruct              -
-qwen2.5:1.5b         1.0   Qwen/Qwen2.5-1.5B-Instruct              -
-qwen2.5:3b           1.9   Qwen/Qwen2.5-3B-Instruct                qwen-research
-qwen2.5:7b           4.7   Qwen/Qwen2.5-7B-Instruct                -
-qwen2.5:14b          9.0   Qwen/Qwen2.5-14B-Instruct               -
-qwen2.5:32b         20     Qwen/Qwen2.5-32B-Instruct               -
-qwen2.5:72b         47     Qwen/Qwen2.5-72B-Instruct               qwen
-qwen2.5vl            6.0   -                                       -
-qwen2.5vl:3b         3.2   -                                       qwen-research
-qwen3                5.2   Qwen/Qwen3-8B                           -
-qwen3:0.6b           0.5   Qwen/Qwen3-0.6B                         -
-qwen3:1.7b           1.4   Qwen/Qwen3-1.7B                         -
-qwen3:4b             2.5   Qwen/Qwen3-4B-Thinking-2507             -
-qwen3:4b-instruct    2.5   Qwen/Qwen3-4B-Instruct-2507             -
-qwen3:4b-thinking    2.5   Qwen/Qwen3-4B-Thinking-2507             -
-qwen3:8b             5.2   Qwen/Qwen3-8B                           -
-qwen3:14b            9.3   Qwen/Qwen3-14B                          -
-qwen3:32b           20     Qwen/Qwen3-32B                          -
-mistral              4.4   mistralai/Mistral-7B-Instruct-v0.3      -
-mistral-nemo         7.1   mistralai/Mistral-Nemo-Instruct-2407    -
-phi4                 9.1   microsoft/phi-4                         -
-phi4-mini            2.5   microsoft/Phi-4-mini-instruct           -
-gemma2               5.4   google/gemma-2-9b-it                    gemma
-gemma2:2b            1.6   google/gemma-2-2b-it                    gemma
-gemma3               3.3   google/gemma-3-4b-it                    gemma
-gemma3:1b            0.8   google/gemma-3-1b-it                    gemma
-gemma3:4b            3.3   google/gemma-3-4b-it                    gemma
-gemma3:12b           8.1   google/gemma-3-12b-it                   gemma
-gemma3:27b          17     google/gemma-3-27b-it                   gemma
-tinyllama            0.6   TinyLlama/TinyLlama-1.1B-Chat-v1.0      -
-llava                4.7   -                                       llava
-llava:7b             4.7   -                                       llava
-llava:13b            8.0   -                                       llava
-llava:34b           20     -                                       llava
-moondream            1.7   -                                       -
-minicpm-v            5.5   -                                       -
-nomic-embed-text     0.27  nomic-ai/nomic-embed-text-v1.5          -
-all-minilm           0.05  sentence-transformers/all-MiniLM-L6-v2  -
-mxbai-embed-large    0.67  mixedbread-ai/mxbai-embed-large-v1      -
-bge-m3               1.2   BAAI/bge-m3                             -
+llama3.2             2.0   llama
+llama3.2:3b          2.0   llama
+llama3.2:1b          1.3   llama
+llama3.1             4.9   llama
+llama3.1:8b          4.9   llama
+llama3.1:70b         43    llama
+llama3.3             43    llama
+llama3.2-vision      7.8   llama
+qwen2.5              4.7   -
+qwen2.5:0.5b         0.4   -
+qwen2.5:1.5b         1.0   -
+qwen2.5:3b           1.9   qwen-research
+qwen2.5:7b           4.7   -
+qwen2.5:14b          9.0   -
+qwen2.5:32b          20    -
+qwen2.5:72b          47    qwen
+qwen2.5vl            6.0   -
+qwen2.5vl:3b         3.2   qwen-research
+qwen3                5.2   -
+qwen3:0.6b           0.5   -
+qwen3:1.7b           1.4   -
+qwen3:4b             2.5   -
+qwen3:4b-instruct    2.5   -
+qwen3:4b-thinking    2.5   -
+qwen3:8b             5.2   -
+qwen3:14b            9.3   -
+qwen3:32b            20    -
+mistral              4.4   -
+mistral-nemo         7.1   -
+phi4                 9.1   -
+phi4-mini            2.5   -
+gemma2               5.4   gemma
+gemma2:2b            1.6   gemma
+gemma3               3.3   gemma
+gemma3:1b            0.8   gemma
+gemma3:4b            3.3   gemma
+gemma3:12b           8.1   gemma
+gemma3:27b           17    gemma
+tinyllama            0.6   -
+llava                4.7   llava
+llava:7b             4.7   llava
+llava:13b            8.0   llava
+llava:34b            20    llava
+moondream            1.7   -
+minicpm-v            5.5   -
+nomic-embed-text     0.27  -
+all-minilm           0.05  -
+mxbai-embed-large    0.67  -
+bge-m3               1.2   -
 """
 TERMS = {
     "llama": "Llama community licence: free for most, but not open source; it has rules of use and asks to be named",
@@ -113,7 +118,7 @@ TERMS = {
     "llava": "LLaVA: made with data that its makers call for research; ask before commercial use",
 }
 NON_COMMERCIAL = frozenset({"qwen-research"})
-_GATED_OWNERS = ("meta-llama/", "google/gemma")
+_GATED_OWNERS = ("meta-llama/", "google/gemma", "google/embeddinggemma", "google/medgemma")
 
 
 @dataclass(frozen=True)
@@ -131,15 +136,26 @@ def _vllm() -> dict[str, Model]:
     return {row[0]: Model(row[0], int(float(row[1]) * 2 * _GB), int(row[2]), row[3]) for row in rows}
 
 
-def _ollama() -> dict[str, tuple[str, int, str, str]]:
+def _ollama() -> dict[str, tuple[int, str]]:
     rows = [line.split() for line in _OLLAMA.strip().splitlines()]
-    return {row[0]: (row[0], int(float(row[1]) * _GB), row[2], row[3]) for row in rows}
+    return {row[0]: (int(float(row[1]) * _GB), row[2]) for row in rows}
+
+
+@lru_cache(maxsize=1)
+def names() -> dict[str, str]:
+    """Ollama's names, and the Hugging Face ids that they stand for."""
+    rows = [line.split() for line in _NAMES.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    return {row[0]: row[1] for row in rows}
+
+
+def hub_id(name: str) -> str:
+    """The Hugging Face id that `name`, of either kind, stands for."""
+    return names().get(_bare(name), name)
 
 
 def in_vllm(name: str) -> Model | None:
     """The model that vLLM loads for `name`, a Hugging Face id or Ollama's name; None if it is not known."""
-    known = _ollama().get(_bare(name))
-    return _vllm().get(known[2] if known else name)
+    return _vllm().get(hub_id(name))
 
 
 def in_ollama(name: str) -> Model | None:
@@ -147,14 +163,13 @@ def in_ollama(name: str) -> Model | None:
     known = _ollama().get(_bare(name))
     if known is None:
         return None
-    same = _vllm().get(known[2])
-    return Model(name, known[1], same.kv_per_token if same else 0, known[3])
+    same = in_vllm(name)
+    return Model(name, known[0], same.kv_per_token if same else 0, known[1])
 
 
 def gated(name: str) -> bool:
     """Whether Hugging Face gives `name` only to those who accepted its licence."""
-    model = in_vllm(name)
-    return (model.name if model else name).startswith(_GATED_OWNERS)
+    return hub_id(name).startswith(_GATED_OWNERS)
 
 
 def _bare(name: str) -> str:
