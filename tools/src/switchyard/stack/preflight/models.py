@@ -11,8 +11,8 @@ GIB = 1 << 30
 _NAMES = Path(__file__).parents[5] / "deploy" / "vllm" / "names.txt"
 _GB = 10**9
 
-# Hugging Face id, parameters in 10^9 (a quarter of them where weights have 4 bits), bytes of KV cache per token at 16 bits (2 x layers x KV heads x head size x 2, from
-# the model's config.json), terms (see TERMS).
+# Hugging Face id, parameters in 10^9 (a quarter of them where weights have 4 bits), bytes of KV cache per token at 16 bits
+# (2 x layers x KV heads x head size x 2, from the model's config.json), terms (see TERMS).
 _VLLM = """
 meta-llama/Llama-3.2-1B-Instruct            1.24   32768  llama
 meta-llama/Llama-3.2-3B-Instruct            3.21  114688  llama
