@@ -133,6 +133,11 @@ async def test_what_is_lacking_is_shown_and_what_hangs_is_not_waited_for(stack: 
 
     stack.app.state.health.checks.append(Check("chalk", broken))
     assert lacking(await exported(stack))["chalk"] == 0
+    # A page that says so has not failed.
+    assert (await stack.http.get("/readyz")).status_code == 503
+    assert (await stack.http.get("/health")).json()["status"] == "not ready"
+    seen = await exported(stack)
+    assert not any(value for (name, _), value in seen.items() if name == "switchyard_http_failures_total")
 
     async def hanging() -> None:
         await asyncio.Event().wait()

@@ -16,7 +16,9 @@ from service_kit.metrics import Metrics
 
 log = structlog.get_logger("service_kit.access")
 _ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_QUIET = ("/livez", "/readyz", "/metrics", "/healthz", "/health")
+_QUIET = ("/livez", "/readyz", "/metrics", "/healthz")
+_ABOUT_ITSELF = ("/livez", "/readyz", "/health", "/metrics")
+"""Routes that say what is wrong: that they can say so is no failure."""
 
 
 class RequestContext:
@@ -65,9 +67,8 @@ class RequestContext:
         finally:
             seconds = perf_counter() - started
             route = getattr(scope.get("route"), "path", "unmatched")
-            quiet = scope["path"].endswith(_QUIET)
             self.metrics.on_http(scope["method"], route, status, seconds)
-            if fault.status >= 500 and not quiet:
+            if fault.status >= 500 and route not in _ABOUT_ITSELF:
                 self.metrics.on_failure(fault.kind)
-            line = log.debug if quiet else log.info
+            line = log.debug if scope["path"].endswith(_QUIET) else log.info
             line("request", method=scope["method"], route=route, status=status, seconds=round(seconds, 4))
