@@ -245,3 +245,24 @@ def test_backup_and_restore_give_the_same_answers(stack: Stack, key: str, tmp_pa
     stack.up()
     assert stack.key() == key
     assert state(stack, key) == before
+
+
+def test_a_secret_of_ones_own_is_a_file_and_shown_nowhere(stack: Stack, key: str) -> None:
+    secret = "sy-an-admin-key-of-my-own"
+    file = stack.folder / "secrets" / "admin-api-key"
+    file.write_text(secret)
+    (stack.folder / ".env").write_text("ADMIN_API_KEY_FILE=./secrets/admin-api-key\nMAX_UPLOAD_MB=1\n")
+    try:
+        stack.up()
+        for one in (secret, key):
+            with stack.client(one) as client:
+                assert client.get("/rag/v1/documents").status_code == 200
+                # The other line of .env came through as well, to the gateway and to the services.
+                large = client.post("/rag/v1/documents", files={"files": ("a.txt", b"a" * 1_500_000)})
+                assert large.status_code == 413, large.text
+        shown = stack.compose("config") + stack.compose("logs")
+        shown += "".join(json.dumps(stack.inspect(service)) for service in SERVICES)
+        assert secret not in shown
+    finally:
+        (stack.folder / ".env").unlink()
+        file.unlink()
