@@ -11,6 +11,7 @@ import pytest
 
 from compose.images.build_vllm import build
 from compose.load import until
+from compose.monitoring import check_vllm_names
 from compose.stack import PROJECT, VLLM, Stack
 from compose.use import QUESTIONS, add, ask_streamed, complete
 from drill.users import crowd, faults, percentile
@@ -68,6 +69,11 @@ def test_status_tells_what_serves_and_what_waits(stack: Stack, key: str) -> None
     said = stack.make("status")
     for part in ("vllm", "ollama", "healthy", "/models/text", "embeddings"):
         assert part in said, said
+
+
+def test_what_is_watched_of_vllm_is_what_it_exports(stack: Stack) -> None:
+    ask = "import urllib.request as r; print(r.urlopen('http://vllm:8000/metrics').read().decode())"
+    check_vllm_names(stack.inside("rag-service", ask))
 
 
 def test_vllm_cannot_be_reached(stack: Stack) -> None:

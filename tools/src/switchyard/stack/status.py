@@ -137,10 +137,11 @@ def _job_counts(seen: Gathered) -> dict[str, dict[str, float]]:
 
 def _jobs(seen: Gathered) -> Iterator[str]:
     counts = _job_counts(seen)
-    if counts:
-        rows = [("jobs", "", "")]
-        rows += [(name, label, f"{value:g}") for name, labels in counts.items() for label, value in labels.items()]
-        yield from aligned(rows, "")
+    rows = [(name, label, f"{value:g}") for name, labels in counts.items() for label, value in labels.items() if value]
+    if rows:
+        yield from aligned([("jobs", "", ""), *rows], "")
+    elif counts:
+        yield "no jobs under way"
 
 
 def _faults(seen: Gathered) -> Iterator[str]:
