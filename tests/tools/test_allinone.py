@@ -23,6 +23,7 @@ LONG = "\n\n".join(
 )
 
 
+@pytest.mark.live
 def test_a_kill_in_mid_ingest_loses_and_doubles_nothing(process: Any, ended: Callable[..., Any]) -> None:
     client = process.start()
     added = client.call("POST", "/rag/v1/documents", json={"text": LONG, "title": "Buoys"})["items"][0]
