@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -140,8 +141,9 @@ def test_only_the_one_shots_have_a_way_out(stack: Stack) -> None:
     listed = stack.run_on(
         "none", "import glob; print(*[open(f).read() for f in glob.glob('/etc/apt/sources.list*/*')])"
     )
-    host = next(word.split("/")[2] for word in listed.stdout.split() if word.startswith("http"))
-    code = f"import socket; socket.create_connection((socket.gethostbyname({host!r}), 80), 5)"
+    mirror = urlsplit(next(word for word in listed.stdout.split() if word.startswith("http")))
+    host, port = mirror.hostname, mirror.port or {"http": 80, "https": 443}[mirror.scheme]
+    code = f"import socket; socket.create_connection((socket.gethostbyname({host!r}), {port}), 5)"
     assert stack.run_on("switchyard-test_download", code).returncode == 0, f"this machine does not reach {host}"
     assert stack.run_on("switchyard-test_edge", code).returncode != 0
     assert stack.run_on("switchyard-test_backend", code).returncode != 0
