@@ -39,11 +39,13 @@ VLLM = (
 
 def clean_copy(folder: Path) -> Path:
     """Copy what git tracks, as a clone would have it: no .env, no data, no virtual environment."""
-    # Without git's own files (an exported archive) all there is may count, but for what is made on the spot.
-    made = shutil.ignore_patterns(".venv", "data", "backups", ".env", "__pycache__", ".*_cache", "*.egg-info")
-    if not (REPOSITORY / ".git").exists():
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, check=False, capture_output=True, text=True)
+    if tracked.returncode != 0:
+        # No repository (an exported archive), or another user's: all there is, but for what is made on the spot.
+        made = shutil.ignore_patterns(
+            ".git", ".venv", "data", "backups", ".env", "__pycache__", ".*_cache", "*.egg-info"
+        )
         return Path(shutil.copytree(REPOSITORY, folder, ignore=made, dirs_exist_ok=True))
-    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, check=True, capture_output=True, text=True)
     for name in filter(None, tracked.stdout.split("\0")):
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
