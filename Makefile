@@ -1,6 +1,6 @@
 # `make` prints this menu. Longer recipes live in scripts/ and in the switchyard command.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up up-vllm up-cpu up-single-gpu up-embedded down status logs key keys pull preflight backup restore \
+.PHONY: help setup demo up up-vllm up-cpu up-single-gpu up-embedded down status logs key keys switchyard pull preflight backup restore \
 	use-vllm use-ollama canary shadow promote rollback halt resume compare migrate \
 	test test-live test-stores test-vllm test-compose drill check format lock bench bench-overhead clean
 
@@ -56,6 +56,9 @@ logs: ## Follow the logs: make logs SERVICE=rag-service
 
 key: ## Show the admin key that the first start made
 	@$(STACK) key
+
+switchyard: ## Any other command, on the stack that runs: make switchyard DO="add handbook.pdf"
+	@$(OPERATE) $(DO)
 
 keys: ## API keys: make keys DO="create anna --collection default", DO=list, DO="revoke ID"
 	@$(STACK) keys $(DO)

@@ -99,6 +99,22 @@ async def test_without_embeddings_the_keywords_answer_and_say_so(stack: Any, mon
     assert answer["answered"] is True
 
 
+async def test_an_index_that_lost_its_vectors_says_so_until_it_is_made_anew(stack: Any) -> None:
+    """As after the loss of Chroma's volume: the server is there, and empty."""
+    await stack.add(HARBOUR, "Harbour")
+    rag = stack.app.state.rag
+    space = await rag.spaces.active("default")
+    await rag.documents._vectors.drop(space.name)
+    answer = await stack.query("On which channel is the harbour master called?")
+    assert answer["answered"] is True
+    assert answer["degraded"] == ["embeddings"]
+    assert "reindex" in answer["warnings"][0]
+    started = await stack.http.post("/v1/reindex", json={"collection": "default"})
+    assert started.status_code == 202, started.text
+    await stack.ended(started.json()["job_ids"][0])
+    assert (await stack.query("On which channel is the harbour master called?"))["degraded"] == []
+
+
 @pytest.mark.parametrize(("after", "terminal"), [(0, None), (3, "error")])
 async def test_a_model_that_breaks_is_a_status_before_the_first_token_and_an_event_after_it(
     stack: Any, monkeypatch: pytest.MonkeyPatch, after: int, terminal: str | None

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from sqlalchemy import text
+
+from service_kit.database import Database
 from service_kit.durable import Durable, Task
 
 
@@ -66,6 +69,50 @@ async def test_an_interrupted_job_goes_on_with_the_step_it_was_in(tmp_path: Path
     assert before.ran == ["resumed", "first job-1", "second job-1"]
     assert "second job-1" in after.ran
     assert "first job-1" not in after.ran
+
+
+async def test_a_job_that_meets_a_full_disk_goes_on_once_there_is_room(tmp_path: Path) -> None:
+    """A real SQLite file that may not grow; what is not the disk's fault still fails at once."""
+    database = Database.open(f"sqlite:///{tmp_path / 'rows.db'}")
+    async with database.writing() as session:
+        await session.execute(text("CREATE TABLE rows (text)"))
+        pages = (await session.execute(text("PRAGMA page_count"))).scalar_one()
+    room, tries, failures, done = pages, [], list[str](), asyncio.Event()
+
+    async def write(job: str) -> None:
+        tries.append(job)
+        async with database.writing() as session:
+            await session.execute(text(f"PRAGMA max_page_count = {room}"))
+            await session.execute(text("INSERT INTO rows VALUES (zeroblob(100000))"))
+        done.set()
+
+    async def wrong(job: str) -> None:
+        async with database.writing() as session:
+            await session.execute(text("INSERT INTO no_such_table VALUES (1)"))
+
+    async def failed(job: str, error: Exception) -> None:
+        failures.append(f"{job}: {type(error).__name__}")
+        done.set()
+
+    engine = Durable.sqlite(tmp_path / "jobs.db")
+    engine.add(Task("full", (write,), failed), Task("wrong", (wrong,), failed), resume=Recorder().nothing)
+    await engine.launch()
+    try:
+        await engine.start("full", "job-1")
+        async with asyncio.timeout(10):
+            while len(tries) < 2:
+                await asyncio.sleep(0.01)
+        assert not done.is_set()
+        room = 1_000_000
+        await until(done)
+        assert failures == []
+        done.clear()
+        await engine.start("wrong", "job-2")
+        await until(done)
+        assert failures == ["job-2: OperationalError"]
+    finally:
+        await engine.aclose()
+        await database.aclose()
 
 
 async def test_a_failed_step_is_told_and_a_cancelled_one_is_not(tmp_path: Path) -> None:

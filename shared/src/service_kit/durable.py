@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from sqlalchemy import make_url
+from sqlalchemy.exc import OperationalError
 
 from service_kit.database import DatabaseUnavailable
 from service_kit.seats import Seat
@@ -204,12 +206,22 @@ async def _run(task: Task, step: Step, job: str) -> None:
 
 
 async def _patiently(attempt: Callable[[], Awaitable[None]]) -> None:
-    """Try until the database is there: without it, not even a failure could be recorded."""
+    """Try until the database is there and can be written: without it, not even a failure could be recorded."""
     wait = 0.5
     while True:
         try:
             return await attempt()
-        except DatabaseUnavailable as error:
+        except (DatabaseUnavailable, OperationalError) as error:
+            if isinstance(error, OperationalError) and not _storage_fails(error):
+                raise
             log.warning("job waits for the database", error=type(error.__cause__).__name__, seconds=wait)
             await asyncio.sleep(wait)
             wait = min(wait * 2, _LONGEST_WAIT)
+
+
+def _storage_fails(error: OperationalError) -> bool:
+    """Whether SQLite could not write for want of a sound disk (https://www.sqlite.org/rescode.html), not of sense."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    known = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+    # The upper bytes only say more of the same.
+    return isinstance(code, int) and code & 0xFF in known

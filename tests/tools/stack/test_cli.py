@@ -51,3 +51,16 @@ def test_a_program_that_is_not_there(docker: ScriptedDocker, root: Path, capsys:
     docker.with_containers()
     assert main(["cli", ".venv/bin/switchyard"], root, docker.env) == 1
     assert "make setup" in capsys.readouterr().err
+
+
+def test_a_stack_without_its_first_key_says_so(
+    docker: ScriptedDocker, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    docker.with_containers(
+        container("rag-service"),
+        container("gateway", ports={"8080/tcp": [{"HostIp": "127.0.0.1", "HostPort": "9090"}]}),
+    )
+    docker.on("exec", err="cat: /data/auth/first-key: No such file or directory", code=1)
+    assert main(["cli", *SHOW], root, docker.env) == 1
+    assert "was revoked" in capsys.readouterr().err
+    assert main(["cli", *SHOW], root, {**docker.env, "SWITCHYARD_API_KEY": "sy-mine"}) == 7

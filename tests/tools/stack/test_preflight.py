@@ -430,7 +430,7 @@ def policy(**text: Any) -> dict[str, Any]:
     return {"roles": {"text": text, "vision": {"stable": "ollama"}}}
 
 
-CHAIN = "switchyard providers chain --role text --no-fallbacks"
+CHAIN = 'make switchyard DO="providers chain --role text --no-fallbacks"'
 
 
 @pytest.mark.parametrize(
@@ -438,7 +438,7 @@ CHAIN = "switchyard providers chain --role text --no-fallbacks"
     [
         ({"stable": "vllm", "fallbacks": ["ollama"]}, f"make use-ollama; {CHAIN}"),
         ({"stable": "ollama", "fallbacks": ["vllm"]}, CHAIN),
-        ({"stable": "ollama", "candidate": "vllm"}, "switchyard providers rollback --role text"),
+        ({"stable": "ollama", "candidate": "vllm"}, 'make switchyard DO="providers rollback --role text"'),
     ],
 )
 def test_a_policy_that_names_what_the_stack_lacks(good: Facts, text: dict[str, Any], steps: str) -> None:
@@ -453,8 +453,8 @@ def test_a_policy_that_names_what_the_stack_lacks(good: Facts, text: dict[str, A
 def test_embeddings_that_move_want_a_new_index(good: Facts) -> None:
     document = {"roles": {"embeddings": {"stable": "vllm"}, "rerank": {"stable": "embedded"}}}
     finding = only(with_ollama(good, policy=document, running=frozenset({"rag-service"})))
-    assert "switchyard providers use ollama --role embeddings" in finding.todo
-    assert "switchyard reindex --provider ollama" in finding.todo
+    assert 'make switchyard DO="providers use ollama --role embeddings"' in finding.todo
+    assert 'make switchyard DO="reindex --provider ollama"' in finding.todo
 
 
 # --- what tools print

@@ -104,6 +104,10 @@ class Retriever:
         passages = await self._load(near.cosines if near else {}, by_keyword)
         if near is not None:
             passages = await self._with_cosines(near, passages)
+            # Every chunk of a ready document has its vector, so this index has lost them all.
+            if not near.cosines and passages:
+                log.warning("the vector index is empty", collection=collection, index=near.index)
+                reasons = ("searched by keywords alone: the vector index is empty; `switchyard reindex` fills it",)
         degraded: tuple[str, ...] = ("embeddings",) if reasons else ()
         ranked = sorted(_fused(passages), key=lambda passage: (-passage.score, passage.chunk_id))
         seconds = {"vectors": vector_seconds, "keywords": keyword_seconds, "search": perf_counter() - started}

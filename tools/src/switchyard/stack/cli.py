@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from switchyard.stack import stacks
@@ -20,7 +19,7 @@ def run(root: Path, environment: Mapping[str, str], command: Sequence[str]) -> i
     """Run `command`, the program first, and return its exit status.
 
     It is told address and key of the running stack, where the environment does not say them; with no stack in Docker
-    it runs as it is. Raises `Stopped` if the program is not there.
+    it runs as it is. Raises `Stopped` if the program is not there, or the stack has no first key.
     """
     if not command:
         raise Stopped("say which program: cli .venv/bin/switchyard ARGS…")
@@ -31,11 +30,15 @@ def run(root: Path, environment: Mapping[str, str], command: Sequence[str]) -> i
 
 
 def _found(root: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    # No Docker, no stack, no key: then the all-in-one process may be meant, and its key lies in its data folder.
-    with suppress(Stopped, OSError):
+    # No Docker or no stack in it: then the all-in-one process may be meant, and its key lies in its data folder.
+    try:
         project = stacks.current(root, environment)
-        return {"SWITCHYARD_URL": _url(project), "SWITCHYARD_API_KEY": first_key(project)}
-    return {}
+        url = _url(project)
+    except (Stopped, OSError):
+        return {}
+    if environment.get("SWITCHYARD_API_KEY"):
+        return {"SWITCHYARD_URL": url}
+    return {"SWITCHYARD_URL": url, "SWITCHYARD_API_KEY": first_key(project)}
 
 
 def _url(project: Project) -> str:

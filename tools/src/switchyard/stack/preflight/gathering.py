@@ -178,12 +178,15 @@ def _policy(project: Project, found: Sequence[Container], volume: str | None) ->
     words = carried.command(["asking"])
     look = ("run", "--rm", "--network", "none", "--read-only", "--user", "10001:10001", "--entrypoint", words[0])
     mount = ("-v", f"{volume}:/data/policy:ro,nocopy")
-    args = ("exec", service.id, *words) if service.running else (*look, *mount, service.image, *words[1:])
-    try:
-        document: dict[str, Any] = json.loads(json.loads(project.docker.out(*args))["policy"].get("body", "{}"))
-    except (DockerFailed, ValueError):
-        return {}
-    return document
+    ways = [("exec", service.id, *words)] if service.running else []
+    # Also for a service that restarts again and again, over this very policy perhaps.
+    for args in (*ways, (*look, *mount, service.image, *words[1:])):
+        try:
+            document: dict[str, Any] = json.loads(json.loads(project.docker.out(*args))["policy"].get("body", "{}"))
+        except (DockerFailed, ValueError):
+            continue
+        return document
+    return {}
 
 
 def _quietly(ask: Callable[[], T], otherwise: T) -> T:

@@ -135,10 +135,10 @@ def policy(facts: Facts) -> Iterator[Finding]:
 def _steps(role: str, lacking: Collection[str], other: str) -> Iterator[str]:
     """The commands that take a backend out of the policy of `role`, on a stack that has both."""
     if "candidate" in lacking:
-        yield f"switchyard providers rollback --role {role}"
+        yield f'make switchyard DO="providers rollback --role {role}"'
     if "stable" in lacking:
-        yield f"make use-{other}" if role == "text" else f"switchyard providers use {other} --role {role}"
+        yield f"make use-{other}" if role == "text" else f'make switchyard DO="providers use {other} --role {role}"'
     if "stable" in lacking or "fallbacks" in lacking:  # the one that was replaced stands in from then on
-        yield f"switchyard providers chain --role {role} --no-fallbacks"
+        yield f'make switchyard DO="providers chain --role {role} --no-fallbacks"'
     if "stable" in lacking and role == "embeddings":
-        yield f"switchyard reindex --provider {other}"
+        yield f'make switchyard DO="reindex --provider {other}"'
