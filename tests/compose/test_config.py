@@ -86,6 +86,17 @@ def test_engines_and_chroma_are_on_the_internal_network_alone(folder: Path, name
     assert out == {"ollama-models", "vllm-models"} & set(found["services"])
 
 
+def test_names_outside_are_refused_at_once_where_there_is_no_way_out(folder: Path, name: str) -> None:
+    """Else a stopped engine's name would be asked for outside, for 8 seconds; and a question to a name server is a way out."""
+    services = config(folder, name)["services"]
+    assert {service for service, said in services.items() if said.get("dns") == ["127.0.0.1"]} == {
+        "gateway",
+        "rag-service",
+        "notes-service",
+        "doc-processor",
+    }
+
+
 def test_no_secret_is_shown(folder: Path, name: str) -> None:
     secrets = ("ADMIN_API_KEY", "VLLM_API_KEY", "DATABASE_URL", "NOTES_DATABASE_URL", "HF_TOKEN")
     given = {}
