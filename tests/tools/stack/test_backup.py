@@ -128,7 +128,7 @@ def test_rows_in_postgresql_are_told_of_and_not_pretended(
     assert main(["backup"], root, docker.env) == 0
     told = capsys.readouterr().out
     assert "NOT in the archive: the rows that DATABASE_URL" in told
-    assert "pg_dump" in told
+    assert "docs/operations.md#backup" in told
     assert "hidden" not in told
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from switchyard.stack.__main__ import main
-from switchyard.stack.preflight import checks, gathering, models, parsing
+from switchyard.stack.preflight import checks, engine_checks, gathering, models, parsing
 from switchyard.stack.preflight.facts import Facts, Secret, closed, readable
 from switchyard.stack.preflight.findings import FAULT, OK, WARNING, Finding, as_text, fault, ok
 from switchyard.stack.preflight.models import GIB
@@ -150,6 +150,21 @@ def test_compose_must_be_new_enough_and_its_files_right(
 def test_an_engine_that_does_not_answer(said: str, todo: str) -> None:
     facts = Facts(stack="ollama", engine_fault=said, compose=(2, 26))
     assert todo in only(facts).todo
+
+
+@pytest.mark.parametrize(
+    ("stack", "compose", "old"),
+    [
+        ("ollama", (2, 23, 9), "2.24"),
+        ("ollama", (2, 24, 0), ""),
+        ("cpu", (2, 24, 3), "2.24.4"),
+        ("cpu", (2, 24, 4), ""),
+    ],
+)
+def test_the_overlays_need_a_newer_compose(good: Facts, stack: str, compose: tuple[int, ...], old: str) -> None:
+    found = list(engine_checks.compose(replace(good, stack=stack, compose=compose)))
+    assert [finding.level for finding in found] == ["FAULT" if old else "ok"]
+    assert f"{old} is needed" in found[0].words if old else True
 
 
 def test_no_docker_is_said_once() -> None:

@@ -103,6 +103,19 @@ def test_a_container_that_is_not_well(
     assert todo in then
 
 
+def test_one_dead_engine_is_one_fault(docker: ScriptedDocker, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not also its breaker, and the red container of whoever lacks it."""
+    failing = {"text": {"detail": "text is unavailable: vllm refused"}}
+    broken = {"text": {**PROVIDER, "breaker": "open", "last_error": "connection refused"}}
+    page = {**HEALTH, "failures": failing, "providers": broken}
+    started(docker, container("rag-service", health="unhealthy"), inside=told(page, POLICY))
+    assert main(["status"], root, docker.env) == 1
+    faults = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  - ")]
+    assert [line for line in faults if "has no container" not in line] == [
+        "  - rag-service: text: text is unavailable: vllm refused"
+    ]
+
+
 @pytest.mark.parametrize(
     ("health", "policy", "words"),
     [

@@ -25,6 +25,6 @@ def _secret(project: Project, name: str) -> bool:
 def external_words(names: Sequence[str]) -> Iterator[str]:
     """Say that this archive is not all there is."""
     for name in names:
-        yield f"NOT in the archive: the rows that {name} keeps in PostgreSQL. Keep them beside it, from the same hour:"
-        yield f'  pg_dump --format=custom --file={name.lower()}.dump "$(cat FILE)", FILE as {name}_FILE in .env says'
-        yield f'  and later: pg_restore --clean --if-exists --dbname "$(cat FILE)" {name.lower()}.dump'
+        yield f"NOT in the archive: the rows that {name} keeps in PostgreSQL"
+    if names:
+        yield "  -> keep them beside it, from the same hour: docs/operations.md#backup has the commands"

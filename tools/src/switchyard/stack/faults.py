@@ -39,7 +39,9 @@ def _missing(seen: Gathered) -> Iterator[Fault]:
 
 def _containers(seen: Gathered) -> Iterator[Fault]:
     for one in seen.containers:
-        if not one.well:
+        # Its own page says why it is red, below.
+        told = one.running and seen.health.get(one.service, {}).get("failures")
+        if not one.well and not told:
             yield Fault(f"{one.service} {state_words(one)}", todo_for(one))
 
 
@@ -56,9 +58,10 @@ def _not_ready(seen: Gathered) -> Iterator[Fault]:
 
 
 def _roles(seen: Gathered) -> Iterator[Fault]:
-    for role, provider in seen.health.get("rag-service", {}).get("providers", {}).items():
+    page = seen.health.get("rag-service", {})
+    for role, provider in page.get("providers", {}).items():
         breaker = provider.get("breaker")
-        if breaker in ("open", "half_open"):
+        if breaker in ("open", "half_open") and role not in page.get("failures", {}):
             backend, why = provider.get("backend"), provider.get("last_error") or "no reason kept"
             yield Fault(f"{role}: {backend} is left alone after failures ({why})", f"make logs SERVICE={backend}")
 

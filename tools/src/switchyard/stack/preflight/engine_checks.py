@@ -8,6 +8,8 @@ from switchyard.stack.preflight.facts import Facts
 from switchyard.stack.preflight.findings import Finding, fault, ok, warning
 
 COMPOSE = (2, 24)
+# The overlays take lists away and put others in their place (!reset, !override).
+_OVERLAYS = (2, 24, 4)
 
 
 def command(facts: Facts) -> Iterator[Finding]:
@@ -41,9 +43,10 @@ def compose(facts: Facts) -> Iterator[Finding]:
             "docker has no Compose plug-in",
             "install the package docker-compose-plugin: https://docs.docker.com/compose/install/linux/",
         )
-    elif facts.compose < COMPOSE:
+    elif facts.compose < (wanted := _OVERLAYS if facts.stack in ("cpu", "single-gpu") else COMPOSE):
+        needed = ".".join(map(str, wanted))
         yield fault(
-            "compose", f"Compose {shown} is too old: 2.24 is needed", "update the package docker-compose-plugin"
+            "compose", f"Compose {shown} is too old: {needed} is needed", "update the package docker-compose-plugin"
         )
     else:
         yield ok("compose", f"Compose {shown}")

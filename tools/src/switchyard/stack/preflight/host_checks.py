@@ -90,9 +90,11 @@ def _loaded(facts: Facts) -> dict[str, float]:
     loaded: dict[str, float] = {}
     if facts.vllm_on_cpu:
         names = [facts.setting("vllm", name) for name in ("VLLM_MODEL", "VLLM_EMBED_MODEL", "VLLM_RERANK_MODEL")]
-        weights = [model.weights for model in map(models.in_vllm, names) if model]
+        found = [model for model in map(models.in_vllm, names) if model]
+        # Each server whose model keeps a cache takes that much; the one for text always does.
+        caches = max(1, sum(model.kv_per_token > 0 for model in found))
         cache = float(facts.setting("vllm", "VLLM_CPU_KVCACHE_SPACE", "4")) * GIB
-        loaded["vllm"] = sum(weights) + cache
+        loaded["vllm"] = sum(model.weights for model in found) + caches * cache
     if "ollama" in facts.services and not facts.devices("ollama"):
         names = [facts.setting("ollama", name) for name in ("CHAT_MODEL", "EMBED_MODEL")]
         loaded["ollama"] = _MODEL_SPARE * sum(model.weights for model in map(models.in_ollama, names) if model)
