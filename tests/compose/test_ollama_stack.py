@@ -193,7 +193,7 @@ def test_health_is_red_while_the_engine_makes_no_token(stack: Stack) -> None:
 
 
 def test_health_is_red_while_ollama_lacks_its_model(stack: Stack) -> None:
-    model = "/root/.ollama/models/llama3.2"
+    model = "/var/lib/ollama/.ollama/models/llama3.2"
     stack.inside("ollama", f"import os; os.rename({model!r}, {model!r} + '.away')")
     try:
         assert "llama3.2 is not in memory" in stack.await_unhealthy("ollama")

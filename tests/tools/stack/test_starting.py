@@ -112,7 +112,7 @@ def test_a_start_that_fails_at_once_points_to_compose(
     [
         ("Bind for 127.0.0.1:8080 failed: port is already allocated", "somebody else has the port"),
         ('could not select device driver "nvidia" with capabilities: [[gpu]]', "no NVIDIA card"),
-        ("write /root/.ollama/x: no space left on device", "disk is full"),
+        ("write /var/lib/ollama/x: no space left on device", "disk is full"),
         ("range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available", "fewer cores"),
         ("ValueError: Free memory on device cuda:0 (3.1/79.1 GiB)", "card is too small"),
         (

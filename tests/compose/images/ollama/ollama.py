@@ -14,7 +14,7 @@ from engines.answers import default_answer
 from engines.ollama import OllamaEngine
 from engines.server import SEEN, run_forever
 
-MODELS = Path("/root/.ollama/models")
+MODELS = Path.home() / ".ollama" / "models"
 _SOURCE = re.compile(r'<source label="(\d+)"[^>]*>\n(.*?)\n</source>', re.DOTALL)
 
 
