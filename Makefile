@@ -95,9 +95,9 @@ test-vllm: ## Run the contract and end-to-end tests against a real vLLM on CPU
 	@scripts/setup.sh --tests
 	@$(PYTHON) -m pytest -m vllm tests/vllm
 
-drill: ## Switch, kill, canary and roll back under load, with a real vLLM on CPU; prints a table
+drill: ## Switch, kill, canary and roll back under load, with a real vLLM on CPU; prints a table (ONLY=scripted|real: half of it)
 	@scripts/setup.sh --tests
-	@cd tests && ../$(PYTHON) -m drill
+	@cd tests && ../$(PYTHON) -m drill $(if $(ONLY),--only $(ONLY))
 
 check: ## ruff, mypy --strict, import-linter, shellcheck
 	@scripts/setup.sh --tests
