@@ -54,7 +54,7 @@ def _not_ready(seen: Gathered) -> Iterator[Fault]:
     for service, page in seen.health.items():
         for name, failure in page.get("failures", {}).items():
             detail = failure.get("detail", "no reason given")
-            yield Fault(f"{service}: {name}: {detail}", _TODO_FOR_CHECK.get(name, f"make logs SERVICE={service}"))
+            yield Fault(f"{service}: {name}: {detail}", _ADVICE.get(name, f"make logs SERVICE={service}"))
 
 
 def _roles(seen: Gathered) -> Iterator[Fault]:
@@ -73,7 +73,7 @@ def _policy(seen: Gathered) -> Iterator[Fault]:
 
 
 _LOOKS: Sequence[Look] = (_nothing_runs, _missing, _containers, _unanswered, _not_ready, _roles, _policy)
-_TODO_FOR_CHECK = {
+_ADVICE = {
     "text": "look at the model server: make logs SERVICE=ollama (or vllm); or let the other serve: make use-ollama, make use-vllm",
     "embeddings": "look at the model server: make logs SERVICE=ollama (or vllm)",
     "vision": "look at the model server: make logs SERVICE=ollama",
