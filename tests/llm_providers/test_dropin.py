@@ -10,8 +10,6 @@ import pytest
 from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, FunctionMessage, HumanMessage, SystemMessage
-from langchain_ollama import ChatOllama, OllamaEmbeddings
-from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 
 from engines import OllamaEngine, OpenAIEngine
 from engines.contract import ask, collect, soon
@@ -59,24 +57,6 @@ async def test_the_direct_client_is_the_sdks_own(
     assert isinstance(providers.get_direct_client(), openai.AsyncOpenAI)
 
 
-async def test_backends_give_langchains_own_objects(vllm: VLLMProvider, ollama: OllamaProvider) -> None:
-    assert isinstance(vllm.initialize_llm(), ChatOpenAI)
-    assert isinstance(vllm.initialize_embeddings(), OpenAIEmbeddings)
-    assert isinstance(ollama.initialize_llm(), ChatOllama)
-    assert isinstance(ollama.initialize_embeddings(), OllamaEmbeddings)
-
-
-def close(client: object) -> None:
-    """LangChain's objects have no end of their own: close the SDK's client inside."""
-    match client:
-        case ChatOpenAI():
-            client.root_client.close()
-        case OpenAIEmbeddings():
-            client.client._client.close()
-        case ChatOllama(_client=sdk) | OllamaEmbeddings(_client=sdk) if sdk is not None:
-            sdk._client.close()
-
-
 def test_they_reach_vllm(openai_engine: OpenAIEngine) -> None:
     provider = VLLMProvider(
         openai_engine.api, "llama3.2", embed_url=openai_engine.api, embed_model="nomic-embed-text", api_key="k"
@@ -89,8 +69,6 @@ def test_they_reach_vllm(openai_engine: OpenAIEngine) -> None:
     assert sent[0].body["input"] == ["search_document: one", "search_document: two"]
     assert sent[1].body["input"] == ["search_query: one"]
     assert openai_engine.requests("/chat/completions")[0].headers["Authorization"] == "Bearer k"
-    close(llm)
-    close(embeddings)
 
 
 def test_they_reach_ollama(ollama_engine: OllamaEngine) -> None:
@@ -100,13 +78,11 @@ def test_they_reach_ollama(ollama_engine: OllamaEngine) -> None:
     assert len(embeddings.embed_documents(["one", "two"])) == 2
     assert len(embeddings.embed_query("one")) == 64
     asked = ollama_engine.requests("/api/chat")[0].body
-    assert (asked["options"]["num_ctx"], asked["keep_alive"]) == (32768, "1h")
+    assert (asked["options"]["num_ctx"], asked["keep_alive"]) == (4096, "1h")
     sent = ollama_engine.requests("/api/embed")
     assert sent[0].body["input"] == ["search_document: one", "search_document: two"]
     assert sent[1].body["input"] == ["search_query: one"]
-    assert sent[0].body["keep_alive"] == 3600
-    close(llm)
-    close(embeddings)
+    assert sent[0].body["keep_alive"] == "1h"
 
 
 async def test_asynchronous_calls_carry_the_prefix_too(vllm: VLLMProvider, openai_engine: OpenAIEngine) -> None:
@@ -115,7 +91,6 @@ async def test_asynchronous_calls_carry_the_prefix_too(vllm: VLLMProvider, opena
     await embeddings.aembed_documents(["two"])
     sent = [seen.body["input"] for seen in openai_engine.requests("/embeddings")]
     assert sent == [["search_query: one"], ["search_document: two"]]
-    await embeddings.async_client._client.close()
 
 
 def test_the_adapters_are_langchain_objects_over_any_provider() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import httpx
 import numpy as np
@@ -24,10 +24,6 @@ from llm_providers.deadline import Deadline, Timeouts
 from llm_providers.dropin import DropIn
 from llm_providers.errors import NotConfigured
 from llm_providers.types import ChatEvent, ChatRequest, EmbeddingModel, EmbedKind, ModelInfo, Role, Vectors
-
-if TYPE_CHECKING:
-    from langchain_ollama import ChatOllama, OllamaEmbeddings
-
 
 _KEEPALIVE_SECONDS = 15.0
 
@@ -164,16 +160,6 @@ class OllamaProvider(DropIn):
                     "parameters": shown.details.parameter_size if shown.details else None,
                     "context_tokens": await self._limit(model, deadline),
                 }
-
-    def initialize_llm(self) -> ChatOllama:
-        from llm_providers.backends._langchain_ollama import chat_model
-
-        return chat_model(self._arguments["url"], self.model, self._keep_alive, self._max_context)
-
-    def initialize_embeddings(self) -> OllamaEmbeddings:
-        from llm_providers.backends._langchain_ollama import embeddings_model
-
-        return embeddings_model(self._arguments["url"], self.embed_model, self._keep_alive, self._embedder)
 
     def get_direct_client(self) -> AsyncClient:
         """The SDK's own client; closed with the provider."""

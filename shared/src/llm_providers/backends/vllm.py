@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import httpx2
 import numpy as np
@@ -25,9 +25,6 @@ from llm_providers.deadline import Deadline, Timeouts
 from llm_providers.dropin import DropIn
 from llm_providers.errors import InvalidResponse, ModelNotFound, NotConfigured, Unavailable
 from llm_providers.types import ChatEvent, ChatRequest, EmbeddingModel, EmbedKind, ModelInfo, Ranked, Role, Vectors
-
-if TYPE_CHECKING:
-    from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 
 # uvicorn, on which vLLM stands, closes idle connections after 5 s: let go of them first.
 _KEEPALIVE_SECONDS = 3.0
@@ -193,18 +190,6 @@ class VLLMProvider(DropIn):
         if client is None:
             raise NotConfigured(f"{variable} is not set", backend=self._name)
         return client
-
-    def initialize_llm(self) -> ChatOpenAI:
-        from llm_providers.backends._langchain_openai import chat_model
-
-        return chat_model(self._arguments["url"], self.model, self._arguments["api_key"], self._timeouts)
-
-    def initialize_embeddings(self) -> OpenAIEmbeddings:
-        from llm_providers.backends._langchain_openai import embeddings_model
-
-        self._configured(self._embed, "VLLM_EMBED_URL")
-        url, key = self._arguments["embed_url"], self._arguments["api_key"]
-        return embeddings_model(url, self.embed_model, key, self._timeouts, self._embedder)
 
     def get_direct_client(self) -> AsyncOpenAI:
         """The SDK's own client for the text server; closed with the provider."""
