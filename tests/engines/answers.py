@@ -31,6 +31,22 @@ def pieces(text: str) -> list[str]:
     return _PIECE.findall(text)
 
 
+class Thinking(str):
+    """A piece of reasoning, among the pieces of an answer."""
+
+
+def with_thoughts(thoughts: str, style: str, parts: list[str]) -> list[str]:
+    """Put a server's reasoning before its answer, in the way that the server has."""
+    if not thoughts:
+        return parts
+    if style in ("inline", "prefilled"):
+        opening = "<think>" if style == "inline" else ""
+        text = f"{opening}{thoughts}</think>\n\n"
+        # Cut where it hurts: in the middle of the tags.
+        return [*[text[at : at + 5] for at in range(0, len(text), 5)], *parts]
+    return [*map(Thinking, pieces(thoughts)), *parts]
+
+
 def continued(whole: str, prefix: str) -> str:
     """What comes after a partial answer: the rest, where it is the beginning of ours; else all of ours."""
     return whole.removeprefix(prefix)

@@ -67,7 +67,9 @@ class OllamaEngine(Engine):
         model = request[SEEN].body.get("model", "")
         if not self.knows(model):
             return self.refuse(404, f"model '{model}' not found")
-        info = {"general.architecture": "llama", "llama.context_length": self.context}
+        info: dict[str, Any] = {"general.architecture": "llama", "llama.context_length": self.context}
+        if "context_length" in self.lacks:
+            del info["llama.context_length"]
         return web.json_response(
             {"modified_at": _NOW, "details": {"family": "llama"}, "model_info": info, "capabilities": ["completion"]}
         )
@@ -115,6 +117,8 @@ class OllamaEngine(Engine):
         prompt = "\n".join(message.get("content", "") for message in (messages[:-1] if prefix else messages))
 
         def wrap(text: str) -> dict[str, Any]:
+            if isinstance(text, answers.Thinking):
+                return {"message": {"role": "assistant", "content": "", "thinking": text}}
             return {"message": {"role": "assistant", "content": text}}
 
         return await self._complete(request, prompt, wrap, prefix)
@@ -144,7 +148,9 @@ class OllamaEngine(Engine):
         text = self.json_answer(schema, prompt) if isinstance(schema, dict) else self.answer(prompt)
         if fault is not None and fault.kind == "broken_json" and isinstance(schema, dict):
             text = text[: len(text) // 2]
-        parts = answers.pieces(answers.continued(text, prefix))
+        parts = answers.with_thoughts(
+            self.thoughts, self.thought_style, answers.pieces(answers.continued(text, prefix))
+        )
         allowed = options.get("num_predict")
         allowed = -1 if allowed is None else allowed
         if fault is not None and fault.kind == "short":

@@ -52,6 +52,13 @@ class Engine(ABC):
     dimension: int = 64
     seed: int = 0
     api_key: str | None = None
+    thoughts: str = ""
+    thought_style: str = "reasoning_content"
+    """The field of the thoughts; or "inline", between tags; or "prefilled", with the closing tag only."""
+    lacks: frozenset[str] = frozenset()
+    """What this server does not have or know, of a dialect that others have."""
+    owned_by: str = "vllm"
+    path_prefix: str = ""
     answer: Callable[[str], str] = answers.default_answer
     json_answer: Callable[[Mapping[str, Any], str], str] = answers.json_answer
     delay: float = 0.0
@@ -78,7 +85,8 @@ class Engine(ABC):
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}{self.path_prefix}"
 
     # --- the script
 
@@ -147,7 +155,8 @@ class Engine(ABC):
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[self._observe], client_max_size=64 * 2**20)
-        app.add_routes([*self.routes(), web.post("/_script", self._post_script), web.get("/_requests", self._get_seen)])
+        routes = [web.route(r.method, self.path_prefix + r.path, r.handler) for r in self.routes()]
+        app.add_routes([*routes, web.post("/_script", self._post_script), web.get("/_requests", self._get_seen)])
         return app
 
     async def _post_script(self, request: web.Request) -> web.Response:

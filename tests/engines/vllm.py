@@ -44,7 +44,9 @@ class OpenAIEngine(Engine):
         return web.Response(text=f'vllm:num_requests_running{{engine="0"}} {running:.1f}\n')
 
     async def _models(self, _: web.Request) -> web.Response:
-        data = [{"id": m, "object": "model", "owned_by": "vllm", "max_model_len": self.context} for m in self.models]
+        data = [{"id": m, "object": "model", "owned_by": self.owned_by} for m in self.models]
+        if "max_model_len" not in self.lacks:
+            data = [entry | {"max_model_len": self.context} for entry in data]
         return web.json_response({"object": "list", "data": data})
 
     async def _tokenize(self, request: web.Request) -> web.Response:
@@ -84,7 +86,7 @@ class OpenAIEngine(Engine):
         data = []
         for index, text in enumerate(texts):
             vector = answers.vector(text, self.dimension, seed)
-            base64_wanted = seen.body.get("encoding_format") == "base64"
+            base64_wanted = seen.body.get("encoding_format") == "base64" and "base64" not in self.lacks
             value = base64.b64encode(vector.tobytes()).decode() if base64_wanted else vector.tolist()
             data.append({"object": "embedding", "index": index, "embedding": value})
         usage = {"prompt_tokens": sum(answers.count_tokens(text) for text in texts), "total_tokens": 0}
@@ -118,6 +120,11 @@ class OpenAIEngine(Engine):
         if (unknown := self._unknown(body)) is not None:
             return unknown
         messages, prefix = body["messages"], ""
+        for name in ("stream_options", "response_format"):
+            if name in body and name in self.lacks:
+                return self.refuse(400, f"Unrecognized request argument supplied: {name}")
+        if (body.get("response_format") or {}).get("type") in self.lacks:
+            return self.refuse(400, "'response_format.type' must be 'text'")
         if body.get("continue_final_message"):
             if body.get("add_generation_prompt", True) or messages[-1]["role"] != "assistant":
                 return self.refuse(400, "Cannot set both `continue_final_message` and `add_generation_prompt` to True.")
@@ -134,7 +141,9 @@ class OpenAIEngine(Engine):
             text = text[: len(text) // 2]
         if fault is not None and fault.kind == "short":
             allowed = fault.amount
-        parts = answers.pieces(answers.continued(text, prefix))
+        parts = answers.with_thoughts(
+            self.thoughts, self.thought_style, answers.pieces(answers.continued(text, prefix))
+        )
         reason = "length" if allowed is not None and allowed < len(parts) else "stop"
         parts = parts[:allowed]
         usage = {"prompt_tokens": tokens, "completion_tokens": len(parts), "total_tokens": tokens + len(parts)}
@@ -151,7 +160,8 @@ class OpenAIEngine(Engine):
             if first:
                 await self._delta(response, base, {"role": "assistant", "content": ""}, None)
                 first = False
-            await self._delta(response, base, {"content": part}, None)
+            field = self.thought_style if isinstance(part, answers.Thinking) else "content"
+            await self._delta(response, base, {field: part}, None)
         await self._end(request, response, base, reason, usage)
         return response
 
@@ -182,14 +192,21 @@ class OpenAIEngine(Engine):
                 await self._data(response, json.dumps({"error": error}))
             case _:
                 await self._delta(response, base, {"content": ""}, reason)
-                if (request[SEEN].body.get("stream_options") or {}).get("include_usage"):
+                if "completion_tokens" in self.lacks:
+                    usage = {name: count for name, count in usage.items() if name != "completion_tokens"}
+                if "usage" not in self.lacks and (request[SEEN].body.get("stream_options") or {}).get("include_usage"):
                     await self._data(response, json.dumps(base | {"choices": [], "usage": usage}))
         await self._data(response, "[DONE]")
 
     async def _delta(
         self, response: web.StreamResponse, base: dict[str, Any], delta: dict[str, str], reason: str | None
     ) -> None:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
+        choice: dict[str, Any] = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
+        if "delta" in self.lacks and reason:
+            del choice["delta"]
+        if "choices" in self.lacks:
+            # A chunk that only says that the server is alive.
+            await self._data(response, json.dumps(base))
         await self._data(response, json.dumps(base | {"choices": [choice]}, ensure_ascii=False))
 
     async def _data(self, response: web.StreamResponse, data: str) -> None:

@@ -9,9 +9,7 @@ pytest.register_assert_rewrite("engines.contract")
 from collections.abc import AsyncIterator, Iterator  # noqa: E402
 
 from engines import OllamaEngine, OpenAIEngine  # noqa: E402
-from llm_providers import Providers, ProviderSettings, get_provider  # noqa: E402
-from llm_providers.backends.ollama import OllamaProvider  # noqa: E402
-from llm_providers.backends.vllm import VLLMProvider  # noqa: E402
+from llm_providers import OllamaProvider, Providers, ProviderSettings, VLLMProvider, get_provider  # noqa: E402
 from llm_providers.deadline import Timeouts  # noqa: E402
 from llm_providers.settings import OllamaSettings, SelectionSettings, VLLMSettings  # noqa: E402
 
@@ -32,22 +30,28 @@ def ollama_engine() -> Iterator[OllamaEngine]:
 
 @pytest.fixture
 async def vllm(openai_engine: OpenAIEngine) -> AsyncIterator[VLLMProvider]:
-    provider = VLLMProvider(
-        openai_engine.api,
-        "llama3.2",
-        embed_url=openai_engine.api,
-        embed_model="nomic-embed-text",
-        rerank_url=openai_engine.api,
-        rerank_model="llama3.2",
-        timeouts=TIMEOUTS,
-    )
+    provider = VLLMProvider(openai_engine.api, "llama3.2", timeouts=TIMEOUTS)
+    yield provider
+    await provider.aclose()
+
+
+@pytest.fixture
+async def vllm_embeddings(openai_engine: OpenAIEngine) -> AsyncIterator[VLLMProvider]:
+    provider = VLLMProvider(openai_engine.api, "nomic-embed-text", timeouts=TIMEOUTS)
     yield provider
     await provider.aclose()
 
 
 @pytest.fixture
 async def ollama(ollama_engine: OllamaEngine) -> AsyncIterator[OllamaProvider]:
-    provider = OllamaProvider(ollama_engine.url, "llama3.2", embed_model="nomic-embed-text", timeouts=TIMEOUTS)
+    provider = OllamaProvider(ollama_engine.url, "llama3.2", timeouts=TIMEOUTS)
+    yield provider
+    await provider.aclose()
+
+
+@pytest.fixture
+async def ollama_embeddings(ollama_engine: OllamaEngine) -> AsyncIterator[OllamaProvider]:
+    provider = OllamaProvider(ollama_engine.url, "nomic-embed-text", timeouts=TIMEOUTS)
     yield provider
     await provider.aclose()
 

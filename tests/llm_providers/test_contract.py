@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 
 from engines import Fault, OpenAIEngine
 from engines.contract import ChatContract, EmbeddingContract, RerankContract
 from llm_providers import EmbeddedProvider, OllamaProvider, Providers, VLLMProvider
-from llm_providers.base import EmbeddingProvider, LLMProvider, RerankProvider
-from llm_providers.routing import Backoff, Breaker, Fallback, LongTexts, Observed, Retry, Silent
-from llm_providers.routing.probes import probe_chat, probe_embeddings, probe_rerank
+from llm_providers.base import Backend, EmbeddingProvider, LLMProvider, RerankProvider
+from llm_providers.deadline import Deadline
+from llm_providers.routing import (
+    Backoff,
+    CircuitBreaker,
+    FallbackChat,
+    FallbackRerank,
+    LongTexts,
+    Monitor,
+    MonitoredChat,
+    MonitoredEmbeddings,
+    MonitoredRerank,
+    NullObserver,
+    RetriedChat,
+    RetriedEmbeddings,
+    RetriedRerank,
+    SwitchedChat,
+    SwitchedEmbeddings,
+    SwitchedRerank,
+)
 from llm_providers.testing import FakeEmbeddings, FakeLLM, FakeRerank
 from llm_providers.types import Role
 
@@ -24,24 +40,64 @@ def embedded(embedded_model_dir: Path) -> EmbeddedProvider:
     return EmbeddedProvider.open(embedded_model_dir)
 
 
-def wrapped(how: str, provider: Any, role: Role, probe: Any) -> Any:
+def breaker(name: str) -> CircuitBreaker:
+    async def probe(_: Deadline) -> None:
+        raise AssertionError("nothing fails here")
+
+    return CircuitBreaker(name, probe)
+
+
+def monitor(name: str, role: Role) -> Monitor:
+    made = Monitor(name, role, NullObserver())
+    made.breaker = breaker(name)
+    return made
+
+
+def wrapped_chat(how: str, provider: LLMProvider) -> LLMProvider:
     match how:
-        case "retry":
-            return Retry(provider, QUICK)
+        case "retried":
+            return RetriedChat(provider, QUICK)
         case "fallback":
-            return Fallback([provider])
-        case "breaker":
-            return Breaker(provider, probe)
-        case "observed":
-            return Observed(provider, role, Silent())
-        case "long":
-            return LongTexts(provider)
+            return FallbackChat([provider])
+        case "monitored":
+            return MonitoredChat(provider, monitor(provider.name, Role.TEXT))
         case "all":
-            return Fallback([Breaker(Retry(Observed(provider, role, Silent()), QUICK), probe)])
+            guarded = MonitoredChat(provider, monitor(provider.name, Role.TEXT))
+            chain: LLMProvider = RetriedChat(FallbackChat([guarded]), QUICK)
+
+            async def pinned(_: str) -> LLMProvider:
+                return chain
+
+            return SwitchedChat(chain, pinned)
     return provider
 
 
-WRAPPERS = ("retry", "fallback", "breaker", "observed", "all")
+def wrapped_embeddings(how: str, provider: EmbeddingProvider) -> EmbeddingProvider:
+    match how:
+        case "retried":
+            return RetriedEmbeddings(provider, QUICK)
+        case "monitored":
+            return MonitoredEmbeddings(provider, monitor(provider.name, Role.EMBEDDINGS))
+        case "long":
+            return LongTexts(provider)
+        case "all":
+            guarded = MonitoredEmbeddings(provider, monitor(provider.name, Role.EMBEDDINGS))
+            return SwitchedEmbeddings(RetriedEmbeddings(LongTexts(guarded), QUICK))
+    return provider
+
+
+def wrapped_rerank(how: str, provider: RerankProvider) -> RerankProvider:
+    match how:
+        case "retried":
+            return RetriedRerank(provider, QUICK)
+        case "fallback":
+            return FallbackRerank([provider])
+        case "monitored":
+            return MonitoredRerank(provider, monitor(provider.name, Role.RERANK))
+        case "all":
+            guarded = MonitoredRerank(provider, monitor(provider.name, Role.RERANK))
+            return SwitchedRerank(RetriedRerank(FallbackRerank([guarded]), QUICK))
+    return provider
 
 
 class TestChat(ChatContract):
@@ -51,7 +107,7 @@ class TestChat(ChatContract):
             "ollama",
             "embedded",
             "fake",
-            *(f"{how} fake" for how in WRAPPERS),
+            *(f"{how} fake" for how in ("retried", "fallback", "monitored", "all")),
             "all vllm",
             "all ollama",
             "get_provider",
@@ -73,7 +129,7 @@ class TestChat(ChatContract):
         if "get_provider" in request.param:
             return providers.text
         provider = {"vllm": vllm, "ollama": ollama, "fake": FakeLLM()}.get(what) or request.getfixturevalue(what)
-        return cast(LLMProvider, wrapped(how.strip(), provider, Role.TEXT, probe_chat))
+        return wrapped_chat(how.strip(), provider)
 
 
 class TestEmbeddings(EmbeddingContract):
@@ -83,7 +139,7 @@ class TestEmbeddings(EmbeddingContract):
             "ollama",
             "embedded",
             "fake",
-            *(f"{how} fake" for how in WRAPPERS),
+            *(f"{how} fake" for how in ("retried", "monitored", "all")),
             "all vllm",
             "all ollama",
             "long fake",
@@ -93,26 +149,52 @@ class TestEmbeddings(EmbeddingContract):
         ]
     )
     async def embeddings(
-        self, request: pytest.FixtureRequest, vllm: VLLMProvider, ollama: OllamaProvider, providers: Providers
+        self,
+        request: pytest.FixtureRequest,
+        vllm_embeddings: VLLMProvider,
+        ollama_embeddings: OllamaProvider,
+        providers: Providers,
     ) -> EmbeddingProvider:
         how, _, what = f" {request.param}".rpartition(" ")
-        known = {"vllm": vllm, "ollama": ollama, "fake": FakeEmbeddings(), "get_provider": providers.embeddings}
+        known: dict[str, EmbeddingProvider] = {
+            "vllm": vllm_embeddings,
+            "ollama": ollama_embeddings,
+            "fake": FakeEmbeddings(),
+            "get_provider": providers.embeddings,
+        }
         provider = known.get(what) or request.getfixturevalue(what)
-        return cast(EmbeddingProvider, wrapped(how.strip(), provider, Role.EMBEDDINGS, probe_embeddings))
+        return wrapped_embeddings(how.strip(), provider)
 
 
 class TestRerank(RerankContract):
-    @pytest.fixture(params=["vllm", "embedded", "fake", *(f"{how} fake" for how in WRAPPERS), "all vllm"])
+    @pytest.fixture(
+        params=[
+            "vllm",
+            "embedded",
+            "fake",
+            *(f"{how} fake" for how in ("retried", "fallback", "monitored", "all")),
+            "all vllm",
+        ]
+    )
     async def rerank(self, request: pytest.FixtureRequest, vllm: VLLMProvider) -> RerankProvider:
         how, _, what = f" {request.param}".rpartition(" ")
         provider = {"vllm": vllm, "fake": FakeRerank()}.get(what) or request.getfixturevalue(what)
-        return cast(RerankProvider, wrapped(how.strip(), provider, Role.RERANK, probe_rerank))
+        return wrapped_rerank(how.strip(), provider)
 
 
 async def test_the_protocols_are_what_is_implemented(vllm: VLLMProvider, ollama: OllamaProvider) -> None:
-    assert isinstance(vllm, LLMProvider)
-    assert isinstance(vllm, EmbeddingProvider)
-    assert isinstance(vllm, RerankProvider)
-    assert isinstance(ollama, LLMProvider)
-    assert isinstance(ollama, EmbeddingProvider)
+    for protocol in (Backend, LLMProvider, EmbeddingProvider, RerankProvider):
+        assert isinstance(vllm, protocol)
+    for protocol in (Backend, LLMProvider, EmbeddingProvider):
+        assert isinstance(ollama, protocol)
     assert not isinstance(ollama, RerankProvider)
+
+
+async def test_a_wrapper_satisfies_exactly_the_protocol_of_what_it_wraps() -> None:
+    protocols = (LLMProvider, EmbeddingProvider, RerankProvider)
+    for wrapper in (
+        wrapped_chat("all", FakeLLM()),
+        wrapped_embeddings("all", FakeEmbeddings()),
+        wrapped_rerank("all", FakeRerank()),
+    ):
+        assert sum(isinstance(wrapper, protocol) for protocol in protocols) == 1

@@ -12,8 +12,8 @@ from tokenizers import Tokenizer
 from engines import Fault, OllamaEngine
 from engines.contract import SCHEMA, ask, assert_whole, collect, soon
 from llm_providers import OllamaProvider
-from llm_providers.backends._ollama_chat import least_tokens
-from llm_providers.errors import ContextLengthExceeded, InvalidResponse, NotConfigured
+from llm_providers.backends._ollama_format import least_tokens
+from llm_providers.errors import ContextLengthExceeded, InvalidResponse
 from llm_providers.types import ChatRequest, EmbedKind, Message, Source
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
@@ -81,10 +81,12 @@ def test_whole_prompts_are_flagged_in_no_script(text: str, embedded_model_dir: P
     assert 0 < least_tokens(ask(text)) < 0.75 * len(tokenizer.encode(text).ids)
 
 
-async def test_the_server_is_told_to_refuse_and_not_to_cut(ollama: OllamaProvider, ollama_engine: OllamaEngine) -> None:
+async def test_the_server_is_told_to_refuse_and_not_to_cut(
+    ollama: OllamaProvider, ollama_embeddings: OllamaProvider, ollama_engine: OllamaEngine
+) -> None:
     await chat(ollama, ask())
     assert last_chat(ollama_engine)["truncate"] is False
-    await ollama.embed(["a"], EmbedKind.QUERY, soon())
+    await ollama_embeddings.embed(["a"], EmbedKind.QUERY, soon())
     assert ollama_engine.requests("/api/embed")[-1].body["truncate"] is False
 
 
@@ -116,24 +118,17 @@ async def test_what_is_asked_for_arrives(ollama_engine: OllamaEngine) -> None:
 
 
 async def test_embeddings_ask_for_the_whole_context_and_carry_their_prefix(
-    ollama: OllamaProvider, ollama_engine: OllamaEngine
+    ollama_embeddings: OllamaProvider, ollama_engine: OllamaEngine
 ) -> None:
-    await ollama.embed(["where"], EmbedKind.QUERY, soon())
-    await ollama.embed(["here"], EmbedKind.DOCUMENT, soon())
+    await ollama_embeddings.embed(["where"], EmbedKind.QUERY, soon())
+    await ollama_embeddings.embed(["here"], EmbedKind.DOCUMENT, soon())
     query, document = (seen.body for seen in ollama_engine.requests("/api/embed"))
     assert query["input"] == ["search_query: where"]
     assert document["input"] == ["search_document: here"]
     assert query["options"]["num_ctx"] == document["options"]["num_ctx"] == 4096
 
 
-async def test_malformed_vectors_are_no_answer(ollama: OllamaProvider, ollama_engine: OllamaEngine) -> None:
+async def test_malformed_vectors_are_no_answer(ollama_embeddings: OllamaProvider, ollama_engine: OllamaEngine) -> None:
     ollama_engine.script(Fault.malformed(), path="/api/embed")
     with pytest.raises(InvalidResponse):
-        await ollama.embed(["a"], EmbedKind.QUERY, soon())
-
-
-async def test_a_provider_without_an_embedding_model_says_so(ollama_engine: OllamaEngine) -> None:
-    provider = OllamaProvider(ollama_engine.url, "llama3.2")
-    with pytest.raises(NotConfigured, match="OLLAMA_EMBED_MODEL"):
-        await provider.embed(["a"], EmbedKind.QUERY, soon())
-    await provider.aclose()
+        await ollama_embeddings.embed(["a"], EmbedKind.QUERY, soon())

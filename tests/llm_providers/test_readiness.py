@@ -11,8 +11,8 @@ from engines import Fault, OllamaEngine, OpenAIEngine
 from engines.contract import ask, collect, soon
 from llm_providers import Providers, ProviderSettings, get_provider
 from llm_providers.errors import ModelLoading, Timeout, Unavailable
-from llm_providers.readiness import Readiness, State, Watched
-from llm_providers.routing import Observed, Silent
+from llm_providers.readiness import Readiness, RoleWatch, State
+from llm_providers.routing import Monitor, MonitoredChat, NullObserver
 from llm_providers.routing.probes import probe_chat
 from llm_providers.settings import ResilienceSettings
 from llm_providers.testing import FakeLLM
@@ -20,8 +20,9 @@ from llm_providers.types import Role
 
 
 def watched(fake: FakeLLM, *, interval: float = 30.0, loading_seconds: float = 600.0) -> Readiness:
-    observed = Observed(fake, Role.TEXT, Silent())
-    role = Watched(lambda: observed.last_success, lambda deadline: probe_chat(observed, deadline))
+    monitor = Monitor("fake", Role.TEXT, NullObserver())
+    monitored = MonitoredChat(fake, monitor)
+    role = RoleWatch(lambda: monitor.last_success, lambda deadline: probe_chat(monitored, deadline))
     return Readiness({Role.TEXT: role}, interval=interval, probe_seconds=1.0, loading_seconds=loading_seconds)
 
 
@@ -53,9 +54,10 @@ async def test_a_probe_makes_it_ready() -> None:
 
 async def test_traffic_counts_and_spares_the_probe() -> None:
     fake = FakeLLM()
-    observed = Observed(fake, Role.TEXT, Silent())
-    await collect(observed.chat(ask(), soon()))
-    role = Watched(lambda: observed.last_success, lambda deadline: probe_chat(observed, deadline))
+    monitor = Monitor("fake", Role.TEXT, NullObserver())
+    monitored = MonitoredChat(fake, monitor)
+    await collect(monitored.chat(ask(), soon()))
+    role = RoleWatch(lambda: monitor.last_success, lambda deadline: probe_chat(monitored, deadline))
     readiness = Readiness({Role.TEXT: role}, interval=30.0)
     await readiness.start()
     await asyncio.sleep(0.05)

@@ -42,11 +42,11 @@ async def test_a_difference_names_both_sides(other: FakeEmbeddings, words: list[
 
 
 async def test_an_engine_whose_weights_were_swapped_is_found_out(
-    vllm: VLLMProvider, openai_engine: OpenAIEngine
+    vllm_embeddings: VLLMProvider, openai_engine: OpenAIEngine
 ) -> None:
-    before = await Fingerprint.take(vllm, soon())
+    before = await Fingerprint.take(vllm_embeddings, soon())
     openai_engine.always(Fault.other_vectors(), path="/embeddings")
-    after = await Fingerprint.take(vllm, soon())
+    after = await Fingerprint.take(vllm_embeddings, soon())
     assert "probe vectors" in (before.differs_from(after) or "")
 
 

@@ -22,8 +22,8 @@ PATHS = {"vllm": "/chat/completions", "ollama": "/api/chat"}
 
 async def opened(name: str, url: str, timeouts: Timeouts) -> VLLMProvider | OllamaProvider:
     if name == "vllm":
-        return VLLMProvider(f"{url}/v1", "llama3.2", embed_url=f"{url}/v1", embed_model="llava", timeouts=timeouts)
-    return OllamaProvider(url, "llama3.2", embed_model="llava", timeouts=timeouts)
+        return VLLMProvider(f"{url}/v1", "llama3.2", timeouts=timeouts)
+    return OllamaProvider(url, "llama3.2", timeouts=timeouts)
 
 
 @pytest.fixture(params=["vllm", "ollama"])

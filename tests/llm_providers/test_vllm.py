@@ -1,4 +1,4 @@
-"""What is particular to vLLM: one server per role, usage in a last chunk without choices."""
+"""What is particular to vLLM and its dialect of OpenAI's protocol."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import pytest
 from engines import Fault, OpenAIEngine
 from engines.contract import SCHEMA, ask, assert_whole, collect, soon
 from llm_providers import VLLMProvider
-from llm_providers.backends._openai_errors import from_line
+from llm_providers.backends._errors import error_in_stream
 from llm_providers.errors import (
     ContextLengthExceeded,
     InvalidResponse,
     ModelNotFound,
-    NotConfigured,
     Overloaded,
     RequestRejected,
     StreamBroken,
@@ -54,19 +53,6 @@ async def test_the_key_is_sent_and_a_server_without_one_does_not_mind(openai_eng
     await provider.aclose()
 
 
-async def test_each_role_has_its_own_server(openai_engine: OpenAIEngine) -> None:
-    with OpenAIEngine() as other:
-        provider = VLLMProvider(openai_engine.api, "llama3.2", embed_url=other.api, embed_model="nomic-embed-text")
-        await collect(provider.chat(ask(), soon()))
-        await provider.embed(["a"], EmbedKind.QUERY, soon())
-        assert [seen.path for seen in openai_engine.seen] == ["/v1/chat/completions"]
-        assert [seen.path for seen in other.seen] == ["/v1/embeddings"]
-        assert other.seen[0].body["input"] == ["search_query: a"]
-        with pytest.raises(NotConfigured, match="VLLM_RERANK_URL"):
-            await provider.rerank("a", ["b"], 1, soon())
-        await provider.aclose()
-
-
 @pytest.mark.parametrize("path", ["/embeddings", "/rerank"])
 async def test_malformed_answers_are_no_answers(vllm: VLLMProvider, openai_engine: OpenAIEngine, path: str) -> None:
     openai_engine.script(Fault.malformed(), path=path)
@@ -75,19 +61,10 @@ async def test_malformed_answers_are_no_answers(vllm: VLLMProvider, openai_engin
     assert (await vllm.rerank("a", ["a"], 1, soon()))[0].index == 0
 
 
-async def test_the_providers_other_servers_stay_open_when_one_is_gone(openai_engine: OpenAIEngine) -> None:
-    provider = VLLMProvider("http://127.0.0.1:9/v1", "m", embed_url=openai_engine.api, embed_model="llava")
-    with pytest.raises(Exception, match="connect"):
-        await collect(provider.chat(ask(), soon()))
-    assert (await provider.embed(["a"], EmbedKind.QUERY, soon())).shape == (1, 64)
-    await provider.aclose()
-    await provider.aclose()
-
-
 async def test_a_refusal_inside_the_stream_has_the_type_of_its_code() -> None:
     """A full vLLM answers 200 and then says 503 in the stream."""
     for code, expected in ((503, Overloaded), (400, RequestRejected), (404, ModelNotFound), (500, StreamBroken)):
-        assert type(from_line({"message": "no", "code": code}, "vllm")) is expected
-    assert type(from_line({"message": "maximum context length", "code": 400}, "vllm")) is ContextLengthExceeded
-    assert type(from_line("died", "vllm")) is StreamBroken
-    assert type(from_line({"message": "died", "code": None}, "vllm")) is StreamBroken
+        assert type(error_in_stream({"message": "no", "code": code}, "vllm")) is expected
+    assert type(error_in_stream({"message": "maximum context length", "code": 400}, "vllm")) is ContextLengthExceeded
+    assert type(error_in_stream("died", "vllm")) is StreamBroken
+    assert type(error_in_stream({"message": "died", "code": None}, "vllm")) is StreamBroken

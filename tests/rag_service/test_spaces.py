@@ -196,7 +196,7 @@ async def test_a_fallback_answers_and_ingests_only_after_parity(
         with_stand_in = policy.replace(
             policy.current.revision, lambda now: now.with_role("embeddings", fallbacks=("vllm",)), "test", "a stand-in"
         )
-        policy.adopt(with_stand_in)
+        await policy.adopt(with_stand_in)
         await stack.add(HARBOUR, "Harbour")
 
         assert (await asked_without(stack, ollama))["degraded"] == ["embeddings"]

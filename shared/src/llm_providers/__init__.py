@@ -7,22 +7,28 @@ from typing import TYPE_CHECKING, Any
 
 from llm_providers.base import EmbeddingProvider, LLMProvider, RerankProvider
 from llm_providers.deadline import Deadline
-from llm_providers.factory import get_provider
-from llm_providers.providers import Providers
+from llm_providers.providers import Providers, get_provider
 from llm_providers.settings import ProviderSettings
 
 if TYPE_CHECKING:
     from llm_providers.backends.embedded import EmbeddedProvider
     from llm_providers.backends.ollama import OllamaProvider
-    from llm_providers.backends.vllm import VLLMProvider
+    from llm_providers.backends.openai import OpenAIProvider
+    from llm_providers.backends.openai import OpenAIProvider as VLLMProvider
 
-# Imported on first use: each brings its SDK.
-_BACKENDS = {"EmbeddedProvider": "embedded", "OllamaProvider": "ollama", "VLLMProvider": "vllm"}
+# Imported on first use: each brings its SDK. `VLLMProvider` is the name under which older code knows the second.
+_BACKENDS = {
+    "EmbeddedProvider": ("embedded", "EmbeddedProvider"),
+    "OpenAIProvider": ("openai", "OpenAIProvider"),
+    "VLLMProvider": ("openai", "OpenAIProvider"),
+    "OllamaProvider": ("ollama", "OllamaProvider"),
+}
 
 
 def __getattr__(name: str) -> Any:
     if name in _BACKENDS:
-        return getattr(import_module(f"llm_providers.backends.{_BACKENDS[name]}"), name)
+        module, attribute = _BACKENDS[name]
+        return getattr(import_module(f"llm_providers.backends.{module}"), attribute)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -32,6 +38,7 @@ __all__ = [
     "EmbeddingProvider",
     "LLMProvider",
     "OllamaProvider",
+    "OpenAIProvider",
     "ProviderSettings",
     "Providers",
     "RerankProvider",

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from llm_providers.deadline import Deadline
-from llm_providers.types import ChatEvent, ChatRequest, EmbeddingModel, EmbedKind, ModelInfo, Ranked, Vectors
+from llm_providers.types import (
+    ChatEvent,
+    ChatRequest,
+    EmbeddingModel,
+    EmbedKind,
+    EngineInfo,
+    ModelInfo,
+    Ranked,
+    Vectors,
+)
 
 
 @runtime_checkable
@@ -17,14 +26,14 @@ class LLMProvider(Protocol):
     def name(self) -> str: ...
 
     def chat(self, request: ChatRequest, deadline: Deadline) -> AsyncGenerator[ChatEvent, None]:
-        """Yield `Started`, any number of `Token`, one `Done`; or raise a `ProviderError`.
+        """Yield `Started`, any number of `Token` and `Thought`, one `Done`; or raise a `ProviderError`.
 
         Closing the generator stops the generation at the engine.
         """
         ...
 
     async def info(self, deadline: Deadline) -> ModelInfo:
-        """Say which model answers and how much context it has; raises `Unavailable` if that can't be told."""
+        """Return which model answers and how much context it has; raises `Unavailable` and `ModelNotFound`."""
         ...
 
     async def aclose(self) -> None: ...
@@ -61,3 +70,45 @@ class RerankProvider(Protocol):
         ...
 
     async def aclose(self) -> None: ...
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """A client of one server and one of its models, beside what it does in its role; it owns its connections."""
+
+    @property
+    def name(self) -> str:
+        """Return the name of its engine in the table."""
+        ...
+
+    @property
+    def in_process(self) -> bool:
+        """Whether the model lives in this process, and so cannot be replaced while the process runs."""
+        ...
+
+    @property
+    def extractive(self) -> bool:
+        """Whether it only quotes its sources instead of writing."""
+        ...
+
+    async def about(self, deadline: Deadline) -> EngineInfo:
+        """Ask what runs there; raises `Unavailable` and `ModelNotFound`."""
+        ...
+
+    def get_direct_client(self) -> Any:
+        """Return the SDK's own client of the server, closed with the backend; its type depends on the kind of engine."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+class ChatBackend(Backend, LLMProvider, Protocol):
+    """A backend that serves text or vision."""
+
+
+class EmbeddingBackend(Backend, EmbeddingProvider, Protocol):
+    """A backend that serves embeddings."""
+
+
+class RerankBackend(Backend, RerankProvider, Protocol):
+    """A backend that serves re-ranking."""

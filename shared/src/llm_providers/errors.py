@@ -32,12 +32,20 @@ class StreamBroken(Unavailable):
     """The stream ended without its own terminal event, or with an error inside."""
 
 
+class AnswerVoid(StreamBroken):
+    """The text streamed so far is not part of the answer: whatever continues must begin anew."""
+
+
 class InvalidResponse(Unavailable):
     """The backend answered something that is not its protocol."""
 
 
 class RequestRejected(ProviderError):
     """The request itself is at fault: no other attempt may help."""
+
+
+class CannotContinue(RequestRejected):
+    """The backend cannot take up a partial answer; the same request without a prefix may succeed."""
 
 
 class ContextLengthExceeded(RequestRejected):
@@ -65,7 +73,7 @@ class NotConfigured(ProviderError):
 
 
 class Halted(ProviderError):
-    """The operator has stopped generation (`switchyard providers halt`); nothing stands in."""
+    """The operator has stopped generation; no other backend is asked."""
 
 
 class AllBackendsFailed(Unavailable):

@@ -1,10 +1,10 @@
-"""LangChain objects over our protocols; needs the extra `langchain`, and is imported by nothing but `dropin`."""
+"""LangChain objects over our protocols; needs the extra `langchain`, and is imported on demand only."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.embeddings import Embeddings
@@ -14,14 +14,18 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 
 from llm_providers.base import EmbeddingProvider, LLMProvider
 from llm_providers.deadline import Deadline
-from llm_providers.dropin import DropIn, run_apart
+from llm_providers.portal import Portal
 from llm_providers.types import ChatRequest, Done, EmbedKind, Message, Token
 
+if TYPE_CHECKING:
+    from llm_providers.providers import Providers
+
+_SECONDS = 600.0
 _ROLES = {"system": "system", "human": "user", "ai": "assistant"}
 
 
 def to_messages(messages: list[BaseMessage]) -> tuple[Message, ...]:
-    """LangChain's messages as ours; raises ValueError for a kind that has no counterpart (tools)."""
+    """Convert LangChain's messages to ours; raises ValueError for a kind that has no counterpart (tools)."""
     unknown = next((message.type for message in messages if message.type not in _ROLES), None)
     if unknown is not None:
         raise ValueError(f"messages of type {unknown!r} are not supported")
@@ -29,16 +33,17 @@ def to_messages(messages: list[BaseMessage]) -> tuple[Message, ...]:
 
 
 class ProviderChatModel(BaseChatModel):
-    """Any `LLMProvider` as a LangChain chat model; synchronous calls run in a loop of their own."""
+    """The text role as a LangChain chat model; synchronous calls run in the portal, with connections of its own."""
 
-    provider: Any
+    chat: Any
+    portal: Any
     max_tokens: int = 1024
     temperature: float = 0.2
-    timeout: float = 600.0
+    timeout: float = _SECONDS
 
     @property
     def _llm_type(self) -> str:
-        return f"switchyard-{self.provider.name}"
+        return f"switchyard-{self.chat.name}"
 
     def _request(self, messages: list[BaseMessage], stop: list[str] | None) -> ChatRequest:
         return ChatRequest(to_messages(messages), self.max_tokens, self.temperature, tuple(stop or ()))
@@ -50,13 +55,13 @@ class ProviderChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        async for chunk in self._chunks(self.provider, self._request(messages, stop)):
+        async for chunk in self._chunks(self.chat, self._request(messages, stop)):
             if run_manager is not None:
                 await run_manager.on_llm_new_token(str(chunk.text), chunk=chunk)
             yield chunk
 
-    async def _chunks(self, provider: LLMProvider, request: ChatRequest) -> AsyncIterator[ChatGenerationChunk]:
-        async with aclosing(provider.chat(request, Deadline.after(self.timeout))) as stream:
+    async def _chunks(self, chat: LLMProvider, request: ChatRequest) -> AsyncIterator[ChatGenerationChunk]:
+        async with aclosing(chat.chat(request, Deadline.after(self.timeout))) as stream:
             async for event in stream:
                 if isinstance(event, Token):
                     yield ChatGenerationChunk(message=AIMessageChunk(content=event.text))
@@ -74,8 +79,8 @@ class ProviderChatModel(BaseChatModel):
                         )
                     )
 
-    async def _whole(self, provider: LLMProvider, request: ChatRequest) -> ChatResult:
-        parts = [chunk async for chunk in self._chunks(provider, request)]
+    async def _whole(self, chat: LLMProvider, request: ChatRequest) -> ChatResult:
+        parts = [chunk async for chunk in self._chunks(chat, request)]
         last = cast(AIMessageChunk, parts[-1].message)
         message = AIMessage(
             content="".join(str(part.text) for part in parts),
@@ -91,7 +96,7 @@ class ProviderChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return await self._whole(self.provider, self._request(messages, stop))
+        return await self._whole(self.chat, self._request(messages, stop))
 
     def _generate(
         self,
@@ -100,43 +105,29 @@ class ProviderChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        async def work() -> ChatResult:
-            provider = self.provider.fresh()
-            try:
-                return await self._whole(provider, self._request(messages, stop))
-            finally:
-                if provider is not self.provider:
-                    await provider.aclose()
-
-        return run_apart(work())
+        request = self._request(messages, stop)
+        result: ChatResult = self.portal.call(lambda providers: self._whole(providers.text, request))
+        return result
 
 
 class ProviderEmbeddings(Embeddings):
-    """Any `EmbeddingProvider` as LangChain embeddings; synchronous calls run in a loop of their own."""
+    """The embeddings role as LangChain embeddings; synchronous calls run in the portal."""
 
-    def __init__(self, provider: DropIn, timeout: float = 600.0) -> None:
-        self._provider, self._timeout = provider, timeout
+    def __init__(self, embeddings: EmbeddingProvider, portal: Portal[Providers], timeout: float = _SECONDS) -> None:
+        self._embeddings, self._portal, self._timeout = embeddings, portal, timeout
 
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
-        return await self._vectors(self._provider, texts, EmbedKind.DOCUMENT)
+        return await self._vectors(self._embeddings, texts, EmbedKind.DOCUMENT)
 
     async def aembed_query(self, text: str) -> list[float]:
-        return (await self._vectors(self._provider, [text], EmbedKind.QUERY))[0]
+        return (await self._vectors(self._embeddings, [text], EmbedKind.QUERY))[0]
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        return run_apart(self._apart(texts, EmbedKind.DOCUMENT))
+        return self._portal.call(lambda providers: self._vectors(providers.embeddings, texts, EmbedKind.DOCUMENT))
 
     def embed_query(self, text: str) -> list[float]:
-        return run_apart(self._apart([text], EmbedKind.QUERY))[0]
+        return self._portal.call(lambda providers: self._vectors(providers.embeddings, [text], EmbedKind.QUERY))[0]
 
-    async def _apart(self, texts: list[str], kind: EmbedKind) -> list[list[float]]:
-        provider = self._provider.fresh()
-        try:
-            return await self._vectors(provider, texts, kind)
-        finally:
-            if provider is not self._provider:
-                await cast(EmbeddingProvider, provider).aclose()
-
-    async def _vectors(self, provider: DropIn, texts: list[str], kind: EmbedKind) -> list[list[float]]:
-        vectors = await cast(EmbeddingProvider, provider).embed(texts, kind, Deadline.after(self._timeout))
+    async def _vectors(self, provider: EmbeddingProvider, texts: list[str], kind: EmbedKind) -> list[list[float]]:
+        vectors = await provider.embed(texts, kind, Deadline.after(self._timeout))
         return cast(list[list[float]], vectors.tolist())

@@ -1,25 +1,47 @@
-"""The providers of a process, by role."""
+"""The providers of a process, by role, and the one place that puts them together."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Any, Self, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
+from llm_providers.backends import BackendOpener
 from llm_providers.base import EmbeddingProvider, LLMProvider, RerankProvider
-from llm_providers.catalogue import Catalogue
+from llm_providers.completion import complete
+from llm_providers.composer import ChatComposer, EmbeddingComposer, RerankComposer, RoleComposer, Shared
 from llm_providers.deadline import Deadline
-from llm_providers.dropin import DropIn
+from llm_providers.engines.addresses import InvalidAddress, refuse_link_local
+from llm_providers.engines.sources import configured_engines
+from llm_providers.engines.table import Engine, roles_of
 from llm_providers.errors import NotConfigured, ProviderError
-from llm_providers.readiness import Readiness, Watched
-from llm_providers.router import Backend, Router
-from llm_providers.routing import BreakerState, InvalidPolicy, Observer, Policy, PolicyFile
-from llm_providers.settings import ProviderSettings
-from llm_providers.types import ChatEvent, ChatRequest, EmbeddingModel, EmbedKind, ModelInfo, Role, Vectors
+from llm_providers.portal import Portal
+from llm_providers.readiness import Readiness, RoleWatch
+from llm_providers.routing import (
+    BreakerState,
+    InvalidPolicy,
+    NullObserver,
+    Observer,
+    Policy,
+    PolicyError,
+    PolicyFile,
+    RolePolicy,
+)
+from llm_providers.routing.policy import Change
+from llm_providers.settings import ProviderSettings, SettingsError
+from llm_providers.types import ChatRequest, EmbedKind, EngineInfo, Message, Role, Vectors
+
+if TYPE_CHECKING:
+    from langchain_core.embeddings import Embeddings
+    from langchain_core.language_models import BaseChatModel
 
 _ABOUT_SECONDS = 10
+_SIMILARITY_SECONDS = 30
+KEYS_FOLDER = "engine-keys"
+"""Beside the policy: where key files of engines are looked for, besides the mounted secrets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,164 +58,254 @@ class BackendStatus:
 
 @dataclass(frozen=True, slots=True)
 class RoleStatus:
-    """The backend that is asked first, and those that stand in for it."""
+    """The backend that is called first, and its fallbacks."""
 
     active: BackendStatus
     fallbacks: tuple[BackendStatus, ...]
 
 
-class Providers(DropIn):
-    """Every role that is served, and `None` for those that are not; closes what the factory opened.
-
-    Is a text and embedding provider itself, for code that wants one object.
-    """
+class Providers:
+    """One provider per role that is served, and what can be asked and changed about them."""
 
     def __init__(
         self,
-        settings: ProviderSettings,
-        routers: Mapping[Role, Router],
-        catalogue: Catalogue,
-        policy: PolicyFile,
-        observer: Observer,
-        reopen: Callable[[], Providers] | None = None,
+        shared: Shared,
+        configured: Mapping[str, Engine],
+        roles: Collection[Role],
+        reopen: Callable[[], Providers],
     ) -> None:
-        self.settings, self.policy = settings, policy
-        self._routers, self._catalogue, self._observer, self._reopen = dict(routers), catalogue, observer, reopen
+        self.settings, self.policy = shared.settings, shared.file
+        self._shared, self._configured = shared, dict(configured)
+        engines = self.engines(self.policy.current)
+        policy = self.policy.current
+        self._chats: dict[Role, ChatComposer] = {}
+        self._embeddings: EmbeddingComposer | None = None
+        self._rerank: RerankComposer | None = None
+        embed = self._embed_for_comparison if Role.EMBEDDINGS in roles else None
+        for role in roles:
+            match role:
+                case Role.EMBEDDINGS:
+                    self._embeddings = EmbeddingComposer(role, shared, policy, engines)
+                case Role.RERANK:
+                    self._rerank = RerankComposer(role, shared, policy, engines)
+                case _:
+                    self._chats[role] = ChatComposer(role, shared, policy, engines, embed)
+        self._portal: Portal[Providers] = Portal(reopen)
         self._open = True
         self.readiness = Readiness(
-            {role: Watched(router.last_success, router.probe) for role, router in routers.items()},
-            interval=settings.resilience.probe_interval,
-            probe_seconds=settings.times.first_token_timeout,
+            {role: RoleWatch(composer.last_success, composer.probe) for role, composer in self._composers().items()},
+            interval=self.settings.resilience.probe_interval,
+            probe_seconds=self.settings.times.first_token_timeout,
         )
-        policy.watch(self._apply)
+        self.policy.watch(self._apply)
 
     async def start(self, required: set[Role] | None = None) -> None:
         """Begin to follow the policy, and to watch `required` roles (all that are served, by default)."""
         self.policy.start()
-        self._observer.on_policy(self.policy.current)
+        self._shared.observer.on_policy(self.policy.current)
         await self.readiness.start(required)
+
+    # --- the roles
 
     @property
     def text(self) -> LLMProvider:
-        return cast(LLMProvider, self._routers[Role.TEXT].provider)
-
-    @property
-    def embeddings(self) -> EmbeddingProvider:
-        return cast(EmbeddingProvider, self._routers[Role.EMBEDDINGS].provider)
+        return self._chats[Role.TEXT].switch
 
     @property
     def vision(self) -> LLMProvider | None:
-        router = self._routers.get(Role.VISION)
-        return cast(LLMProvider, router.provider) if router else None
+        composer = self._chats.get(Role.VISION)
+        return composer.switch if composer else None
+
+    @property
+    def embeddings(self) -> EmbeddingProvider:
+        assert self._embeddings is not None
+        return self._embeddings.switch
 
     @property
     def rerank(self) -> RerankProvider | None:
-        router = self._routers.get(Role.RERANK)
-        return cast(RerankProvider, router.provider) if router else None
+        return self._rerank.switch if self._rerank else None
 
-    def embedder(self, backend: str) -> EmbeddingProvider:
-        """One backend's embeddings, whatever the policy says; raises `NotConfigured` where it makes none.
+    async def embedder(self, backend: str) -> EmbeddingProvider:
+        """Return one backend's embeddings, whatever the policy says; raises `NotConfigured` if it serves none.
 
         A batch is one request, so that its answer can be verified: texts that are too long are refused, not split.
         """
-        router = self._routers.get(Role.EMBEDDINGS)
-        if router is None:
+        return await self._embedding_composer(backend).single(backend)
+
+    async def in_process(self, backend: str) -> bool:
+        """Whether the model of an embedding backend lives in this process; raises `NotConfigured`."""
+        return (await self._embedding_composer(backend).member(backend)).backend.in_process
+
+    def _embedding_composer(self, backend: str) -> EmbeddingComposer:
+        if self._embeddings is None:
             raise NotConfigured(f"{backend!r} does not serve embeddings here", backend=backend)
-        return cast(EmbeddingProvider, router.whole(backend))
+        return self._embeddings
+
+    # --- the table and the policy
+
+    def engines(self, policy: Policy | None = None) -> dict[str, Engine]:
+        """Return the table: the configured engines, and those that the policy's document adds."""
+        added = (policy or self.policy.current).engines
+        # An entry of the environment that has come since counts: its variables are what the operator changed last.
+        return {**added, **self._configured}
+
+    @property
+    def configured(self) -> frozenset[str]:
+        """The engines of the environment and of ENGINES_FILE, which only a restart changes."""
+        return frozenset(self._configured)
 
     def backends(self) -> dict[str, frozenset[Role]]:
-        """The configured backends, and the roles that each can serve."""
-        return self._catalogue.roles()
+        """Return the engines, and the roles that each can serve."""
+        return roles_of(self.engines())
 
-    async def change(self, expected: int, make: Callable[[Policy], Policy], by: str, why: str) -> Policy:
-        """Change the policy for every service that shares it; in effect here when this returns.
+    def model(self, role: Role, backend: str) -> str:
+        """Return the model by which a backend serves a role."""
+        return self.engines()[backend].roles[role].model
+
+    async def change(self, expected: int, compute: Callable[[Policy], Policy], by: str, why: str) -> Policy:
+        """Change the policy or the table for every service that shares the file; in effect here on return.
 
         Raises `StalePolicy` unless its revision is `expected`, `InvalidPolicy`, and `ManagedElsewhere`.
         """
 
         def checked(before: Policy) -> Policy:
-            after = make(before)
-            # Roles that other services serve too: a mistake must not get to them by way of this one.
+            after = compute(before)
+            self._check_engines(before, after)
+            # Other services serve other roles: a mistake must not reach them through this one.
             changed = [role for role, wanted in after.roles.items() if wanted != before.roles.get(role)]
-            after.check(self.backends(), {*self._routers, *changed})
+            after.check(roles_of(self.engines(after)), {*self._composers(), *changed})
             return after
 
         written = await asyncio.to_thread(self.policy.replace, expected, checked, by, why)
-        self.policy.adopt(written)
+        await self.policy.adopt(written)
         return written
+
+    async def change_engines(self, expected: int, added: Mapping[str, Engine], by: str, why: str) -> Policy:
+        """Replace the engines that were added while running; raises what `change` does."""
+        for name, engine in added.items():
+            for role, endpoint in engine.roles.items():
+                field = f"engines.{name}.roles.{role}"
+                if endpoint.api_key.get_secret_value():
+                    raise InvalidPolicy("name a key file (api_key_file): keys do not belong into documents", field)
+                try:
+                    await refuse_link_local(engine.address(role))
+                except InvalidAddress as error:
+                    raise InvalidPolicy(str(error), field) from error
+        return await self.change(expected, lambda before: before.model_copy(update={"engines": dict(added)}), by, why)
+
+    def _check_engines(self, before: Policy, after: Policy) -> None:
+        for name in after.engines.keys() - before.engines.keys():
+            if name in self._configured:
+                words = (
+                    f"{name!r} is configured by the environment or ENGINES_FILE: change it there, or add another name"
+                )
+                raise InvalidPolicy(words, f"engines.{name}")
+        for name in before.engines.keys() - after.engines.keys() - self._configured.keys():
+            if roles := after.users_of(name):
+                raise InvalidPolicy(
+                    f"{name!r} can't be removed: the policy names it for {', '.join(roles)}", f"engines.{name}"
+                )
+
+    async def _apply(self, policy: Policy) -> None:
+        self._shared.observer.on_policy(policy)
+        engines = self.engines(policy)
+        for role, composer in self._composers().items():
+            try:
+                policy.check(roles_of(engines), [role])
+                await composer.apply(policy, engines)
+            except (InvalidPolicy, ProviderError) as error:
+                # A file that was edited by hand, and not checked by us: the role stays with what it had.
+                self.policy.fault = f"revision {policy.revision}: {error}"
+
+    # --- state
 
     async def check(self, role: Role, backend: str) -> None:
         """Let one backend do real work once; raises what it raises, and `NotConfigured`."""
-        if role not in self._routers:
+        composer = self._composers().get(role)
+        if composer is None:
             raise NotConfigured(f"{role} is not served here", backend=backend)
-        await self._routers[role].check(backend, self.deadline())
+        await composer.check(backend, self.deadline())
 
-    async def about(self) -> dict[str, dict[Role, dict[str, Any]]]:
-        """What each configured backend says of itself, per role; `error` where it says nothing."""
-        said: dict[str, dict[Role, dict[str, Any]]] = {}
-        for name, roles in self.backends().items():
-            for role in sorted(roles & set(self._routers)):
-                said.setdefault(name, {})[role] = await self._routers[role].about(name, Deadline.after(_ABOUT_SECONDS))
-        return said
+    async def about(self) -> dict[str, dict[Role, EngineInfo | ProviderError]]:
+        """Ask each engine what runs there, per role; an error where it does not answer."""
+        described: dict[str, dict[Role, EngineInfo | ProviderError]] = {}
+        for role in self._composers():
+            for name, roles in self.backends().items():
+                if role in roles:
+                    described.setdefault(name, {})[role] = await self.about_one(role, name)
+        return described
 
-    def model(self, role: Role, backend: str) -> str:
-        """The model by which a backend serves a role."""
-        return self._catalogue.model(backend, role)
+    async def about_one(self, role: Role, name: str) -> EngineInfo | ProviderError:
+        """Ask one engine what runs there for a role that is served; an error where it does not answer."""
+        try:
+            member = await self._composers()[role].member(name)
+            info: EngineInfo = await member.backend.about(Deadline.after(_ABOUT_SECONDS))
+        except ProviderError as error:
+            return error
+        return info
 
     def trials(self) -> dict[Role, tuple[dict[str, Any] | None, dict[str, Any] | None]]:
-        """Per role how the canary and the shadow fare, None where there is none."""
-        return {role: (r.candidacy.canary(), r.candidacy.shadow()) for role, r in self._routers.items()}
-
-    @property
-    def name(self) -> str:
-        return self.text.name
-
-    def chat(self, request: ChatRequest, deadline: Deadline) -> AsyncGenerator[ChatEvent, None]:
-        return self.text.chat(request, deadline)
-
-    async def info(self, deadline: Deadline) -> ModelInfo:
-        return await self.text.info(deadline)
-
-    async def embed(self, texts: Sequence[str], kind: EmbedKind, deadline: Deadline) -> Vectors:
-        return await self.embeddings.embed(texts, kind, deadline)
-
-    async def embedding_model(self, deadline: Deadline) -> EmbeddingModel:
-        return await self.embeddings.embedding_model(deadline)
-
-    def get_direct_client(self) -> Any:
-        """The SDK's own client of the backend that serves text."""
-        return self._routers[Role.TEXT].chain[0].provider.get_direct_client()
-
-    def fresh(self) -> Self:
-        """Connections belong to an event loop: another loop gets its own, as the same settings say."""
-        return cast(Self, self._reopen()) if self._reopen else self
-
-    def deadline(self) -> Deadline:
-        """A fresh budget for one request, as configured."""
-        return Deadline.after(self.settings.times.request_timeout)
+        """Return the reports of canary and shadow per role, None where there is none."""
+        return {
+            role: (chat.rollout.canary_report(), chat.rollout.shadow_report()) for role, chat in self._chats.items()
+        }
 
     def status(self) -> dict[Role, RoleStatus]:
-        """Per role: backend, model, breaker state, last success."""
-        return {role: _status(router.chain) for role, router in self._routers.items()}
+        """Return per role: backend, model, breaker state, last success."""
+        return {role: _status(composer) for role, composer in self._composers().items()}
+
+    def deadline(self) -> Deadline:
+        """Return a fresh budget for one request, as configured."""
+        return Deadline.after(self.settings.times.request_timeout)
+
+    # --- for code without an event loop
+
+    def invoke(self, prompt: str, *, max_tokens: int = 1024) -> str:
+        """Answer one prompt, waiting for it; works inside a running event loop too, which then stands still."""
+
+        async def ask(providers: Providers) -> str:
+            request = ChatRequest((Message("user", prompt),), max_tokens=max_tokens)
+            return (await complete(providers.text, request, providers.deadline())).text
+
+        return self._portal.call(ask)
+
+    def initialize_llm(self) -> BaseChatModel:
+        """Return a LangChain chat model over the text role; needs the extra `langchain`."""
+        from llm_providers.langchain import ProviderChatModel
+
+        return ProviderChatModel(chat=self.text, portal=self._portal)
+
+    def initialize_embeddings(self) -> Embeddings:
+        """Return a LangChain embeddings object over the embeddings role; needs the extra `langchain`."""
+        from llm_providers.langchain import ProviderEmbeddings
+
+        return ProviderEmbeddings(self.embeddings, self._portal)
+
+    def get_direct_client(self) -> Any:
+        """Return the SDK's own client of the engine that serves text; its type depends on the kind of engine."""
+        return self._chats[Role.TEXT].chain[0].backend.get_direct_client()
+
+    # --- end
 
     async def aclose(self) -> None:
-        """Stop what runs beside the requests, and close every backend; may be called twice."""
+        """Stop the background work, and close every backend; may be called twice."""
         if not self._open:
             return
         self._open = False
         async with AsyncExitStack() as stack:
-            for closing in (*self._catalogue.opened, *self._routers.values(), self.readiness, self.policy):
-                stack.push_async_callback(closing.aclose)
+            stack.push_async_callback(self._shared.opener.aclose)
+            for composer in self._composers().values():
+                stack.push_async_callback(composer.aclose)
+            stack.push_async_callback(self.readiness.aclose)
+            stack.push_async_callback(self.policy.aclose)
+            await asyncio.to_thread(self._portal.close)
 
-    def _apply(self, policy: Policy) -> None:
-        self._observer.on_policy(policy)
-        for role, router in self._routers.items():
-            try:
-                policy.check(self.backends(), [role])
-                router.apply(policy)
-            except (InvalidPolicy, ProviderError) as error:
-                # Somebody's file, and not checked by us: the role stays with what it had.
-                self.policy.fault = f"revision {policy.revision}: {error}"
+    def _composers(self) -> dict[Role, RoleComposer[Any]]:
+        others = {Role.EMBEDDINGS: self._embeddings, Role.RERANK: self._rerank}
+        return {**self._chats, **{role: composer for role, composer in others.items() if composer is not None}}
+
+    async def _embed_for_comparison(self, texts: Sequence[str]) -> Vectors:
+        return await self.embeddings.embed(texts, EmbedKind.DOCUMENT, Deadline.after(_SIMILARITY_SECONDS))
 
     async def __aenter__(self) -> Self:
         return self
@@ -202,16 +314,63 @@ class Providers(DropIn):
         await self.aclose()
 
 
-def _status(backends: Sequence[Backend]) -> RoleStatus:
+def get_provider(
+    settings: ProviderSettings | None = None,
+    observer: Observer | None = None,
+    policy_file: Path | None = None,
+    roles: Collection[Role] = tuple(Role),
+) -> Providers:
+    """Open the backends that the policy names for `roles`, and wrap them.
+
+    The policy is what `policy_file` holds, or what the settings (by default the environment) say, which are also its
+    first contents. Opening connects to nothing; raises `SettingsError` for an invalid value or a policy that names an
+    engine which is not in the table, and `NotConfigured` where the embedded model has not been built.
+    """
+    chosen, observer = settings or ProviderSettings.from_env(), observer or NullObserver()
+    configured = configured_engines(chosen)
+    path = chosen.selection.policy_file or policy_file
+    try:
+        first = first_policy(chosen, configured)
+        file = PolicyFile(path, first)
+        table = roles_of({**file.current.engines, **configured})
+        # A role that the environment does not ask for is served where it can be, and left out where not.
+        served = [
+            role
+            for role, wanted in sorted(file.current.roles.items())
+            if role in roles and (role in first.roles or role in table.get(wanted.stable, ()))
+        ]
+        file.current.check(table, served)
+    except InvalidPolicy as error:
+        raise SettingsError(f"the policy in {path} does not fit the environment: {error} ({error.field})") from error
+    except PolicyError as error:
+        raise SettingsError(f"POLICY_FILE: {error}") from error
+    opener = BackendOpener(chosen, path.parent / KEYS_FOLDER if path else None)
+    shared = Shared(opener, chosen, file, observer)
+    return Providers(shared, configured, served, lambda: get_provider(chosen, NullObserver(), policy_file, roles))
+
+
+def first_policy(settings: ProviderSettings, engines: Mapping[str, Engine]) -> Policy:
+    """Return the policy that the environment asks for, which holds until somebody changes it."""
+    selected = settings.selection.provider
+    serve = {role: RolePolicy(stable=selected) for role in engines[selected].roles}
+    if selected == "vllm":
+        if settings.vllm.fallback:
+            serve[Role.TEXT] = RolePolicy(stable="vllm", fallbacks=("ollama",))
+        if settings.selection.use_vision_analysis:
+            serve[Role.VISION] = RolePolicy(stable="ollama")
+    return Policy(changed=Change.now("environment", f"LLM_PROVIDER={selected}"), roles=serve)
+
+
+def _status(composer: RoleComposer[Any]) -> RoleStatus:
     first, *others = [
         BackendStatus(
-            backend.name,
-            backend.model,
-            backend.breaker.state,
-            backend.observed.last_success,
-            str(backend.observed.last_error) if backend.observed.last_error else None,
-            backend.model == "extractive",
+            member.name,
+            composer.model(member.name),
+            member.breaker.state,
+            member.monitor.last_success,
+            str(member.monitor.last_error) if member.monitor.last_error else None,
+            composer.extractive(member),
         )
-        for backend in backends
+        for member in composer.chain
     ]
     return RoleStatus(first, tuple(others))

@@ -32,7 +32,7 @@ class RoleReadiness:
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class RoleWatch:
     """One role as readiness sees it: when it last worked (Unix time), and how to make it work once."""
 
     last_success: Callable[[], float | None]
@@ -54,7 +54,7 @@ class Readiness:
 
     def __init__(
         self,
-        roles: Mapping[Role, Watched],
+        roles: Mapping[Role, RoleWatch],
         *,
         interval: float = 30.0,
         probe_seconds: float = 120.0,

@@ -1,10 +1,9 @@
-"""What the environment may say about providers; the defaults live here and nowhere else."""
+"""Settings of the providers, read from the environment; the defaults live here and nowhere else."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -19,6 +18,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
 
 from llm_providers.deadline import Timeouts
+from llm_providers.engines.addresses import normalise
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -32,7 +32,7 @@ def secrets_dir() -> Path | None:
 
 
 class _Secrets(SecretsSettingsSource):
-    """Compose mounts an empty file for a secret that is not set, as it hands on such a variable as an empty one."""
+    """Secrets from files; an empty file means not set, because Compose mounts one for a secret that is not set."""
 
     def __call__(self) -> dict[str, Any]:
         return {name: value for name, value in super().__call__().items() if value != ""}
@@ -56,22 +56,15 @@ class EnvironmentSettings(BaseSettings):
 
 
 class SettingsError(ValueError):
-    """A variable is missing or has a value that means nothing; the message names it."""
+    """A variable is missing or invalid; the message names it."""
 
 
-def _web_address(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("must be an address that begins with http:// or https://")
-    return value.rstrip("/")
-
-
-Url = Annotated[str, AfterValidator(_web_address)]
-OptionalUrl = Annotated[str, AfterValidator(lambda value: _web_address(value) if value else "")]
+Url = Annotated[str, AfterValidator(normalise)]
+OptionalUrl = Annotated[str, AfterValidator(lambda value: normalise(value) if value else "")]
 
 
 def _group(prefix: str = "") -> SettingsConfigDict:
-    # Compose hands on a variable that is not set as an empty one.
+    # Compose passes a variable that is not set as an empty one.
     return SettingsConfigDict(env_prefix=prefix, env_ignore_empty=True, extra="ignore", frozen=True)
 
 
@@ -87,24 +80,26 @@ class SelectionSettings(EnvironmentSettings):
     embedded_model_dir: Path | None = None
     policy_file: Path | None = None
     """Where the policy lies that all services share; policy/policy.json in DATA_DIR if not set."""
+    engines_file: Path | None = None
+    """A YAML file with more engines than the variables describe."""
 
     @property
     def provider(self) -> Literal["embedded", "ollama", "vllm"]:
-        """The one that counts; raises `SettingsError` where the two variables contradict each other."""
+        """The effective provider; raises `SettingsError` where the two variables contradict each other."""
         if self.use_vllm and self.llm_provider != "vllm" and "llm_provider" in self.model_fields_set:
             raise SettingsError(f"USE_VLLM is true, but LLM_PROVIDER is {self.llm_provider}: leave one of them out")
         return "vllm" if self.use_vllm else self.llm_provider
 
 
 class VLLMSettings(EnvironmentSettings):
-    """vLLM: one server per role; the addresses include the /v1."""
+    """vLLM: one server per role; the addresses may include the /v1."""
 
     model_config = _group("VLLM_")
 
-    url: Url = "http://localhost:8000/v1"
+    url: Url = "http://localhost:8000"
     model: str = "Qwen/Qwen3-4B-Instruct-2507"
     api_key: SecretStr = SecretStr("")
-    embed_url: Url = "http://localhost:8001/v1"
+    embed_url: Url = "http://localhost:8001"
     embed_model: str = "nomic-ai/nomic-embed-text-v1.5"
     rerank_url: OptionalUrl = ""
     rerank_model: str = "BAAI/bge-reranker-v2-m3"

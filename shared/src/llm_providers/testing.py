@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from llm_providers.deadline import Deadline
-from llm_providers.dropin import DropIn
 from llm_providers.errors import ContextLengthExceeded, ProviderError
 from llm_providers.prompting import estimate_prompt, render
 from llm_providers.tokens import estimate_tokens
@@ -42,10 +41,12 @@ def echo(request: ChatRequest) -> str:
 
 
 @dataclass
-class _Fake(DropIn):
+class _Fake:
     """`fail` scripts the next calls: each takes one entry, an error to raise or None to work."""
 
     name: str = "fake"
+    in_process: bool = False
+    extractive: bool = False
     fail: deque[ProviderError | None] = field(default_factory=deque)
     calls: int = 0
     closed: bool = False
@@ -75,7 +76,6 @@ class FakeLLM(_Fake):
     model: str = "fake-model"
     answer: Callable[[ChatRequest], str] = echo
     context_tokens: int = 4096
-    extractive: bool = False
     pause: float = 0.0
     break_after: int = 1
     break_with: ProviderError | None = None

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 
 class Role(StrEnum):
-    """A job that a backend can do."""
+    """What a model is used for."""
 
     TEXT = "text"
     EMBEDDINGS = "embeddings"
@@ -65,11 +65,15 @@ class ChatRequest:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the engine counted them; `estimated` when it did not."""
+    """Tokens as the engine counted them; `estimated` when it did not.
+
+    `completion_tokens` includes `reasoning_tokens`, as in OpenAI's format.
+    """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     estimated: bool = False
+    reasoning_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +93,15 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
+class Thought:
+    """A piece of the model's reasoning: a sign of life, but no part of the answer and of no limit on its length."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Failover:
-    """The backend failed in mid-stream and another goes on; where `restarted`, the text so far is void."""
+    """The backend failed in mid-stream and another continues; where `restarted`, discard the text so far."""
 
     from_backend: str
     to_backend: str
@@ -109,17 +120,35 @@ class Done:
     warnings: tuple[str, ...] = ()
 
 
-ChatEvent: TypeAlias = Started | Token | Failover | Done
+ChatEvent: TypeAlias = Started | Token | Thought | Failover | Done
 
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What serves a role: `context_tokens` bounds prompt plus answer; `extractive` models only quote their sources."""
+    """What serves a role: `context_tokens` bounds prompt plus answer; `extractive` models only quote their sources.
+
+    `context_known` is false where the server does not tell its context length, and a default is assumed.
+    """
 
     backend: str
     model: str
     context_tokens: int
     extractive: bool = False
+    context_known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What a server says of itself and of one of its models; None for what it does not say."""
+
+    engine: str
+    model: str
+    version: str | None = None
+    weights: str | None = None
+    digest: str | None = None
+    quantisation: str | None = None
+    parameters: str | None = None
+    context_tokens: int | None = None
 
 
 class EmbedKind(StrEnum):

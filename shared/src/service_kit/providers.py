@@ -1,11 +1,14 @@
-"""A service's providers: opened by whoever runs the process, shown and changed at `/v1/providers`."""
+"""A service's providers: opened for the process, shown and changed at `/v1/providers` and `/v1/engines`."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Collection
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict
+from os import getpid
 from pathlib import Path
+from socket import gethostname
 from time import perf_counter
 from typing import Annotated, Any, TypeVar
 
@@ -13,13 +16,15 @@ from fastapi import APIRouter, FastAPI, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from llm_providers import get_provider
+from llm_providers.engines.table import Engine, EngineName
+from llm_providers.errors import ProviderError
 from llm_providers.providers import Providers
 from llm_providers.readiness import State
 from llm_providers.routing import Gates, InvalidPolicy, Policy, RolePolicy
 from llm_providers.routing import policy_file as files
 from llm_providers.types import Role
 from service_kit.auth import Admin, Principal, User
-from service_kit.errors import Conflict, Forbidden, InvalidInput, StalePolicy, UpstreamUnavailable
+from service_kit.errors import Conflict, Forbidden, InvalidInput, NotFound, StalePolicy, UpstreamUnavailable
 from service_kit.health import Check, Health
 from service_kit.keys import Scope
 
@@ -32,7 +37,7 @@ POLICY = Path("policy", "policy.json")
 async def opened(
     app: FastAPI, shared: Providers | None, required: set[Role], roles: Collection[Role] = tuple(Role)
 ) -> AsyncGenerator[Providers, None]:
-    """Give the app its providers: those that the process shares, or its own for `roles`, which are closed at the end."""
+    """Give the app its providers: those that the process shares, or its own for `roles`, closed at the end."""
     own = None
     if shared is None:
         own = get_provider(None, app.state.metrics, app.state.settings.data_dir / POLICY, roles)
@@ -55,7 +60,7 @@ def _check(providers: Providers, role: Role) -> Callable[[], Any]:
     async def check() -> None:
         found = providers.readiness.roles().get(role)
         if found is None:
-            raise UpstreamUnavailable(f"no backend serves {role.value}")
+            raise UpstreamUnavailable(f"no engine serves {role.value}")
         if found.state is not State.READY:
             words = f"{role.value} is {found.state.value} for {found.elapsed:.0f} s: {found.detail}"
             raise UpstreamUnavailable(words, retry_after=found.retry_after)
@@ -64,7 +69,7 @@ def _check(providers: Providers, role: Role) -> Callable[[], Any]:
 
 
 def describe(providers: Providers) -> dict[str, Any]:
-    """Describe, per role, the backend that is asked first, its model and state, and those that stand in for it."""
+    """Describe, per role, the engine that is called first, its model and state, and its fallbacks."""
     readiness = providers.readiness.roles()
     described: dict[str, Any] = {}
     for role, status in providers.status().items():
@@ -77,7 +82,7 @@ def describe(providers: Providers) -> dict[str, Any]:
 
 
 def _partial(model: type[BaseModel]) -> type[BaseModel]:
-    """The same fields, each of which may be left out."""
+    """Return a model with the same fields, each optional."""
     fields: dict[str, Any] = {name: (field.annotation, None) for name, field in model.model_fields.items()}
     return create_model(f"{model.__name__}Change", __config__=ConfigDict(extra="forbid"), **fields)
 
@@ -105,7 +110,7 @@ class CheckIn(BaseModel):
     backend: str
 
 
-router = APIRouter(prefix="/v1/providers", tags=["providers"])
+providers_router = APIRouter(prefix="/v1/providers", tags=["providers"])
 
 
 async def pinned(
@@ -120,16 +125,16 @@ async def pinned(
     return backend or None
 
 
-@router.get("")
+@providers_router.get("")
 async def get_providers(request: Request, user: User) -> dict[str, Any]:
-    """Say what the policy is, who made it so, which backend serves each role, and how canary and shadow fare.
+    """Return the policy, its last change, the engine that serves each role, and the figures of canary and shadow.
 
-    Windows and counts are this process's own.
+    The windows of canary and shadow, and their counts, are those of the replica that answers: `replica` names it.
     """
     return _shown(request)
 
 
-@router.put("")
+@providers_router.put("")
 async def put_providers(given: ProvidersIn, request: Request, user: Admin) -> dict[str, Any]:
     """Change the policy, for every service that shares its file; each follows within a second.
 
@@ -151,15 +156,21 @@ async def put_providers(given: ProvidersIn, request: Request, user: Admin) -> di
         gates = _changed(before.gates, given.policy.gates, "gates") if given.policy.gates else before.gates
         return before.model_copy(update={"roles": roles, "gates": gates})
 
-    try:
+    with _policy_errors("policy."):
         await providers.change(given.revision, changed, _name(user), given.why)
+    return _shown(request)
+
+
+@contextmanager
+def _policy_errors(prefix: str = "") -> Iterator[None]:
+    try:
+        yield
     except files.StalePolicy as error:
         raise StalePolicy(str(error), field="revision") from error
     except files.PolicyError as error:
         raise Conflict(str(error)) from error
     except InvalidPolicy as error:
-        raise InvalidInput(str(error), field=f"policy.{error.field}") from error
-    return _shown(request)
+        raise InvalidInput(str(error), field=f"{prefix}{error.field}") from error
 
 
 def _changed(before: M, wanted: BaseModel, field: str) -> M:
@@ -171,9 +182,9 @@ def _changed(before: M, wanted: BaseModel, field: str) -> M:
         raise InvalidPolicy(str(fault["msg"]), place) from error
 
 
-@router.post("/check")
+@providers_router.post("/check")
 async def check_backend(given: CheckIn, request: Request, user: Admin) -> dict[str, Any]:
-    """Let one backend make one real token, vector or rank, whatever the policy says; 503 if it can't."""
+    """Let one engine produce one real token, vector or rank, whatever the policy says; 503 if it can't."""
     providers: Providers = request.app.state.providers
     begun = perf_counter()
     await providers.check(given.role, given.backend)
@@ -181,18 +192,105 @@ async def check_backend(given: CheckIn, request: Request, user: Admin) -> dict[s
     return {"ok": True, "model": model, "seconds": round(perf_counter() - begun, 3)}
 
 
-@router.get("/audit")
+@providers_router.get("/audit")
 async def get_audit(request: Request, user: Admin, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> dict[str, Any]:
-    """List who changed the policy, when, why, and from what to what; newest first."""
+    """List who changed the policy or the engines, when, why, and from what to what; newest first."""
     providers: Providers = request.app.state.providers
-    return {"items": providers.policy.audit(limit)}
+    return {"items": await asyncio.to_thread(providers.policy.audit, limit)}
 
 
-@router.get("/environment")
+@providers_router.get("/environment")
 async def get_environment(request: Request, user: Admin) -> dict[str, Any]:
-    """Say what each configured backend tells of itself: engine, version, model, digest, quantisation, context."""
+    """Return what each engine says of itself: software, version, model, digest, quantisation, context."""
     providers: Providers = request.app.state.providers
-    return await providers.about()
+    about = await providers.about()
+    return {
+        name: {
+            role: {"error": str(info)} if isinstance(info, ProviderError) else asdict(info)
+            for role, info in roles.items()
+        }
+        for name, roles in about.items()
+    }
+
+
+engines_router = APIRouter(prefix="/v1/engines", tags=["engines"])
+
+
+class EnginesIn(BaseModel):
+    """The engines that are added to the configured ones, all of them; `revision` is the policy's that was read."""
+
+    revision: int
+    why: str = Field(min_length=1, max_length=500)
+    engines: dict[EngineName, Engine]
+
+
+class EngineCheckIn(BaseModel):
+    """An engine of the table by its name."""
+
+    name: EngineName
+
+
+@engines_router.get("")
+async def get_engines(request: Request, user: Admin) -> dict[str, Any]:
+    """Return the table of engines: kind, where the entry comes from, and address, model and settings per role."""
+    return _table(request.app.state.providers)
+
+
+@engines_router.put("")
+async def put_engines(given: EnginesIn, request: Request, user: Admin) -> dict[str, Any]:
+    """Replace the engines that were added while running, for every service; each follows within a second.
+
+    409 if the policy has changed since `revision`; 422 for an engine that the policy names and the table would lose, for
+    the name of a configured engine, and for a link-local address.
+    """
+    providers: Providers = request.app.state.providers
+    with _policy_errors():
+        await providers.change_engines(given.revision, given.engines, _name(user), given.why)
+    return _table(providers)
+
+
+@engines_router.post("/check")
+async def check_engine(given: EngineCheckIn, request: Request, user: Admin) -> dict[str, Any]:
+    """Let an engine do real work once in each of its roles that this service uses, and say what runs there."""
+    providers: Providers = request.app.state.providers
+    engine = providers.engines().get(given.name)
+    if engine is None:
+        raise NotFound(f"there is no engine {given.name!r}", field="name")
+    return {"name": given.name, "roles": {role: await _checked(providers, given.name, role) for role in engine.roles}}
+
+
+async def _checked(providers: Providers, name: str, role: Role) -> dict[str, Any]:
+    if role not in providers.status():
+        return {"ok": None, "detail": f"{role} is not served here, so that it was not tried"}
+    begun = perf_counter()
+    try:
+        await providers.check(role, name)
+    except ProviderError as error:
+        return {"ok": False, "model": providers.model(role, name), "detail": str(error)}
+    seconds = round(perf_counter() - begun, 3)
+    about = await providers.about_one(role, name)
+    facts = {"detail": str(about)} if isinstance(about, ProviderError) else {"about": asdict(about)}
+    return {"ok": True, "model": providers.model(role, name), "seconds": seconds, **facts}
+
+
+router = APIRouter()
+router.include_router(providers_router)
+router.include_router(engines_router)
+
+
+def _table(providers: Providers) -> dict[str, Any]:
+    policy = providers.policy.current
+    return {
+        "revision": policy.revision,
+        "engines": {
+            name: {
+                "source": "configured" if name in providers.configured else "added",
+                "used_for": policy.users_of(name),
+                **engine.model_dump(mode="json", exclude_none=True),
+            }
+            for name, engine in sorted(providers.engines().items())
+        },
+    }
 
 
 def _name(user: Principal) -> str:
@@ -210,6 +308,7 @@ def _shown(request: Request) -> dict[str, Any]:
         "policy": now.model_dump(mode="json", include={"roles", "gates"}),
         "roles": describe(providers),
         "backends": {name: sorted(roles) for name, roles in providers.backends().items()},
+        "replica": f"{gethostname()}:{getpid()}",
         "canary": {role: canary for role, (canary, _) in trials.items()},
         "shadow": {role: shadow for role, (_, shadow) in trials.items()},
     }

@@ -8,10 +8,10 @@ import pytest
 
 from engines.contract import ask, assert_whole, collect, soon
 from llm_providers.errors import ModelNotFound, ProviderError, StreamBroken, Timeout, Unavailable
-from llm_providers.routing import Breaker, BreakerState
-from llm_providers.routing.probes import probe_chat, probe_embeddings, probe_rerank
-from llm_providers.testing import FakeEmbeddings, FakeLLM, FakeRerank
-from llm_providers.types import EmbedKind
+from llm_providers.routing import BreakerState, CircuitBreaker, Monitor, MonitoredChat, NullObserver
+from llm_providers.routing.probes import probe_chat
+from llm_providers.testing import FakeLLM
+from llm_providers.types import Done, Role
 
 
 class Timer:
@@ -31,166 +31,134 @@ class Timer:
             await asyncio.sleep(0)
 
 
+class Guarded:
+    """A fake behind a monitor with a breaker that opens at the second failure."""
+
+    def __init__(self, fake: FakeLLM) -> None:
+        self.fake, self.timer, self.states = fake, Timer(), list[str]()
+        monitor = Monitor("fake", Role.TEXT, NullObserver())
+        direct = MonitoredChat(fake, monitor, admitted=True)
+        self.breaker = monitor.breaker = CircuitBreaker(
+            "fake",
+            lambda deadline: probe_chat(direct, deadline),
+            failures=2,
+            reset=10.0,
+            on_state=lambda name, state: self.states.append(f"{name} {state}"),
+            sleep=self.timer,
+        )
+        self.chat = MonitoredChat(fake, monitor).chat
+
+    @property
+    def state(self) -> BreakerState:
+        return self.breaker.state
+
+
 @pytest.fixture
-async def made() -> AsyncIterator[list[Breaker[Any]]]:
-    breakers: list[Breaker[Any]] = []
-    yield breakers
-    for breaker in breakers:
-        await breaker.stop()
+async def guarded() -> AsyncIterator[Guarded]:
+    made = Guarded(FakeLLM())
+    yield made
+    await made.breaker.stop()
 
 
-def guarded(fake: FakeLLM, made: list[Breaker[Any]]) -> tuple[Breaker[FakeLLM], Timer, list[str]]:
-    timer, states = Timer(), list[str]()
-    breaker = Breaker(
-        fake,
-        probe_chat,
-        failures=2,
-        reset=10.0,
-        on_state=lambda name, state: states.append(f"{name} {state}"),
-        sleep=timer,
-    )
-    made.append(breaker)
-    return breaker, timer, states
+@pytest.fixture
+async def opened(guarded: Guarded) -> Guarded:
+    guarded.fake.failing(Unavailable("1"), Unavailable("2"))
+    await failed(guarded)
+    assert guarded.state is BreakerState.CLOSED
+    await failed(guarded)
+    assert guarded.state is BreakerState.OPEN
+    await asyncio.sleep(0)
+    return guarded
 
 
-def state_of(breaker: Breaker[Any]) -> BreakerState:
-    return breaker.state
-
-
-async def failed(breaker: Breaker[FakeLLM]) -> ProviderError:
+async def failed(guarded: Guarded) -> ProviderError:
     with pytest.raises(ProviderError) as caught:
-        await collect(breaker.chat(ask(), soon()))
+        await collect(guarded.chat(ask(), soon()))
     return caught.value
 
 
-async def opened(made: list[Breaker[Any]]) -> tuple[FakeLLM, Breaker[FakeLLM], Timer, list[str]]:
-    fake = FakeLLM()
-    breaker, timer, states = guarded(fake, made)
-    fake.failing(Unavailable("1"), Unavailable("2"))
-    await failed(breaker)
-    assert state_of(breaker) is BreakerState.CLOSED
-    await failed(breaker)
-    assert state_of(breaker) is BreakerState.OPEN
-    await asyncio.sleep(0)
-    return fake, breaker, timer, states
-
-
-async def test_while_open_nothing_gets_through_and_the_wait_is_told(made: list[Breaker[Any]]) -> None:
-    fake, breaker, timer, _ = await opened(made)
-    error = await failed(breaker)
+async def test_while_open_nothing_gets_through_and_the_error_says_how_long(opened: Guarded) -> None:
+    error = await failed(opened)
     assert type(error) is Unavailable
     assert error.retry_after == pytest.approx(10.0, abs=1.0)
     assert error.backend == "fake"
-    assert fake.calls == 2
-    assert timer.waits == [10.0]
+    assert opened.fake.calls == 2
+    assert opened.timer.waits == [10.0]
 
 
-async def test_a_probe_that_works_closes_it_and_nobody_waited(made: list[Breaker[Any]]) -> None:
-    fake, breaker, timer, states = await opened(made)
-    await timer.ring()
-    assert state_of(breaker) is BreakerState.CLOSED
-    assert states == ["fake open", "fake half_open", "fake closed"]
-    assert_whole(await collect(breaker.chat(ask(), soon())))
-    assert [request.max_tokens for request in fake.requests] == [1, 64]
+async def test_a_probe_that_works_closes_it_and_no_caller_waited(opened: Guarded) -> None:
+    await opened.timer.ring()
+    assert opened.state is BreakerState.CLOSED
+    assert opened.states == ["fake open", "fake half_open", "fake closed"]
+    assert_whole(await collect(opened.chat(ask(), soon())))
+    assert [request.max_tokens for request in opened.fake.requests] == [1, 64]
 
 
 @pytest.mark.parametrize("fault", [Unavailable("still"), RuntimeError("a fault of the probe's own")])
-async def test_a_probe_that_fails_leaves_it_open_for_the_whole_time(made: list[Breaker[Any]], fault: Any) -> None:
-    fake, breaker, timer, _ = await opened(made)
-    fake.failing(fault)
-    await timer.ring()
-    assert state_of(breaker) is BreakerState.OPEN
-    assert timer.waits == [10.0, 10.0]
-    assert fake.calls == 3
-    await timer.ring()
-    assert state_of(breaker) is BreakerState.CLOSED
+async def test_a_probe_that_fails_leaves_it_open_for_the_whole_time(opened: Guarded, fault: Any) -> None:
+    opened.fake.failing(fault)
+    await opened.timer.ring()
+    assert opened.state is BreakerState.OPEN
+    assert opened.timer.waits == [10.0, 10.0]
+    assert opened.fake.calls == 3
+    await opened.timer.ring()
+    assert opened.state is BreakerState.CLOSED
 
 
-async def test_callers_are_turned_away_during_the_probe(made: list[Breaker[Any]]) -> None:
-    fake, breaker, timer, _ = await opened(made)
-    fake.pause = 60.0
-    await timer.ring()
-    assert state_of(breaker) is BreakerState.HALF_OPEN
-    assert type(await failed(breaker)) is Unavailable
-    assert fake.calls == 3
+async def test_a_probe_that_gets_no_token_leaves_it_open(opened: Guarded) -> None:
+    opened.fake.answer = lambda _: ""
+    await opened.timer.ring()
+    assert opened.state is BreakerState.OPEN
 
 
-async def test_a_caller_who_waited_in_vain_opens_it_alone(made: list[Breaker[Any]]) -> None:
-    fake = FakeLLM()
-    breaker, _, _ = guarded(fake, made)
-    fake.failing(Timeout("the first token took longer than 120 s"))
-    await failed(breaker)
-    assert state_of(breaker) is BreakerState.OPEN
+async def test_callers_are_turned_away_during_the_probe(opened: Guarded) -> None:
+    opened.fake.pause = 60.0
+    await opened.timer.ring()
+    assert opened.state is BreakerState.HALF_OPEN
+    assert type(await failed(opened)) is Unavailable
+    assert opened.fake.calls == 3
 
 
-async def test_stopped_it_probes_no_more(made: list[Breaker[Any]]) -> None:
-    fake, breaker, timer, _ = await opened(made)
-    await breaker.stop()
-    await timer.ring()
-    assert fake.calls == 2
+async def test_one_caller_who_waited_in_vain_opens_it(guarded: Guarded) -> None:
+    guarded.fake.failing(Timeout("the first token took longer than 120 s"))
+    await failed(guarded)
+    assert guarded.state is BreakerState.OPEN
 
 
-async def test_a_success_in_between_starts_the_count_anew(made: list[Breaker[Any]]) -> None:
-    fake = FakeLLM()
-    breaker, _, _ = guarded(fake, made)
-    fake.failing(Unavailable("1"), None, Unavailable("2"))
-    await failed(breaker)
-    await collect(breaker.chat(ask(), soon()))
-    await failed(breaker)
-    assert state_of(breaker) is BreakerState.CLOSED
+async def test_a_stopped_breaker_probes_no_longer(opened: Guarded) -> None:
+    await opened.breaker.stop()
+    await opened.timer.ring()
+    assert opened.fake.calls == 2
 
 
-async def test_streams_that_break_off_count(made: list[Breaker[Any]]) -> None:
-    fake = FakeLLM(break_after=2, break_with=StreamBroken("cut"))
-    breaker, _, _ = guarded(fake, made)
-    await failed(breaker)
-    await failed(breaker)
-    assert state_of(breaker) is BreakerState.OPEN
+async def test_a_success_in_between_starts_the_count_anew(guarded: Guarded) -> None:
+    guarded.fake.failing(Unavailable("1"), None, Unavailable("2"))
+    await failed(guarded)
+    await collect(guarded.chat(ask(), soon()))
+    await failed(guarded)
+    assert guarded.state is BreakerState.CLOSED
 
 
-async def test_an_answer_left_after_its_end_counts_as_whole(made: list[Breaker[Any]]) -> None:
-    fake = FakeLLM()
-    breaker, _, _ = guarded(fake, made)
-    fake.failing(Unavailable("1"), None, Unavailable("2"))
-    await failed(breaker)
-    stream = breaker.chat(ask(), soon())
-    for _ in range(100):
-        if type(await anext(stream)).__name__ == "Done":
-            break
+async def test_streams_that_break_off_count(guarded: Guarded) -> None:
+    guarded.fake.break_after, guarded.fake.break_with = 2, StreamBroken("cut")
+    await failed(guarded)
+    await failed(guarded)
+    assert guarded.state is BreakerState.OPEN
+
+
+async def test_an_answer_left_after_its_end_counts_as_whole(guarded: Guarded) -> None:
+    guarded.fake.failing(Unavailable("1"), None, Unavailable("2"))
+    await failed(guarded)
+    stream = guarded.chat(ask(), soon())
+    while not isinstance(await anext(stream), Done):
+        pass
     await stream.aclose()
-    await failed(breaker)
-    assert state_of(breaker) is BreakerState.CLOSED
+    await failed(guarded)
+    assert guarded.state is BreakerState.CLOSED
 
 
-async def test_rejections_do_not_count(made: list[Breaker[Any]]) -> None:
-    fake = FakeLLM()
-    breaker, _, _ = guarded(fake, made)
-    fake.failing(*[ModelNotFound("no")] * 5)
+async def test_rejections_do_not_count(guarded: Guarded) -> None:
+    guarded.fake.failing(*[ModelNotFound("no")] * 5)
     for _ in range(5):
-        await failed(breaker)
-    assert state_of(breaker) is BreakerState.CLOSED
-
-
-async def test_embeddings_and_rerank_too(made: list[Breaker[Any]]) -> None:
-    embeddings, rerank, timer = FakeEmbeddings(), FakeRerank(), Timer()
-    for fake, breaker, call in (
-        (
-            embeddings,
-            a := Breaker(embeddings, probe_embeddings, failures=1, sleep=timer),
-            lambda: a.embed(["a"], EmbedKind.QUERY, soon()),
-        ),
-        (
-            rerank,
-            b := Breaker(rerank, probe_rerank, failures=1, sleep=timer),
-            lambda: b.rerank("a", ["a"], 1, soon()),
-        ),
-    ):
-        made.append(breaker)
-        fake.failing(Unavailable("1"))
-        with pytest.raises(Unavailable):
-            await call()
-        assert state_of(breaker) is BreakerState.OPEN
-        await timer.ring()
-        assert state_of(breaker) is BreakerState.CLOSED
-        await call()
-        assert fake.calls == 3
+        await failed(guarded)
+    assert guarded.state is BreakerState.CLOSED

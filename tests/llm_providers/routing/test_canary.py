@@ -11,7 +11,7 @@ import pytest
 
 from engines.contract import SCHEMA, ask, assert_whole, collect, soon, text_of
 from llm_providers.errors import Halted, Overloaded, ProviderError
-from llm_providers.routing import Canary, Fallback, Gates, Judged, Trial
+from llm_providers.routing import Canary, FallbackChat, Gates, SampledChat, Trial
 from llm_providers.routing.canary import place
 from llm_providers.routing.trial import Sample, Trip, Window, judge
 from llm_providers.testing import FakeLLM
@@ -40,8 +40,8 @@ def canary(
     percent: float, stable: FakeLLM, candidate: FakeLLM, gates: Gates = GATES
 ) -> tuple[Canary, Trial, list[Trip]]:
     on, trips = trial(gates)
-    judged = Judged(stable, on.add_stable), Judged(candidate, on.add_candidate, on_trial=True)
-    return Canary(judged[0], Fallback([judged[1], judged[0]], on_trial=True), percent, on), on, trips
+    sampled = SampledChat(stable, on.add_stable), SampledChat(candidate, on.add_candidate, on_trial=True)
+    return Canary(sampled[0], FallbackChat([sampled[1], sampled[0]], on_trial=True), percent, on), on, trips
 
 
 async def backend_of(provider: Canary, affinity: str) -> str:
@@ -153,24 +153,24 @@ def test_a_window_forgets() -> None:
     assert window.summary().requests == 0
 
 
-async def test_answers_are_judged_by_what_was_asked_for() -> None:
+async def test_answers_are_sampled_by_what_was_asked_for() -> None:
     samples: list[Sample] = []
     fake = FakeLLM()
-    judged = Judged(fake, samples.append)
+    sampled = SampledChat(fake, samples.append)
     sources = (Source("1", "Timetable", "At nine."), Source("2", "Prices", "Three crowns."))
     grounded = ChatRequest((Message("user", "When?", sources),), 64)
     for answer, wanted in (("At nine [1].", 1.0), ("At nine [1] [7].", 0.5), ("At nine.", 0.0)):
         fake.answer = lambda _, answer=answer: answer
-        await collect(judged.chat(grounded, soon()))
+        await collect(sampled.chat(grounded, soon()))
         assert samples[-1].quality == wanted
     for answer, valid in ((json.dumps({}), False), ("{", False)):
         fake.answer = lambda _, answer=answer: answer
-        await collect(judged.chat(ask(json_schema=SCHEMA), soon()))
+        await collect(sampled.chat(ask(json_schema=SCHEMA), soon()))
         assert samples[-1].json_valid is valid
     fake.answer = lambda _: ""
-    await collect(judged.chat(ask(), soon()))
+    await collect(sampled.chat(ask(), soon()))
     assert samples[-1].unusable
-    stream = judged.chat(ask("leave"), soon())
+    stream = sampled.chat(ask("leave"), soon())
     await anext(stream)
     count = len(samples)
     await stream.aclose()

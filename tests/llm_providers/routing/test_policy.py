@@ -63,7 +63,7 @@ def test_what_cannot_serve_is_refused_by_field(role: Role, changes: dict[str, ob
 
 def test_a_backend_must_be_able_to() -> None:
     policy = first().model_copy(update={"roles": {Role.VISION: RolePolicy(stable="vllm")}})
-    with pytest.raises(InvalidPolicy, match="cannot serve vision"):
+    with pytest.raises(InvalidPolicy, match="does not serve vision"):
         policy.check(BACKENDS, list(Role))
     policy.check(BACKENDS, [Role.TEXT])
 
@@ -138,8 +138,12 @@ async def test_others_see_a_change_within_a_second(tmp_path: Path) -> None:
     path = tmp_path / "policy.json"
     writer, readers = PolicyFile(path, first()), [PolicyFile(path, first()) for _ in range(3)]
     seen: list[int] = []
+
+    async def changed(policy: Policy) -> None:
+        seen.append(policy.revision)
+
     for reader in readers:
-        reader.watch(lambda policy: seen.append(policy.revision))
+        reader.watch(changed)
         reader.start()
     writer.replace(1, lambda policy: use("vllm", policy), "ada", "faster")
     async with asyncio.timeout(1):
@@ -150,17 +154,17 @@ async def test_others_see_a_change_within_a_second(tmp_path: Path) -> None:
         await reader.aclose()
 
 
-def test_a_file_made_wrong_by_hand_leaves_the_last_right_one(tmp_path: Path) -> None:
+async def test_a_file_made_wrong_by_hand_leaves_the_last_right_one(tmp_path: Path) -> None:
     path = tmp_path / "policy.json"
     file = PolicyFile(path, first())
     good = path.read_text()
     path.write_text('{"revision": 9}')
-    file.refresh()
+    await file.refresh()
     assert file.current.revision == 1
     assert file.fault is not None
     assert "policy.json is no policy" in file.fault
     path.write_text(good.replace('"ollama"', '"vllm"'))
-    file.refresh()
+    await file.refresh()
     assert file.fault is None
     assert file.current.roles[Role.TEXT].stable == "vllm"
 
@@ -190,3 +194,27 @@ def test_a_file_that_cannot_be_written_is_managed_elsewhere(tmp_path: Path, monk
         file.replace(1, lambda policy: use("vllm", policy), "ada", "faster")
     assert json.loads((tmp_path / "policy.json").read_text())["revision"] == 1
     assert os.listdir(tmp_path)
+
+
+async def test_a_watcher_that_fails_does_not_end_the_watching(tmp_path: Path) -> None:
+    path = tmp_path / "policy.json"
+    writer, reader = PolicyFile(path, first()), PolicyFile(path, first())
+    seen: list[int] = []
+
+    async def changed(policy: Policy) -> None:
+        seen.append(policy.revision)
+        if policy.revision == 2:
+            raise KeyError("a role that is gone")
+
+    reader.watch(changed)
+    reader.start()
+    writer.replace(1, lambda policy: use("vllm", policy), "ada", "faster")
+    async with asyncio.timeout(5):
+        while reader.fault is None:
+            await asyncio.sleep(0.01)
+        writer.replace(2, lambda policy: use("ollama", policy), "ada", "back")
+        while reader.fault is not None:
+            await asyncio.sleep(0.01)
+    assert seen == [2, 3]
+    assert reader.current.revision == 3
+    await reader.aclose()

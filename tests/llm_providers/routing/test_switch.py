@@ -8,22 +8,22 @@ import pytest
 
 from engines.contract import ask, assert_whole, collect, soon, text_of
 from llm_providers.errors import Halted, RequestRejected
-from llm_providers.routing import Switch
+from llm_providers.routing import SwitchedChat
 from llm_providers.testing import FakeLLM
 from llm_providers.types import ChatRequest, Started
 
 
-def switch_of(*fakes: FakeLLM) -> Switch[FakeLLM]:
-    def pinned(name: str) -> FakeLLM:
+def switch_of(*fakes: FakeLLM) -> SwitchedChat:
+    async def pinned(name: str) -> FakeLLM:
         for fake in fakes:
             if fake.name == name:
                 return fake
         raise RequestRejected(f"no {name}")
 
-    return Switch(fakes[0], pinned)
+    return SwitchedChat(fakes[0], pinned)
 
 
-async def backend_of(switch: Switch[FakeLLM], backend: str | None = None) -> str:
+async def backend_of(switch: SwitchedChat, backend: str | None = None) -> str:
     events = await collect(switch.chat(ChatRequest(ask().messages, 64, backend=backend), soon()))
     assert isinstance(events[0], Started)
     return events[0].backend
@@ -34,7 +34,7 @@ async def test_a_running_answer_stays_where_it_is() -> None:
     switch = switch_of(first, second)
     stream = switch.chat(ask(), soon())
     events = [await anext(stream)]
-    switch.become(second, halted=False)
+    switch.replace(second, halted=False)
     assert await backend_of(switch) == "second"
     events += await collect(stream)
     assert text_of(events) == "one two three"
@@ -49,7 +49,7 @@ async def test_halt_ends_the_running_and_refuses_the_new() -> None:
     while not fake.calls:
         await asyncio.sleep(0)
     begun = asyncio.get_running_loop().time()
-    switch.become(fake, halted=True)
+    switch.replace(fake, halted=True)
     with pytest.raises(Halted):
         await waiting
     assert asyncio.get_running_loop().time() - begun < 1
@@ -59,7 +59,7 @@ async def test_halt_ends_the_running_and_refuses_the_new() -> None:
     assert caught.value.retry_after
     assert (await switch.info(soon())).backend == "fake"
     fake.pause = 0.0
-    switch.become(fake, halted=False)
+    switch.replace(fake, halted=False)
     assert_whole(await collect(switch.chat(ask(), soon())))
 
 
@@ -68,7 +68,7 @@ async def test_halt_ends_an_answer_whose_reader_is_slow() -> None:
     switch = switch_of(fake)
     stream = switch.chat(ask(), soon())
     await anext(stream)
-    switch.become(fake, halted=True)
+    switch.replace(fake, halted=True)
     with pytest.raises(Halted):
         await anext(stream)
 

@@ -12,8 +12,8 @@ from typing import TypeAlias
 import structlog
 
 from llm_providers.base import LLMProvider
+from llm_providers.completion import complete
 from llm_providers.deadline import Deadline
-from llm_providers.dropin import complete
 from llm_providers.grounding import NO_ANSWER
 from llm_providers.tokens import estimate_tokens
 from llm_providers.types import (
@@ -25,6 +25,7 @@ from llm_providers.types import (
     ModelInfo,
     Source,
     Started,
+    Thought,
     Token,
     Usage,
 )
@@ -79,7 +80,7 @@ class Answered:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-AnswerEvent: TypeAlias = Sources | Token | Failover | Answered
+AnswerEvent: TypeAlias = Sources | Token | Thought | Failover | Answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,8 @@ class Answerer:
             return f"{asked_before[-1]} {question}" if _POINTS_BACK.search(question) else question
         messages = (Message("system", _CONDENSE), *history, Message("user", question))
         request = ChatRequest(messages, _CONDENSE_TOKENS, 0.0, affinity=route.affinity, backend=route.backend)
-        return " ".join((await complete(self._chat, request, deadline)).split())[:2000] or question
+        rewritten = (await complete(self._chat, request, deadline)).text
+        return " ".join(rewritten.split())[:2000] or question
 
     def _not_found(self, info: ModelInfo, found: Found, seconds: dict[str, float], started: float) -> Answered:
         seconds["total"] = perf_counter() - started
@@ -210,7 +212,7 @@ class _Draft:
     def text(self) -> str:
         return "".join(self._pieces) if self.answered else NOT_FOUND
 
-    def hear(self, event: ChatEvent) -> Token | Failover | None:
+    def hear(self, event: ChatEvent) -> Token | Thought | Failover | None:
         """Take the next event, and return what the reader is to have of it."""
         match event:
             case Token():
@@ -221,6 +223,8 @@ class _Draft:
                 if not NO_ANSWER.startswith(self._held.strip()[: len(NO_ANSWER)]):
                     held, self._held = self._held, None
                     return Token(held)
+            case Thought():
+                return event
             case Started():
                 self._by = event
             case Failover():

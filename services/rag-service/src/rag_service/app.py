@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict
 
 import httpx2
 import structlog
 from fastapi import FastAPI
 
+from llm_providers.errors import ProviderError
 from llm_providers.providers import Providers
-from llm_providers.spaces import ParityRecords, Standby, StandIn
+from llm_providers.spaces import EmbeddingFallback, ParityRecords
 from llm_providers.types import Role
 from rag_service import keyword
 from rag_service.answering import Answerer
@@ -26,7 +26,7 @@ from rag_service.reindex import Reindexer
 from rag_service.retrieval import Retriever
 from rag_service.routes import ROUTERS
 from rag_service.settings import RagSettings
-from rag_service.spaces import ProviderEmbedders, Spaces
+from rag_service.spaces import ProviderEmbeddings, Spaces
 from rag_service.state import State
 from rag_service.tables import Job
 from rag_service.vectors import VectorIndex
@@ -71,7 +71,8 @@ def create(
             stack.push_async_callback(vectors.aclose)
             client = await stack.enter_async_context(httpx2.AsyncClient())
             parity = ParityRecords(providers.policy.folder)
-            spaces = Spaces(database, Standby(ProviderEmbedders(providers), parity, _count(app.state.metrics)))
+            fallback = EmbeddingFallback(ProviderEmbeddings(providers), parity, _count(app.state.metrics))
+            spaces = Spaces(database, fallback)
             state, ingestion, filling = _assemble(
                 settings,
                 providers,
@@ -171,9 +172,10 @@ def _assemble(
     return state, ingestion, Filling(database, jobs, vectors, spaces, writer)
 
 
-def _count(metrics: Metrics) -> Callable[[StandIn], None]:
-    def stood_in(told: StandIn) -> None:
-        log.warning("embeddings of another backend", **asdict(told))
-        metrics.on_fallback(Role.EMBEDDINGS, told.from_backend, told.to_backend, told.reason)
+def _count(metrics: Metrics) -> Callable[[str, str, ProviderError], None]:
+    def on_fallback(origin: str, target: str, error: ProviderError) -> None:
+        reason = type(error).__name__
+        log.warning("embeddings of another backend", from_backend=origin, to_backend=target, reason=reason)
+        metrics.on_fallback(Role.EMBEDDINGS, origin, target, reason)
 
-    return stood_in
+    return on_fallback

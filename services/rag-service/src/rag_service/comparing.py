@@ -7,7 +7,7 @@ import re
 
 from llm_providers.deadline import Deadline
 from llm_providers.errors import NotConfigured
-from llm_providers.spaces import Parity, Sample, Side, parity
+from llm_providers.spaces import BackendSpace, Parity, Sample, parity
 from rag_service.reindex import Reindexer
 from rag_service.spaces import Spaces
 from rag_service.writing import embedding_text
@@ -29,20 +29,20 @@ class Comparer:
     async def compare(self, a: str, b: str, collection: str | None) -> Parity:
         """Compare two backends; the record counts for the two spaces that they are in now.
 
-        Raises `InvalidInput` for a backend that makes no vectors here, `NotFound`, and what the backends raise.
+        Raises `InvalidInput` for a backend that does not serve embeddings, `NotFound`, and what the backends raise.
         """
-        embedders = self._spaces.standby.embedders
+        backends = self._spaces.fallback.backends
         for field, name in (("a", a), ("b", b)):
             try:
-                embedders.embedder(name)
+                await backends.embedder(name)
             except NotConfigured as error:
-                raise InvalidInput(f"{name!r} makes no vectors here: {error}", field=field) from error
+                raise InvalidInput(f"{name!r} does not serve embeddings: {error}", field=field) from error
         sample = await self._sample(collection) if collection is not None else Sample()
-        left, right = [Side(name, await self._spaces.fingerprint(name)) for name in (a, b)]
+        left, right = [BackendSpace(name, await self._spaces.fingerprint(name)) for name in (a, b)]
         # Held to their fingerprints: an engine that is replaced in the middle must not be recorded as another.
-        first, second = [self._spaces.standby.verified(side) for side in (left, right)]
+        first, second = [await self._spaces.fallback.verified(side) for side in (left, right)]
         found = await parity(first, second, Deadline.after(_SECONDS), sample)
-        await asyncio.to_thread(self._spaces.standby.records.add, left, right, found)
+        await asyncio.to_thread(self._spaces.fallback.records.add, left, right, found)
         return found
 
     async def _sample(self, collection: str) -> Sample:

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from llm_providers.errors import NotConfigured
-from llm_providers.spaces import Fingerprint, Side
+from llm_providers.spaces import BackendSpace, Fingerprint
 from rag_service import indexes
 from rag_service.filling import KIND
 from rag_service.spaces import Spaces, new_index
@@ -41,7 +41,7 @@ class Reindexer:
         """Begin to fill an index beside the one that answers, by `provider` or by the one in use; return the job's id.
 
         An index that was made by `provider` before, and kept, is filled up rather than made anew. Raises `NotFound`,
-        `Conflict` while one is being filled, `InvalidInput` for a provider that makes no vectors here, and what the
+        `Conflict` while one is being filled, `InvalidInput` for a provider that does not serve embeddings, and what the
         provider raises if it is away: then nothing was changed.
         """
         async with self._database.reading() as session:
@@ -53,14 +53,14 @@ class Reindexer:
         try:
             space = await self._spaces.fingerprint(backend)
         except NotConfigured as error:
-            raise InvalidInput(f"{backend!r} makes no vectors here: {error}", field="provider") from error
+            raise InvalidInput(f"{backend!r} does not serve embeddings: {error}", field="provider") from error
         again = await self._same(kept, backend, space)
         job = Job(id=new_id("job"), kind=KIND, collection=collection)
         async with self._database.writing() as session:
             await indexes.refuse_if_filling(session, collection)
             index = await session.get(VectorSpace, again.id) if again else None
             if index is None or index.status != RETIRED:
-                index = new_index(collection, Side(backend, space))
+                index = new_index(collection, BackendSpace(backend, space))
                 session.add(index)
             index.status, index.job_id = FILLING, job.id
             await self._add(session, index, job)
@@ -120,13 +120,13 @@ class Reindexer:
             return [(row[0], row[1]) for row in await session.execute(spread)]
 
     async def _backend_in_use(self, collection: str) -> str:
-        space, embedders = await self._spaces.active(collection), self._spaces.standby.embedders
+        space, backends = await self._spaces.active(collection), self._spaces.fallback.backends
         if space is None:
-            return embedders.stable
+            return backends.stable
         try:
-            embedders.embedder(space.home.backend)
+            await backends.embedder(space.home.backend)
         except NotConfigured:
-            return embedders.stable
+            return backends.stable
         return space.home.backend
 
     async def _same(self, kept: list[VectorSpace], backend: str, space: Fingerprint) -> VectorSpace | None:

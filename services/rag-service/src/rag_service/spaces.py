@@ -12,7 +12,7 @@ from llm_providers.base import EmbeddingProvider
 from llm_providers.deadline import Deadline
 from llm_providers.errors import AuthenticationFailed, ModelNotFound, NotConfigured, SpaceMismatch
 from llm_providers.providers import Providers
-from llm_providers.spaces import Fingerprint, Side, Standby
+from llm_providers.spaces import BackendSpace, EmbeddingFallback, Fingerprint
 from llm_providers.types import EmbedKind, Role, Vectors
 from rag_service.indexes import active
 from rag_service.tables import ACTIVE, Collection, VectorSpace
@@ -27,7 +27,7 @@ WRONG_MODEL = (SpaceMismatch, NotConfigured, ModelNotFound, AuthenticationFailed
 _FINGERPRINT_SECONDS = 60
 
 
-class ProviderEmbedders:
+class ProviderEmbeddings:
     """The embedding backends of the process, as its policy has them now."""
 
     def __init__(self, providers: Providers) -> None:
@@ -41,8 +41,11 @@ class ProviderEmbedders:
     def fallbacks(self) -> tuple[str, ...]:
         return self._providers.policy.current.roles[Role.EMBEDDINGS].fallbacks
 
-    def embedder(self, backend: str) -> EmbeddingProvider:
-        return self._providers.embedder(backend)
+    async def embedder(self, backend: str) -> EmbeddingProvider:
+        return await self._providers.embedder(backend)
+
+    async def in_process(self, backend: str) -> bool:
+        return await self._providers.in_process(backend)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +55,16 @@ class Space:
     id: str
     collection: str
     name: str
-    home: Side
+    home: BackendSpace
 
 
 class Spaces:
     """Finds a collection's index, and embeds in its space: by its own backend, or by one that parity allows."""
 
-    def __init__(self, database: Database, standby: Standby) -> None:
+    def __init__(self, database: Database, fallback: EmbeddingFallback) -> None:
         self._database = database
-        self.standby = standby
-        self._homes: dict[str, Side] = {}
+        self.fallback = fallback
+        self._homes: dict[str, BackendSpace] = {}
 
     async def active(self, collection: str) -> Space | None:
         """Return the index that answers now; None if the collection has none yet."""
@@ -76,14 +79,14 @@ class Spaces:
         """
         if (found := await self.active(collection)) is not None:
             return found
-        backend = self.standby.embedders.stable
+        backend = self.fallback.backends.stable
         space = await self.fingerprint(backend)
         async with self._database.writing() as session:
             if await session.get(Collection, collection) is None:
                 raise NotFound(f"there is no collection {collection!r}", field="collection")
             index = await active(session, collection)
             if index is None:
-                index = new_index(collection, Side(backend, space))
+                index = new_index(collection, BackendSpace(backend, space))
                 index.status, index.activated = ACTIVE, now()
                 session.add(index)
         return await self.of(index)
@@ -95,28 +98,28 @@ class Spaces:
             async with self._database.reading() as session:
                 text = await session.scalar(select(VectorSpace.space).where(VectorSpace.id == index.id))
             if text is None:
-                raise NotFound("this index is no more")
-            home = Side(index.backend or self.standby.embedders.stable, Fingerprint.from_json(text))
+                raise NotFound("the index was deleted")
+            home = BackendSpace(index.backend or self.fallback.backends.stable, Fingerprint.from_json(text))
             self._homes[index.id] = home
         return Space(index.id, index.collection, index.name, home)
 
     async def fingerprint(self, backend: str) -> Fingerprint:
         """Return the space that a backend is in now; raises what it raises."""
-        embedder = self.standby.embedders.embedder(backend)
+        embedder = await self.fallback.backends.embedder(backend)
         return await Fingerprint.take(embedder, Deadline.after(_FINGERPRINT_SECONDS))
 
     async def embed(self, space: Space, texts: Sequence[str], kind: EmbedKind, deadline: Deadline) -> Vectors:
         """Return vectors of the space, verified; raises what its backend raises, and `SpaceMismatch`."""
-        return await self.standby.embed(space.home, texts, kind, deadline)
+        return await self.fallback.embed(space.home, texts, kind, deadline)
 
     async def adopt(self) -> None:
         """Say of indexes that an earlier release made that the stable backend made them; every answer is verified anyway."""
         unknown = update(VectorSpace).where(VectorSpace.backend.is_(None))
         async with self._database.writing() as session:
-            await session.execute(unknown.values(backend=self.standby.embedders.stable))
+            await session.execute(unknown.values(backend=self.fallback.backends.stable))
 
 
-def new_index(collection: str, home: Side) -> VectorSpace:
+def new_index(collection: str, home: BackendSpace) -> VectorSpace:
     """Make the row of an index that nothing is in; its name in Chroma is its own, and never used again."""
     identity = new_id("idx")
     return VectorSpace(

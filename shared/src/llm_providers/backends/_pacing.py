@@ -1,107 +1,97 @@
-"""Time-outs of one exchange with an engine, within the request's deadline."""
+"""Time limits of one exchange with an engine, within the request's deadline."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from llm_providers.deadline import Deadline, Timeouts
 from llm_providers.errors import DeadlineExceeded, ProviderError, StreamBroken, Timeout
 
 T = TypeVar("T")
 _SILENT_SECONDS = 0.25
-"""How long a stream may say nothing before its engine is asked whether it is still there."""
-_PATIENCE_SECONDS = 10.0
-_BEAT_SECONDS = 1.0
+"""How long a stream may be silent before its engine is asked whether it is alive."""
+_ANSWER_SECONDS = 10.0
+_PAUSE_SECONDS = 1.0
 
 
-class Pulse:
-    """Whether an engine is there at all, asked at most once at a time for all of its silent streams.
+class LivenessCheck:
+    """Whether an engine is alive at all, asked at most once at a time for all of its silent streams.
 
-    `beat` raises `Unavailable` where nothing listens or the engine says that it is dead; answering late is being busy.
+    `ask` raises `Unavailable` where nothing listens or the engine says that it is dead; a late answer means that it is
+    busy.
     """
 
-    def __init__(self, beat: Callable[[], Awaitable[None]]) -> None:
-        self._beat = beat
-        self._asking: asyncio.Task[ProviderError | None] | None = None
+    def __init__(self, ask: Callable[[], Awaitable[None]]) -> None:
+        self._ask = ask
+        self._running: asyncio.Task[ProviderError | None] | None = None
 
-    def ask(self) -> asyncio.Task[ProviderError | None]:
-        """Return the answer to come: None for a sign of life, else what is wrong."""
-        if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(self._ask(), name="pulse")
-        return self._asking
+    def start(self) -> asyncio.Task[ProviderError | None]:
+        """Return the check under way, begun now if there is none: its result is None, or what is wrong."""
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._check(), name="liveness")
+        return self._running
 
-    async def _ask(self) -> ProviderError | None:
+    async def _check(self) -> ProviderError | None:
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
-                await self._beat()
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                await self._ask()
         except ProviderError as error:
             return error
         except TimeoutError:
-            return Timeout(f"the engine gives no sign of life for {_PATIENCE_SECONDS:g} s")
+            return Timeout(f"the engine has shown no sign of life for {_ANSWER_SECONDS:g} s")
         return None
 
     async def aclose(self) -> None:
-        """Ask no more."""
-        if self._asking is not None:
-            self._asking.cancel()
+        """Stop a check that is under way."""
+        if self._running is not None:
+            self._running.cancel()
             with suppress(asyncio.CancelledError):
-                await self._asking
+                await self._running
 
 
-async def paced(
-    source: AsyncIterator[T], deadline: Deadline, timeouts: Timeouts, pulse: Pulse
-) -> AsyncGenerator[T, None]:
-    """Pass `source` on; raises `Timeout` where it pauses too long, `DeadlineExceeded` where the request does.
+class Pace:
+    """Watches the waits of one exchange: a timer for every token would cost more than the token.
 
-    An engine that is gone is not waited for: `StreamBroken` as soon as its pulse says so, for the connection may stay
-    open and silent.
+    A wait ends with `Timeout` where it takes too long, with `DeadlineExceeded` where the request does, and with
+    `StreamBroken` as soon as a liveness check fails, for a connection may stay open and silent.
     """
-    deadline.check()
-    watch: _Watch[T] = _Watch(deadline, timeouts, pulse)
-    try:
-        while True:
-            try:
-                item = await watch.next(source)
-            except StopAsyncIteration:
-                return
-            yield item
-    finally:
-        watch.close()
 
-
-class _Watch(Generic[T]):
-    """Looks at one stream from time to time: a timer for every token would cost more than the token."""
-
-    def __init__(self, deadline: Deadline, timeouts: Timeouts, pulse: Pulse) -> None:
+    def __init__(self, deadline: Deadline, timeouts: Timeouts, liveness: LivenessCheck) -> None:
         self._loop = asyncio.get_running_loop()
         self._ends = self._loop.time() + deadline.remaining
         self._limit, self._what, self._idle = timeouts.first_token, "the first token", timeouts.idle
-        self._pulse = pulse
-        self._since = self._loop.time()
+        self._liveness = liveness
+        self._since, self._progressed = self._loop.time(), False
         self._scope: asyncio.Timeout | None = None
         self._fault: ProviderError | None = None
-        self._asked: asyncio.Task[ProviderError | None] | None = None
+        self._check: asyncio.Task[ProviderError | None] | None = None
         self._timer = self._loop.call_later(min(_SILENT_SECONDS, self._limit, deadline.remaining), self._look)
 
-    async def next(self, source: AsyncIterator[T]) -> T:
-        self._since = self._loop.time()
+    async def wait(self, piece: Awaitable[T]) -> T:
+        """Return the next piece of the exchange; the limit counts from the last progress, not from the last piece."""
+        if self._progressed:
+            self._since, self._progressed = self._loop.time(), False
         try:
             async with asyncio.timeout(None) as self._scope:
-                item = await anext(source)
+                return await piece
         except TimeoutError as error:
-            raise (self._fault or error) from error
+            if self._fault is None:
+                raise
+            raise self._fault from error
         finally:
             self._scope = None
-        self._limit, self._what = self._idle, "the next token"
-        return item
+
+    def progress(self) -> None:
+        """Say that the engine has produced something: from now on the limit is that between two tokens."""
+        self._limit, self._what, self._progressed = self._idle, "the next token", True
 
     def close(self) -> None:
         self._timer.cancel()
-        if self._asked is not None:
-            self._asked.remove_done_callback(self._heard)
+        if self._check is not None:
+            self._check.remove_done_callback(self._checked)
 
     def _look(self) -> None:
         now = self._loop.time()
@@ -110,23 +100,22 @@ class _Watch(Generic[T]):
             self._stop(DeadlineExceeded("the request's time budget is spent"))
         elif silent >= self._limit:
             self._stop(Timeout(f"{self._what} took longer than {self._limit:g} s"))
-        elif silent >= _SILENT_SECONDS and self._asked is None:
-            self._asked = self._pulse.ask()
-            self._asked.add_done_callback(self._heard)
-        # Nothing is missed by looking late: each wait is measured from its own beginning.
+        elif silent >= _SILENT_SECONDS and self._check is None:
+            self._check = self._liveness.start()
+            self._check.add_done_callback(self._checked)
         wait = min(_SILENT_SECONDS, self._limit, self._since + self._limit - now, self._ends - now)
         self._timer = self._loop.call_later(max(wait, 0.005), self._look)
 
-    def _heard(self, answer: asyncio.Task[ProviderError | None]) -> None:
-        if not answer.cancelled() and (fault := answer.result()) is not None:
+    def _checked(self, check: asyncio.Task[ProviderError | None]) -> None:
+        if not check.cancelled() and (fault := check.result()) is not None:
             if isinstance(fault, Timeout):
                 self._stop(fault)
             else:
                 self._stop(StreamBroken(f"the engine is gone: {fault}", backend=fault.backend))
-        self._loop.call_later(_BEAT_SECONDS, self._may_ask)
+        self._loop.call_later(_PAUSE_SECONDS, self._may_check_again)
 
-    def _may_ask(self) -> None:
-        self._asked = None
+    def _may_check_again(self) -> None:
+        self._check = None
 
     def _stop(self, fault: ProviderError) -> None:
         if self._scope is not None and self._fault is None:

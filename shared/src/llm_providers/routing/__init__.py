@@ -1,38 +1,51 @@
-"""Behaviour added by wrapping: every wrapper satisfies the protocol of what it wraps, and knows no backend."""
+"""Behaviour added by wrapping: each wrapper satisfies exactly the protocol of what it wraps, and knows no backend."""
 
-from llm_providers.routing.breaker import Breaker, BreakerState
-from llm_providers.routing.canary import Canary, Judged
-from llm_providers.routing.fallback import Fallback
+from llm_providers.routing.breaker import BreakerState, CircuitBreaker
+from llm_providers.routing.canary import Canary, SampledChat
+from llm_providers.routing.fallback import FallbackChat, FallbackRerank
 from llm_providers.routing.long_texts import LongTexts
-from llm_providers.routing.observed import Observed, Observer, Silent
-from llm_providers.routing.policy import Gates, InvalidPolicy, OnBreak, Policy, RolePolicy
+from llm_providers.routing.monitor import Monitor, MonitoredChat, MonitoredEmbeddings, MonitoredRerank
+from llm_providers.routing.observer import NullObserver, Observer
+from llm_providers.routing.policy import CHAT_ROLES, Gates, InvalidPolicy, OnBreak, Policy, RolePolicy
 from llm_providers.routing.policy_file import PolicyError, PolicyFile
-from llm_providers.routing.retry import Backoff, Retry
-from llm_providers.routing.shadow import Shadow, ShadowDesk
-from llm_providers.routing.switch import Switch
+from llm_providers.routing.retry import Backoff, RetriedChat, RetriedEmbeddings, RetriedRerank
+from llm_providers.routing.rollout import Rollout
+from llm_providers.routing.shadow import Shadow, ShadowRunner
+from llm_providers.routing.switch import Switch, SwitchedChat, SwitchedEmbeddings, SwitchedRerank
 from llm_providers.routing.trial import Trial
 
 __all__ = [
+    "CHAT_ROLES",
     "Backoff",
-    "Breaker",
     "BreakerState",
     "Canary",
-    "Fallback",
+    "CircuitBreaker",
+    "FallbackChat",
+    "FallbackRerank",
     "Gates",
     "InvalidPolicy",
-    "Judged",
     "LongTexts",
-    "Observed",
+    "Monitor",
+    "MonitoredChat",
+    "MonitoredEmbeddings",
+    "MonitoredRerank",
+    "NullObserver",
     "Observer",
     "OnBreak",
     "Policy",
     "PolicyError",
     "PolicyFile",
-    "Retry",
+    "RetriedChat",
+    "RetriedEmbeddings",
+    "RetriedRerank",
     "RolePolicy",
+    "Rollout",
+    "SampledChat",
     "Shadow",
-    "ShadowDesk",
-    "Silent",
+    "ShadowRunner",
     "Switch",
+    "SwitchedChat",
+    "SwitchedEmbeddings",
+    "SwitchedRerank",
     "Trial",
 ]

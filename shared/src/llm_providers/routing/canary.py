@@ -1,30 +1,26 @@
-"""A share of conversations for the candidate, and what is noted of both sides."""
+"""A share of conversations for the candidate, and the samples that are taken of both sides."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from hashlib import blake2b
 from random import random
 from time import monotonic
-from typing import TypeVar
 
 from llm_providers.base import LLMProvider
 from llm_providers.deadline import Deadline
 from llm_providers.errors import Halted, InvalidResponse, ProviderError
-from llm_providers.routing._wrapper import Wrapper
 from llm_providers.routing.quality import grounded, json_valid
 from llm_providers.routing.trial import Sample, Trial
-from llm_providers.types import ChatEvent, ChatRequest, Done, Token
-
-T = TypeVar("T")
+from llm_providers.types import ChatEvent, ChatRequest, Done, ModelInfo, Token
 
 
-class Canary(Wrapper[LLMProvider]):
+class Canary:
     """Sends `percent` of conversations to the candidate, until its trial trips.
 
-    Who has been on the candidate's side stays there while the share grows: sides follow from `affinity` alone. Raises
-    what the sides raise; the candidate's chain is expected to end with the stable backend.
+    A conversation that is on the candidate's side stays there while the share grows: sides follow from `affinity` alone.
+    Raises what the sides raise; the candidate's chain is expected to end with the stable backend.
     """
 
     def __init__(self, stable: LLMProvider, candidate: LLMProvider, percent: float, trial: Trial) -> None:
@@ -35,37 +31,37 @@ class Canary(Wrapper[LLMProvider]):
     def name(self) -> str:
         return self._stable.name
 
-    async def run(self, call: Callable[[LLMProvider], Awaitable[T]], deadline: Deadline) -> T:
-        return await call(self._stable)
-
     def chat(self, request: ChatRequest, deadline: Deadline) -> AsyncGenerator[ChatEvent, None]:
         chosen = not self._trial.tripped and place(request.affinity) < self._share
         return (self._candidate if chosen else self._stable).chat(request, deadline)
 
+    async def info(self, deadline: Deadline) -> ModelInfo:
+        return await self._stable.info(deadline)
+
+    async def aclose(self) -> None:
+        """Do nothing: whoever opened the providers closes them."""
+
 
 def place(affinity: str) -> float:
-    """Where between 0 and 1 a conversation lies: always in the same place, in every process; anywhere if it is ""."""
+    """Return where between 0 and 1 a conversation lies: the same in every process; anywhere if `affinity` is ""."""
     if not affinity:
         return random()  # noqa: S311
     return int.from_bytes(blake2b(affinity.encode(), digest_size=8).digest()) / 2**64
 
 
-class Judged(Wrapper[LLMProvider]):
-    """Notes a sample of every request but those that the caller left or the operator stopped.
+class SampledChat:
+    """Takes a sample of every request except those that the caller left or the operator stopped.
 
     `on_trial`, an answer that must be JSON is held back until it is whole: one that does not fit its schema is raised as
     `InvalidResponse`, so that a backend that is trusted can answer instead.
     """
 
-    def __init__(self, provider: LLMProvider, note: Callable[[Sample], None], *, on_trial: bool = False) -> None:
-        self._provider, self._note, self._on_trial = provider, note, on_trial
+    def __init__(self, provider: LLMProvider, add: Callable[[Sample], None], *, on_trial: bool = False) -> None:
+        self._provider, self._add, self._on_trial = provider, add, on_trial
 
     @property
     def name(self) -> str:
         return self._provider.name
-
-    async def run(self, call: Callable[[LLMProvider], Awaitable[T]], deadline: Deadline) -> T:
-        return await call(self._provider)
 
     async def chat(self, request: ChatRequest, deadline: Deadline) -> AsyncGenerator[ChatEvent, None]:
         begun, first, pieces, held = monotonic(), None, list[str](), list[ChatEvent]()
@@ -78,9 +74,9 @@ class Judged(Wrapper[LLMProvider]):
                     if isinstance(event, Token):
                         pieces.append(event.text)
                     elif isinstance(event, Done):
-                        noted = sample(request, request.prefix + "".join(pieces), event, monotonic() - begun, first)
-                        self._note(noted)
-                        if hold and event.finish_reason == "stop" and not noted.json_valid:
+                        added = sample(request, request.prefix + "".join(pieces), event, monotonic() - begun, first)
+                        self._add(added)
+                        if hold and event.finish_reason == "stop" and not added.json_valid:
                             break
                     if hold:
                         held.append(event)
@@ -90,16 +86,22 @@ class Judged(Wrapper[LLMProvider]):
             raise
         except ProviderError:
             now = monotonic()
-            self._note(Sample(now, now - begun, error=True, first_token_seconds=first))
+            self._add(Sample(now, now - begun, error=True, first_token_seconds=first))
             raise
         if hold and not isinstance(held[-1], Done):
             raise InvalidResponse("the answer is not the JSON asked for", backend=self.name)
         for event in held:
             yield event
 
+    async def info(self, deadline: Deadline) -> ModelInfo:
+        return await self._provider.info(deadline)
+
+    async def aclose(self) -> None:
+        """Do nothing: whoever opened the provider closes it."""
+
 
 def sample(request: ChatRequest, text: str, done: Done, seconds: float, first: float | None) -> Sample:
-    """What is to be noted of a whole answer."""
+    """Return the sample of a whole answer."""
     return Sample(
         monotonic(),
         seconds,

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 import numpy as np
 
 from llm_providers.base import EmbeddingProvider
 from llm_providers.deadline import Deadline
 from llm_providers.errors import ContextLengthExceeded
-from llm_providers.routing._wrapper import Wrapper
 from llm_providers.tokens import estimate_tokens
-from llm_providers.types import EmbedKind, Vectors
+from llm_providers.types import EmbeddingModel, EmbedKind, Vectors
 
-T = TypeVar("T")
 _SMALLEST = 16
 
 
-class LongTexts(Wrapper[EmbeddingProvider]):
+class LongTexts:
     """Splits what does not fit and averages the parts' vectors by length, so that no text is dropped.
 
     A batch that is refused is halved until the text at fault is alone; that text is halved at whitespace.
@@ -30,9 +27,6 @@ class LongTexts(Wrapper[EmbeddingProvider]):
     @property
     def name(self) -> str:
         return self._provider.name
-
-    async def run(self, call: Callable[[EmbeddingProvider], Awaitable[T]], deadline: Deadline) -> T:
-        return await call(self._provider)
 
     async def embed(self, texts: Sequence[str], kind: EmbedKind, deadline: Deadline) -> Vectors:
         try:
@@ -52,6 +46,12 @@ class LongTexts(Wrapper[EmbeddingProvider]):
         # Parts that cancel out exactly have no mean direction: the first stands for all.
         whole: Vectors = (mean / length)[np.newaxis, :] if length > 0 else vectors[:1]
         return whole.astype(np.float32)
+
+    async def embedding_model(self, deadline: Deadline) -> EmbeddingModel:
+        return await self._provider.embedding_model(deadline)
+
+    async def aclose(self) -> None:
+        """Do nothing: whoever opened the provider closes it."""
 
 
 def split_in_half(text: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Which backend serves a role: a small document, changed while everything runs."""
+"""Which engine serves a role, and which engines were added: a small document, changed while everything runs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
+from llm_providers.engines.table import Engine, EngineName
 from llm_providers.types import Role
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -17,7 +18,7 @@ CHAT_ROLES = (Role.TEXT, Role.VISION)
 
 
 class InvalidPolicy(ValueError):
-    """The document asks for what cannot be; `field` says where."""
+    """The document asks for something impossible; `field` says where."""
 
     def __init__(self, message: str, field: str) -> None:
         super().__init__(message)
@@ -25,7 +26,7 @@ class InvalidPolicy(ValueError):
 
 
 class OnBreak(StrEnum):
-    """What becomes of an answer whose backend fails in mid-stream."""
+    """What happens to an answer whose backend fails in mid-stream."""
 
     CONTINUE = "continue"
     RESTART = "restart"
@@ -37,7 +38,7 @@ class _Document(BaseModel):
 
 
 class RolePolicy(_Document):
-    """Who serves one role: `stable`, while it fails the `fallbacks` in order, and for a share of requests the `candidate`."""
+    """Who serves one role: `stable`; while it fails, the `fallbacks` in order; for a share of requests, the `candidate`."""
 
     stable: str
     fallbacks: tuple[str, ...] = ()
@@ -49,11 +50,11 @@ class RolePolicy(_Document):
     halted: bool = False
     on_break: OnBreak = OnBreak.CONTINUE
     previous: str | None = None
-    """What was stable before: where `rollback` goes back to."""
+    """The stable backend before this one, to which `rollback` returns."""
 
     @property
     def named(self) -> tuple[str, ...]:
-        """Every backend that may be asked, the stable one first."""
+        """Every backend that may be called, the stable one first."""
         extra = (self.candidate,) if self.candidate else ()
         return tuple(dict.fromkeys((self.stable, *self.fallbacks, *extra)))
 
@@ -69,10 +70,10 @@ class RolePolicy(_Document):
 
 
 class Gates(_Document):
-    """What a candidate must hold, over the last `window_seconds` and once it has had `min_requests`.
+    """The limits for a candidate, over the last `window_seconds` and once it has had `min_requests`.
 
     Rates are shares of its requests. `max_unusable_rate` (empty, or cut off before its end), `max_invalid_json_rate` and
-    `max_quality_loss` count what it is worse than the stable side.
+    `max_quality_loss` limit how much worse it may be than the stable side.
     """
 
     window_seconds: PositiveFloat = 300
@@ -98,15 +99,19 @@ class Change(_Document):
 
 
 class Policy(_Document):
-    """The whole document; `revision` grows by one with every change."""
+    """The whole document; `revision` grows by one with every change.
+
+    `engines` holds those that were added while everything ran; the environment's are not in it.
+    """
 
     revision: PositiveInt = 1
     changed: Change
     roles: dict[Role, RolePolicy]
     gates: Gates = Gates()
+    engines: dict[EngineName, Engine] = {}
 
     def check(self, backends: Mapping[str, frozenset[Role]], roles: Collection[Role]) -> None:
-        """Raise `InvalidPolicy` for a backend that is not configured, or that cannot do what it is named for."""
+        """Raise `InvalidPolicy` if one of `roles` names a backend that is not in the table or does not serve it."""
         for role, wanted in self.roles.items():
             if role not in roles:
                 continue
@@ -116,10 +121,14 @@ class Policy(_Document):
                     known = ", ".join(sorted(backends)) or "none"
                     raise InvalidPolicy(f"{name!r} is not a backend that is configured here ({known})", field)
                 if role not in backends[name]:
-                    raise InvalidPolicy(f"{name!r} cannot serve {role}", field)
+                    raise InvalidPolicy(f"{name!r} does not serve {role}", field)
             if wanted.candidate is not None and role not in CHAT_ROLES:
                 words = f"{role} takes no candidate: a canary would mix two models' results"
                 raise InvalidPolicy(words, f"roles.{role}.candidate")
+
+    def users_of(self, engine: str) -> list[Role]:
+        """Return the roles that name an engine."""
+        return [role for role, wanted in self.roles.items() if engine in wanted.named]
 
     def with_role(self, role: Role, **changes: object) -> Policy:
         """Return this document with other values for one role; raises ValueError for values that make no sense."""

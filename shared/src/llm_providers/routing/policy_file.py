@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import fcntl
 import json
+import logging
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from llm_providers.files import SharedFile, Stamp
 from llm_providers.routing.policy import Change, Policy
 
 _WATCH_SECONDS = 0.2
-OnChange = Callable[[Policy], None]
+_READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
+OnChange = Callable[[Policy], Awaitable[None]]
+log = logging.getLogger(__name__)
 
 
 class PolicyError(Exception):
@@ -34,34 +37,36 @@ class ManagedElsewhere(PolicyError):
 
 
 class PolicyFile:
-    """The document now; with no `path` it lives in memory only.
+    """The document as it is now; with no `path` it lives in memory only.
 
-    Writes are atomic (a new file renamed over the old) under a lock that all processes share, and carry the next
-    revision. Each adds a row to `audit.jsonl`: one that a crash kept from being written is made up for by the next writer.
+    Writes are atomic, under a lock that all processes share, and carry the next revision. Each adds a row to
+    `audit.jsonl`; a row that a crash prevented is added by the next writer.
     """
 
     def __init__(self, path: Path | None, first: Policy) -> None:
         self.path = path
         self.current = self._first = first
         self.fault: str | None = None
-        """What is wrong with the file as it is now; `current` is then the last one that was right."""
+        """What is wrong with the file as it is now; `current` is then the last valid document."""
+        self._file = SharedFile(path) if path else None
         self._watchers: list[OnChange] = []
-        self._stamp: tuple[int, int, int] | None = None
+        self._stamp: Stamp | None = None
+        self._changing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
-        if path is not None:
-            self._begin(path)
+        if self._file is not None:
+            self._begin(self._file)
 
     @property
     def folder(self) -> Path | None:
-        """Where the files beside it lie; None if it lives in memory."""
+        """The folder of the file and of those beside it; None if it lives in memory."""
         return self.path.parent if self.path else None
 
     def watch(self, on_change: OnChange) -> None:
-        """Call `on_change` with each new document, on the event loop once `start` was called."""
+        """Await `on_change` with each new document; what it raises becomes the `fault`."""
         self._watchers.append(on_change)
 
     def start(self) -> None:
-        """Begin to look at the file; what others write is seen within a fraction of a second."""
+        """Begin to watch the file; what others write is seen within a fraction of a second."""
         if self.path is not None and self._task is None:
             self._task = asyncio.create_task(self._poll(), name="policy-file")
 
@@ -71,56 +76,62 @@ class PolicyFile:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    def refresh(self) -> None:
-        """Read the file again if it has changed; a wrong one leaves `current` as it is and says why in `fault`."""
-        if self.path is None:
+    async def refresh(self) -> None:
+        """Read the file again if it has changed; an invalid one leaves `current` as it is and sets `fault`."""
+        if self._file is None:
             return
         try:
-            # Never inotify: volumes that are shared by network do not tell.
-            stamp = _stamp(self.path)
+            stamp = await asyncio.to_thread(self._file.stamp)
             if stamp == self._stamp:
                 return
-            found = self.read()
+            document = await asyncio.to_thread(self.read)
         except (OSError, PolicyError) as error:
             self.fault = str(error)
             return
         self._stamp, self.fault = stamp, None
-        self._become(found)
+        await self._become(document)
 
     def read(self) -> Policy:
-        """The document as the file has it now, roles that it leaves out as they were first; raises `PolicyError`."""
-        if self.path is None:
-            return self.current
-        found = _read(self.path)
-        return found.model_copy(update={"roles": {**self._first.roles, **found.roles}})
+        """Return the document as the file has it now, with the first value of roles that it leaves out.
 
-    def replace(self, expected: int, make: Callable[[Policy], Policy], by: str, why: str) -> Policy:
-        """Write what `make` makes of the document, if its revision is still `expected`, and return it; blocks.
-
-        Raises `StalePolicy`, `ManagedElsewhere`, `PolicyError`, and what `make` raises: then nothing was changed.
+        Blocks; raises `PolicyError` and OSError.
         """
-        if self.path is None:
-            return self._changed(self.current, expected, make, by, why)
+        if self._file is None:
+            return self.current
         try:
-            with self._locked(self.path):
+            document = Policy.model_validate_json(self._file.read())
+        except ValidationError as error:
+            faults = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:5])
+            raise PolicyError(f"{self.path} is no policy: {faults}") from error
+        return document.model_copy(update={"roles": {**self._first.roles, **document.roles}})
+
+    def replace(self, expected: int, compute: Callable[[Policy], Policy], by: str, why: str) -> Policy:
+        """Write what `compute` returns for the document, if its revision is still `expected`, and return it; blocks.
+
+        Raises `StalePolicy`, `ManagedElsewhere`, `PolicyError`, and what `compute` raises: then nothing was changed.
+        """
+        if self._file is None:
+            return self._changed(self.current, expected, compute, by, why)
+        try:
+            with self._file.locked():
                 before = self.read()
                 self._audit_missing(before)
-                after = self._changed(before, expected, make, by, why)
-                _write(self.path, after)
-                self._audit(before, after)
+                after = self._changed(before, expected, compute, by, why)
+                self._file.write(after.model_dump_json(indent=1) + "\n")
+                self._append({**_row(after), "before": _content(before)})
         except OSError as error:
-            if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            if error.errno in _READ_ONLY:
                 raise ManagedElsewhere(f"{self.path} can't be written here: change it where it comes from") from error
             raise
         return after
 
-    def adopt(self, policy: Policy) -> None:
-        """Take a document this process has just written, without waiting to see it in the file."""
+    async def adopt(self, policy: Policy) -> None:
+        """Take a document that this process has just written, without waiting to see it in the file."""
         if policy.revision > self.current.revision:
-            self._become(policy)
+            await self._become(policy)
 
     def audit(self, limit: int) -> list[dict[str, Any]]:
-        """The last changes, newest first: revision, at, by, why, before and after."""
+        """Return the last changes, newest first: revision, at, by, why, before and after."""
         if self.folder is None:
             return []
         try:
@@ -131,66 +142,57 @@ class PolicyFile:
 
     async def _poll(self) -> None:
         while True:
-            self.refresh()
+            try:
+                await self.refresh()
+            except Exception as error:  # a watcher's own fault must not end the watching: a corrected file must be seen
+                self.fault = f"{type(error).__name__}: {error}"
+                log.exception("the policy could not be applied")
             await asyncio.sleep(_WATCH_SECONDS)
 
-    def _become(self, policy: Policy) -> None:
-        if policy != self.current:
-            self.current = policy
-            for watcher in self._watchers:
-                watcher(policy)
+    async def _become(self, policy: Policy) -> None:
+        async with self._changing:
+            if policy != self.current:
+                self.current = policy
+                for watcher in self._watchers:
+                    await watcher(policy)
 
     @staticmethod
-    def _changed(before: Policy, expected: int, make: Callable[[Policy], Policy], by: str, why: str) -> Policy:
+    def _changed(before: Policy, expected: int, compute: Callable[[Policy], Policy], by: str, why: str) -> Policy:
         if before.revision != expected:
             raise StalePolicy(
                 f"the policy is at revision {before.revision}, not {expected}: {before.changed.by} changed it "
                 f"({before.changed.why}); read it again"
             )
-        made = make(before)
-        return made.model_copy(update={"revision": before.revision + 1, "changed": Change.now(by, why)})
+        after = compute(before)
+        return after.model_copy(update={"revision": before.revision + 1, "changed": Change.now(by, why)})
 
-    def _begin(self, path: Path) -> None:
-        if not path.exists():
+    def _begin(self, file: SharedFile) -> None:
+        if file.stamp() is None:
             try:
-                with self._locked(path):
-                    if not path.exists():
-                        _write(path, self._first)
-                        self._audit(None, self._first)
+                with file.locked():
+                    if file.stamp() is None:
+                        file.write(self._first.model_dump_json(indent=1) + "\n")
+                        self._append({**_row(self._first), "before": None})
             except OSError as error:
-                raise PolicyError(f"{path} can't be written: {error.strerror}") from error
-        self.current, self._stamp = self.read(), _stamp(path)
-
-    @contextmanager
-    def _locked(self, path: Path) -> Generator[None, None, None]:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with (path.parent / "policy.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+                raise PolicyError(f"{file.path} can't be written: {error.strerror}") from error
+        self.current, self._stamp = self.read(), file.stamp()
 
     def _audit_missing(self, now: Policy) -> None:
         last = next(iter(self.audit(1)), None)
         if last is None or last["revision"] < now.revision:
             self._append({**_row(now), "before": last["after"] if last else None})
 
-    def _audit(self, before: Policy | None, after: Policy) -> None:
-        self._append({**_row(after), "before": _content(before) if before else None})
-
     def _append(self, row: dict[str, Any]) -> None:
         assert self.folder is not None
         with (self.folder / "audit.jsonl").open("a") as file:
-            # The newline comes first: a line that a crash cut off must not take this one with it.
+            # The newline comes first: a line that a crash cut off must not spoil this one too.
             file.write("\n" + json.dumps(row, ensure_ascii=False))
             file.flush()
             os.fsync(file.fileno())
 
 
 def _row(policy: Policy) -> dict[str, Any]:
-    return {
-        "revision": policy.revision,
-        **policy.changed.model_dump(mode="json"),
-        "after": _content(policy),
-    }
+    return {"revision": policy.revision, **policy.changed.model_dump(mode="json"), "after": _content(policy)}
 
 
 def _rows(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
@@ -200,26 +202,4 @@ def _rows(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
 
 
 def _content(policy: Policy) -> dict[str, Any]:
-    return policy.model_dump(mode="json", include={"roles", "gates"})
-
-
-def _stamp(path: Path) -> tuple[int, int, int]:
-    found = path.stat()
-    return found.st_mtime_ns, found.st_ino, found.st_size
-
-
-def _read(path: Path) -> Policy:
-    try:
-        return Policy.model_validate_json(path.read_text())
-    except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:5])
-        raise PolicyError(f"{path} is no policy: {faults}") from error
-
-
-def _write(path: Path, policy: Policy) -> None:
-    temporary = path.with_suffix(".new")
-    with temporary.open("w") as file:
-        file.write(policy.model_dump_json(indent=1) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    return policy.model_dump(mode="json", include={"roles", "gates", "engines"}, exclude_defaults=False)

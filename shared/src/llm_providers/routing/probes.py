@@ -6,16 +6,24 @@ from contextlib import aclosing
 
 from llm_providers.base import EmbeddingProvider, LLMProvider, RerankProvider
 from llm_providers.deadline import Deadline
-from llm_providers.types import ChatRequest, EmbedKind, Message
+from llm_providers.errors import InvalidResponse
+from llm_providers.types import ChatRequest, Done, EmbedKind, Message, Thought, Token
 
 _ONE_TOKEN = ChatRequest((Message("user", "Say yes."),), max_tokens=1, temperature=0.0)
 
 
 async def probe_chat(provider: LLMProvider, deadline: Deadline) -> None:
-    """Generate one token; raises what `chat` raises."""
+    """Generate one token, of an answer or of the reasoning before it; raises what `chat` raises, and `InvalidResponse`."""
+    produced = False
     async with aclosing(provider.chat(_ONE_TOKEN, deadline)) as stream:
-        async for _ in stream:
-            pass
+        async for event in stream:
+            if isinstance(event, Thought):
+                # The rest may be long, and has no more to prove.
+                return
+            # One token may be half a character, which shows in the count alone.
+            produced |= isinstance(event, Token) or (isinstance(event, Done) and event.usage.completion_tokens > 0)
+    if not produced:
+        raise InvalidResponse("the model produced no token", backend=provider.name)
 
 
 async def probe_embeddings(provider: EmbeddingProvider, deadline: Deadline) -> None:

@@ -1,4 +1,4 @@
-"""Requests that the candidate answers too, after the user has had the answer; nobody waits for it."""
+"""Requests that the candidate answers too, after the user has had the answer; no user waits for it."""
 
 from __future__ import annotations
 
@@ -11,17 +11,15 @@ from datetime import UTC, datetime
 from random import random
 from statistics import fmean, median
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any
 
 from llm_providers.base import LLMProvider
 from llm_providers.deadline import Deadline
 from llm_providers.errors import ProviderError
-from llm_providers.routing._wrapper import Wrapper
-from llm_providers.routing.observed import outcome_of
+from llm_providers.routing.observer import outcome_of
 from llm_providers.routing.quality import json_valid, labels, refused
-from llm_providers.types import ChatEvent, ChatRequest, Done, Failover, Started, Token, Vectors
+from llm_providers.types import ChatEvent, ChatRequest, Done, Failover, ModelInfo, Started, Token, Vectors
 
-T = TypeVar("T")
 _WAITING = 64
 _WORKERS = 2
 _REMEMBERED = 1000
@@ -33,7 +31,7 @@ OnShadow = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One backend's answer, but for its text: that stays where it was."""
+    """What was measured of one backend's answer; its text is not kept."""
 
     backend: str
     model: str
@@ -64,40 +62,39 @@ class _Answer:
     text: str
 
 
-class Shadow(Wrapper[LLMProvider]):
-    """Passes answers on as they are, and hands a share of them to the desk when they are whole."""
+class Shadow:
+    """Passes answers on as they are, and submits a share of the requests to the runner when their answers are whole."""
 
-    def __init__(self, provider: LLMProvider, percent: float, desk: ShadowDesk) -> None:
-        self._provider, self._share, self._desk = provider, percent / 100, desk
+    def __init__(self, provider: LLMProvider, percent: float, runner: ShadowRunner) -> None:
+        self._provider, self._share, self._runner = provider, percent / 100, runner
 
     @property
     def name(self) -> str:
         return self._provider.name
 
-    async def run(self, call: Callable[[LLMProvider], Awaitable[T]], deadline: Deadline) -> T:
-        return await call(self._provider)
-
     async def chat(self, request: ChatRequest, deadline: Deadline) -> AsyncGenerator[ChatEvent, None]:
-        stream = self._provider.chat(request, deadline)
-        if random() >= self._share:  # noqa: S311
-            async with aclosing(stream):
-                async for event in stream:
-                    yield event
-            return
-        listener = _Listener(request)
-        async with aclosing(stream):
+        recorder = _Recorder(request) if random() < self._share else None  # noqa: S311
+        async with aclosing(self._provider.chat(request, deadline)) as stream:
             async for event in stream:
-                listener.hear(event)
+                if recorder is not None:
+                    recorder.add(event)
                 yield event
-        if (answer := listener.answer) is not None and answer.side.backend != self._desk.candidate:
-            self._desk.offer(request, answer)
+        answer = recorder.answer if recorder is not None else None
+        if answer is not None and answer.side.backend != self._runner.candidate:
+            self._runner.submit(request, answer)
+
+    async def info(self, deadline: Deadline) -> ModelInfo:
+        return await self._provider.info(deadline)
+
+    async def aclose(self) -> None:
+        """Do nothing: whoever opened the provider closes it."""
 
 
-class ShadowDesk:
-    """Asks the candidate what users asked, a few at a time; what does not fit the queue is dropped and counted."""
+class ShadowRunner:
+    """Sends users' requests to the candidate, a few at a time; what does not fit the queue is dropped and counted."""
 
     def __init__(self, provider: LLMProvider, seconds: float, embed: Embed, store: Store, on_shadow: OnShadow) -> None:
-        self._provider, self._seconds = provider, seconds
+        self.provider, self._seconds = provider, seconds
         self._embed, self._store, self._on_shadow = embed, store, on_shadow
         self._waiting: asyncio.Queue[tuple[ChatRequest, _Answer]] = asyncio.Queue(_WAITING)
         self._workers: list[asyncio.Task[None]] = []
@@ -106,10 +103,10 @@ class ShadowDesk:
 
     @property
     def candidate(self) -> str:
-        return self._provider.name
+        return self.provider.name
 
-    def offer(self, request: ChatRequest, answer: _Answer) -> None:
-        """Take a request to be asked again, or drop it; never waits."""
+    def submit(self, request: ChatRequest, answer: _Answer) -> None:
+        """Queue a request for the candidate, or drop it; never waits."""
         self._count("sampled")
         try:
             self._waiting.put_nowait((request, answer))
@@ -120,7 +117,7 @@ class ShadowDesk:
             self._workers = [asyncio.create_task(self._work(), name="shadow") for _ in range(_WORKERS)]
 
     async def aclose(self) -> None:
-        """Drop what waits, and stop what runs at the candidate."""
+        """Drop the requests that wait, and stop those that run at the candidate."""
         workers, self._workers = self._workers, []
         unfinished = self._counts["sampled"] - sum(self._counts[end] for end in ("done", "failed", "dropped"))
         for _ in range(unfinished):
@@ -130,13 +127,13 @@ class ShadowDesk:
         await asyncio.gather(*workers, return_exceptions=True)
 
     def report(self) -> dict[str, Any]:
-        """Counts since the shadow began, and means over the last comparisons."""
+        """Return counts since the shadow began, and means over the last comparisons."""
         both = [(c.stable, c.candidate) for c in self._recent if c.candidate is not None]
         sides = {"stable": [s for s, _ in both], "candidate": [c for _, c in both]}
         valid = [side.json_valid for side in sides["candidate"] if side.json_valid is not None]
 
         def each(measure: Callable[[list[Side]], float | None]) -> dict[str, float | None]:
-            return {name: measure(list(found)) for name, found in sides.items()}
+            return {name: measure(answers) for name, answers in sides.items()}
 
         return {
             "candidate": self.candidate,
@@ -145,10 +142,10 @@ class ShadowDesk:
             "mean_similarity": _mean([c.similarity for c in self._recent]),
             "mean_citation_overlap": _mean([c.citation_overlap for c in self._recent]),
             "json_valid_rate": _mean(valid),
-            "refusal_rate": each(lambda found: _mean([s.refused for s in found])),
-            "tokens_mean": each(lambda found: _mean([s.tokens for s in found])),
-            "seconds_p50": each(lambda found: _median([s.seconds for s in found])),
-            "first_token_p50": each(lambda found: _median([s.first_token_seconds for s in found])),
+            "refusal_rate": each(lambda answers: _mean([a.refused for a in answers])),
+            "tokens_mean": each(lambda answers: _mean([a.tokens for a in answers])),
+            "seconds_p50": each(lambda answers: _median([a.seconds for a in answers])),
+            "first_token_p50": each(lambda answers: _median([a.first_token_seconds for a in answers])),
         }
 
     async def _work(self) -> None:
@@ -165,15 +162,15 @@ class ShadowDesk:
 
     async def _compare(self, request: ChatRequest, stable: _Answer) -> Comparison:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        listener = _Listener(request)
+        recorder = _Recorder(request)
         try:
-            stream = self._provider.chat(replace(request, backend=None), Deadline.after(self._seconds))
+            stream = self.provider.chat(replace(request, backend=None), Deadline.after(self._seconds))
             async with aclosing(stream):
                 async for event in stream:
-                    listener.hear(event)
-        except Exception as error:  # the candidate's fault or ours: it is counted, and the next one is asked
+                    recorder.add(event)
+        except Exception as error:  # the candidate's fault or ours: it is counted, and the next request is sent
             return Comparison(now, stable.side, None, outcome_of(error))
-        answer = listener.answer
+        answer = recorder.answer
         if answer is None:
             return Comparison(now, stable.side, None, "stream_broken")
         cited = labels(stable.text), labels(answer.text)
@@ -195,7 +192,7 @@ class ShadowDesk:
         self._on_shadow(what)
 
 
-class _Listener:
+class _Recorder:
     """Puts an answer together from its events."""
 
     def __init__(self, request: ChatRequest) -> None:
@@ -205,7 +202,7 @@ class _Listener:
         self._by = Started("", "")
         self.answer: _Answer | None = None
 
-    def hear(self, event: ChatEvent) -> None:
+    def add(self, event: ChatEvent) -> None:
         match event:
             case Token():
                 self._pieces.append(event.text)
@@ -235,7 +232,7 @@ class _Listener:
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
-    """A comparison as a line of `shadow.jsonl` has it."""
+    """Return a comparison as a line of `shadow.jsonl`."""
     return asdict(comparison)
 
 

@@ -1,64 +1,67 @@
-"""Whatever the policy says now."""
+"""The provider that the policy names now, exchanged while requests run."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from typing import Any, TypeVar
+from typing import Generic, TypeVar
 
-from llm_providers.base import LLMProvider
+from llm_providers.base import EmbeddingProvider, LLMProvider, RerankProvider
 from llm_providers.deadline import Deadline
 from llm_providers.errors import Halted
-from llm_providers.routing._wrapper import P, Wrapper
-from llm_providers.types import ChatEvent, ChatRequest
+from llm_providers.types import ChatEvent, ChatRequest, EmbeddingModel, EmbedKind, ModelInfo, Ranked, Vectors
 
-T = TypeVar("T")
+P = TypeVar("P", bound=LLMProvider | EmbeddingProvider | RerankProvider)
 _RETRY_AFTER = 30.0
 
 
-class Switch(Wrapper[P]):
-    """Hands each request to the provider that is current when it begins; the request ends where it began.
+class Switch(Generic[P]):
+    """Holds the current provider of a role; while halted, `current` raises `Halted`."""
 
-    While halted it raises `Halted`, and so do the streams that were running. A request that names its backend gets it
-    from `pinned`, which raises for one that is not there.
-    """
-
-    def __init__(self, provider: P, pinned: Callable[[str], P]) -> None:
-        self._provider, self._pinned = provider, pinned
+    def __init__(self, provider: P) -> None:
+        self.provider = provider
         self._halted = False
-        self._running: set[_Running] = set()
 
     @property
     def name(self) -> str:
-        return self._provider.name
+        return self.provider.name
 
     @property
     def current(self) -> P:
-        """The provider itself, halted or not."""
-        return self._provider
+        if self._halted:
+            raise _halted()
+        return self.provider
 
-    def become(self, provider: Any, *, halted: bool) -> None:
-        """Send what comes from now on to `provider`."""
-        self._provider, self._halted = provider, halted
+    def replace(self, provider: P, *, halted: bool) -> None:
+        """Send the requests that begin from now on to `provider`."""
+        self.provider, self._halted = provider, halted
+
+    async def aclose(self) -> None:
+        """Do nothing: whoever opened the provider closes it."""
+
+
+class SwitchedChat(Switch[LLMProvider]):
+    """Hands each request to the current provider, where it also ends; a halt ends the running streams too.
+
+    A request that names its backend gets it from `pinned`, which raises `RequestRejected` for one that does not exist.
+    """
+
+    def __init__(self, provider: LLMProvider, pinned: Callable[[str], Awaitable[LLMProvider]]) -> None:
+        super().__init__(provider)
+        self._pinned = pinned
+        self._running: set[_Running] = set()
+
+    def replace(self, provider: LLMProvider, *, halted: bool) -> None:
+        super().replace(provider, halted=halted)
         if halted:
             for stream in self._running:
                 stream.halt()
 
-    async def run(self, call: Callable[[P], Awaitable[T]], deadline: Deadline) -> T:
-        if self._halted:
-            raise _halted()
-        return await call(self._provider)
-
-    async def ask(self, call: Callable[[P], Awaitable[T]], deadline: Deadline) -> T:
-        return await call(self._provider)
-
-    async def chat(
-        self: Switch[LLMProvider], request: ChatRequest, deadline: Deadline
-    ) -> AsyncGenerator[ChatEvent, None]:
-        if self._halted:
-            raise _halted()
-        provider = self._pinned(request.backend) if request.backend else self._provider
+    async def chat(self, request: ChatRequest, deadline: Deadline) -> AsyncGenerator[ChatEvent, None]:
+        provider = self.current
+        if request.backend:
+            provider = await self._pinned(request.backend)
         running = _Running()
         self._running.add(running)
         try:
@@ -67,6 +70,26 @@ class Switch(Wrapper[P]):
                     yield event
         finally:
             self._running.discard(running)
+
+    async def info(self, deadline: Deadline) -> ModelInfo:
+        return await self.provider.info(deadline)
+
+
+class SwitchedEmbeddings(Switch[EmbeddingProvider]):
+    """Hands each call to the current provider."""
+
+    async def embed(self, texts: Sequence[str], kind: EmbedKind, deadline: Deadline) -> Vectors:
+        return await self.current.embed(texts, kind, deadline)
+
+    async def embedding_model(self, deadline: Deadline) -> EmbeddingModel:
+        return await self.provider.embedding_model(deadline)
+
+
+class SwitchedRerank(Switch[RerankProvider]):
+    """Hands each call to the current provider."""
+
+    async def rerank(self, query: str, documents: Sequence[str], top_n: int, deadline: Deadline) -> list[Ranked]:
+        return await self.current.rerank(query, documents, top_n, deadline)
 
 
 class _Running:
@@ -95,6 +118,4 @@ class _Running:
 
 
 def _halted() -> Halted:
-    return Halted(
-        "generation is halted by the operator; `switchyard providers resume` ends it", retry_after=_RETRY_AFTER
-    )
+    return Halted("generation is halted by the operator", retry_after=_RETRY_AFTER)

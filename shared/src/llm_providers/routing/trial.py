@@ -1,4 +1,4 @@
-"""How a candidate fares against the stable backend, and when it must not go on."""
+"""Compares a candidate with the stable backend, and stops it at the first gate that it fails."""
 
 from __future__ import annotations
 

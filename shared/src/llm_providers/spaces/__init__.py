@@ -1,24 +1,23 @@
-"""Which vectors may be compared: fingerprints, providers held to one, parity of two, and who may stand in for whom."""
+"""Which vectors may be compared: fingerprints, providers held to one, parity of two, and fallbacks that it allows."""
 
 from llm_providers.spaces.comparison import MIN_RANK_AGREEMENT, Parity, Sample, parity
+from llm_providers.spaces.fallback import EmbeddingBackends, EmbeddingFallback
 from llm_providers.spaces.fingerprint import MIN_COSINE, PROBES, Fingerprint, probe_vectors, row_cosines
-from llm_providers.spaces.records import ParityRecord, ParityRecords, Side
-from llm_providers.spaces.standby import Embedders, Standby, StandIn
+from llm_providers.spaces.records import BackendSpace, ParityRecord, ParityRecords
 from llm_providers.spaces.verified import Verified
 
 __all__ = [
     "MIN_COSINE",
     "MIN_RANK_AGREEMENT",
     "PROBES",
-    "Embedders",
+    "BackendSpace",
+    "EmbeddingBackends",
+    "EmbeddingFallback",
     "Fingerprint",
     "Parity",
     "ParityRecord",
     "ParityRecords",
     "Sample",
-    "Side",
-    "StandIn",
-    "Standby",
     "Verified",
     "parity",
     "probe_vectors",

@@ -13,21 +13,19 @@ from llm_providers.errors import SpaceMismatch
 from llm_providers.spaces.fingerprint import MIN_COSINE, PROBES, Fingerprint, places, row_cosines
 from llm_providers.types import EmbeddingModel, EmbedKind, Vectors
 
-IN_PROCESS = "embedded"
-"""The backend whose model can't be replaced while the process runs."""
-
 
 class Verified:
-    """Lets out vectors of one space only: a probe text goes along with every batch, and its vector is compared.
+    """Returns vectors of one space only: a probe text is added to every batch, and its vector is compared.
 
-    Whoever replaces the engine behind a URL by one with other vectors is found out by the very answer that would have
-    been used: it raises `SpaceMismatch`, and returns nothing. The first answer, and the first after a mismatch, is
-    preceded by a whole fingerprint. `provider` must answer a batch as one, for what it splits it may ask two engines.
+    An engine with other vectors behind the same address is noticed in the very answer that would have been used: it
+    raises `SpaceMismatch`. The first answer, and the first after a mismatch, is preceded by a whole fingerprint.
+    `provider` must answer a batch as one: a batch that it splits may reach two engines. A model that is not
+    `replaceable` while the process runs is compared once.
     """
 
-    def __init__(self, provider: EmbeddingProvider, space: Fingerprint) -> None:
-        self._provider, self._space = provider, space
-        self._met = False
+    def __init__(self, provider: EmbeddingProvider, space: Fingerprint, *, replaceable: bool = True) -> None:
+        self._provider, self._space, self._replaceable = provider, space, replaceable
+        self._compared = False
         self._turn = count()
 
     @property
@@ -38,9 +36,9 @@ class Verified:
         """Return vectors of the space; raises `SpaceMismatch`, and what the provider raises."""
         if not texts:
             return np.zeros((0, self._space.model.dimension), dtype=np.float32)
-        if not self._met:
-            await self._meet(deadline)
-        if self.name == IN_PROCESS:
+        if not self._compared:
+            await self._compare_fingerprints(deadline)
+        if not self._replaceable:
             return await self._provider.embed(texts, kind, deadline)
         probes = places(kind)
         probe = probes[next(self._turn) % len(probes)]
@@ -52,13 +50,13 @@ class Verified:
         return self._space.model
 
     async def aclose(self) -> None:
-        """Nothing: whoever opened the provider closes it."""
+        """Do nothing: whoever opened the provider closes it."""
 
-    async def _meet(self, deadline: Deadline) -> None:
+    async def _compare_fingerprints(self, deadline: Deadline) -> None:
         difference = self._space.differs_from(await Fingerprint.take(self._provider, deadline))
         if difference is not None:
             raise self._mismatch(difference)
-        self._met = True
+        self._compared = True
 
     def _compare(self, vectors: Vectors, probe: int) -> None:
         known = self._space.vectors[probe : probe + 1]
@@ -69,9 +67,9 @@ class Verified:
             raise self._mismatch(f"probe vectors: cosine {cosine:.3f}, {MIN_COSINE} needed")
 
     def _mismatch(self, difference: str) -> SpaceMismatch:
-        self._met = False
+        self._compared = False
         return SpaceMismatch(
-            f"the vectors are of another embedding space, {self._space.model.model!r} was expected of {self.name}: "
+            f"{self.name} returned vectors of another embedding space than that of {self._space.model.model!r}: "
             f"{difference}",
             backend=self.name,
         )

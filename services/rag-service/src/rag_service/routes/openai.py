@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse
 
 from llm_providers.deadline import Deadline
 from llm_providers.errors import ProviderError, StreamBroken
-from llm_providers.types import Failover, Message, Token
+from llm_providers.types import Failover, Message, Thought, Token
 from rag_service.answering import Answered, AnswerEvent, Route
 from rag_service.conversations import REMEMBERED
 from rag_service.schemas import MAX_QUESTION
@@ -211,12 +211,11 @@ async def _chunks(
     try:
         yield _chunk(base, {"role": "assistant", "content": ""})
         async with aclosing(events):
-            for event in first:
+            async for event in _chained(first, events):
                 if isinstance(event, Token):
                     yield f"{before}{json.dumps(event.text, ensure_ascii=False)}{after}"
-            async for event in events:
-                if isinstance(event, Token):
-                    yield f"{before}{json.dumps(event.text, ensure_ascii=False)}{after}"
+                elif isinstance(event, Thought):
+                    yield _chunk(base, {"reasoning_content": event.text})
                 elif isinstance(event, Failover):
                     if event.restarted:
                         # What was sent can't be taken back in this format.
@@ -230,6 +229,15 @@ async def _chunks(
     except (ServiceError, ProviderError) as error:
         # No [DONE]: a client must not take what it has for a whole answer.
         yield _data({"error": _openai_error(problem(error))})
+
+
+async def _chained(
+    first: list[AnswerEvent], rest: AsyncGenerator[AnswerEvent, None]
+) -> AsyncGenerator[AnswerEvent, None]:
+    for event in first:
+        yield event
+    async for event in rest:
+        yield event
 
 
 def _chunk(base: dict[str, Any], delta: dict[str, Any], finish_reason: str | None = None) -> str:

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from llm_providers.deadline import Deadline
 from llm_providers.errors import Halted
-from llm_providers.types import Failover, Message, Token
+from llm_providers.types import Failover, Message, Thought, Token
 from rag_service.answering import Answered, AnswerEvent, Route, Sources
 from rag_service.conversations import REMEMBERED
 from rag_service.schemas import AnswerOut, PassageOut, QueryIn, SearchIn, SearchOut, UsageOut
@@ -132,6 +132,8 @@ async def _frame(event: AnswerEvent, given: QueryIn, conversation: str | None, r
         return encode("sources", {"items": items, "degraded": list(event.degraded), "conversation_id": conversation})
     if isinstance(event, Token):
         return encode("token", {"text": event.text})
+    if isinstance(event, Thought):
+        return encode("reasoning", {"text": event.text})
     if isinstance(event, Failover):
         names = {"from": event.from_backend, "to": event.to_backend, "model": event.model}
         return encode("failover", {**names, "reason": event.reason, "restarted": event.restarted})

@@ -52,5 +52,5 @@ async def rollback(given: RollbackIn, rag: Rag, admin: Admin) -> RollbackOut:
 async def parity(given: ParityIn, rag: Rag, admin: Admin) -> ParityOut:
     """Measure how alike the embeddings of two backends are; only if it is enough may one stand in for the other."""
     found = await rag.comparer.compare(given.a, given.b, given.collection)
-    recorded = rag.spaces.standby.records.durable
+    recorded = rag.spaces.fallback.records.durable
     return ParityOut(a=given.a, b=given.b, passed=found.passed, recorded=recorded, **asdict(found))

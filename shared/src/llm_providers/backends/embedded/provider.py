@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from threading import Event
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import onnxruntime
@@ -17,7 +17,6 @@ import onnxruntime
 from llm_providers.backends.embedded.answers import answer, digest
 from llm_providers.backends.embedded.encoder import MAX_TOKENS, Encoder, default_model_dir
 from llm_providers.deadline import Deadline
-from llm_providers.dropin import DropIn
 from llm_providers.errors import RequestRejected, Unavailable
 from llm_providers.tokens import estimate_tokens
 from llm_providers.types import (
@@ -26,9 +25,9 @@ from llm_providers.types import (
     Done,
     EmbeddingModel,
     EmbedKind,
+    EngineInfo,
     ModelInfo,
     Ranked,
-    Role,
     Started,
     Token,
     Usage,
@@ -41,14 +40,16 @@ _EMBED_BATCH = 8
 """Texts encoded at a time: bounds how long cancelling takes, and how long a query waits behind an ingestion."""
 
 
-class EmbeddedProvider(DropIn):
+class EmbeddedProvider:
     """Quotes the sources it is given; says so by `extractive` in `Started` and `info`."""
 
-    name = "embedded"
+    in_process = True
+    extractive = True
     context_tokens = 32_768
     """Not a limit of any model, but of what is worth reading sentence by sentence while somebody waits."""
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, name: str = "embedded") -> None:
+        self.name = name
         self._encoder = encoder
         # One thread: the encoder uses every core by itself, and each further thread would keep a heap of its own.
         self._open = True
@@ -58,9 +59,9 @@ class EmbeddedProvider(DropIn):
         )
 
     @classmethod
-    def open(cls, model_dir: Path | None = None) -> EmbeddedProvider:
+    def open(cls, model_dir: Path | None = None, name: str = "embedded") -> EmbeddedProvider:
         """Load the model; raises `NotConfigured` if it has not been built."""
-        return cls(Encoder(model_dir or default_model_dir()))
+        return cls(Encoder(model_dir or default_model_dir()), name)
 
     async def chat(self, request: ChatRequest, deadline: Deadline) -> AsyncGenerator[ChatEvent, None]:
         """Answer from the last message's sources, fill the schema from them, or else sum the message up."""
@@ -130,19 +131,14 @@ class EmbeddedProvider(DropIn):
                 task = asyncio.current_task()
                 if self._open or (task is not None and task.cancelling()):
                     raise
-                # Nobody cancelled this task: closing the provider dropped its work.
+                # This task was not cancelled: closing the provider dropped its work.
                 raise Unavailable("the provider was closed", backend=self.name) from error
 
-    async def about(self, role: Role, deadline: Deadline) -> dict[str, Any]:
-        """Say what runs: the encoder for all roles, and for text no model at all."""
-        model = "extractive" if role is Role.TEXT else self._model.model
-        return {
-            "engine": "onnxruntime",
-            "version": onnxruntime.__version__,
-            "model": model,
-            "quantisation": "int8",
-            "context_tokens": self.context_tokens if role is Role.TEXT else MAX_TOKENS,
-        }
+    async def about(self, deadline: Deadline) -> EngineInfo:
+        """Describe the encoder, which does the work of every role."""
+        return EngineInfo(
+            "onnxruntime", self._model.model, onnxruntime.__version__, quantisation="int8", context_tokens=MAX_TOKENS
+        )
 
     def get_direct_client(self) -> Encoder:
         """Return the encoder itself: there is no SDK behind this backend."""

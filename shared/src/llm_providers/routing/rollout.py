@@ -1,4 +1,4 @@
-"""A role's candidate: its trial, its shadow, and what ends them."""
+"""The rollout of a role's candidate: its canary and its shadow, and what ends them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from llm_providers.base import LLMProvider
-from llm_providers.routing import Observer, Policy, PolicyError, PolicyFile, RolePolicy, ShadowDesk, Trial
-from llm_providers.routing.policy_file import StalePolicy
-from llm_providers.routing.shadow import Comparison, Embed, as_json
-from llm_providers.routing.trial import Trip
+from llm_providers.routing.observer import Observer
+from llm_providers.routing.policy import Policy, RolePolicy
+from llm_providers.routing.policy_file import PolicyError, PolicyFile, StalePolicy
+from llm_providers.routing.shadow import Comparison, Embed, ShadowRunner, as_json
+from llm_providers.routing.trial import Trial, Trip
 from llm_providers.types import Role
 
 _LOG_BYTES = 16_000_000
 
 
-class Candidacy:
-    """Outlives the policies that say the same of the candidate; `trial` and `desk` are None where there is none."""
+class Rollout:
+    """The state of a candidate, which outlives policies that say the same of it.
+
+    `trial` is None where there is no canary, `shadow` where there is no shadow.
+    """
 
     def __init__(
         self, role: Role, file: PolicyFile, observer: Observer, embed: Embed | None, shadow_seconds: float
@@ -28,38 +32,38 @@ class Candidacy:
         self._role, self._file, self._observer = role, file, observer
         self._embed, self._shadow_seconds = embed, shadow_seconds
         self.trial: Trial | None = None
-        self.desk: ShadowDesk | None = None
+        self.shadow: ShadowRunner | None = None
         self._trial_of: tuple[Any, ...] = ()
         self._since = ""
         self._tasks: set[asyncio.Task[None]] = set()
 
     def apply(self, policy: Policy, candidate: LLMProvider | None) -> None:
-        """Begin, go on with or end what `policy` says of `candidate`, which is its provider without guards."""
+        """Begin, continue or end the canary and the shadow as `policy` says; `candidate` is its bare backend."""
         wanted = policy.roles[self._role]
         self.trial = self._trial_for(wanted, policy)
-        self.desk = self._desk_for(wanted, candidate)
+        self.shadow = self._shadow_for(wanted, candidate)
 
-    def canary(self) -> dict[str, Any] | None:
-        """How the candidate fares; None where there is none."""
+    def canary_report(self) -> dict[str, Any] | None:
+        """Return both sides' figures and the gates that tripped; None without a canary."""
         if self.trial is None:
             return None
         now = self._file.current.roles[self._role]
-        shown = {"candidate": now.candidate, "percent": now.canary_percent, "since": self._since}
-        return {**shown, **self.trial.report()}
+        head = {"candidate": now.candidate, "percent": now.canary_percent, "since": self._since}
+        return {**head, **self.trial.report()}
 
-    def shadow(self) -> dict[str, Any] | None:
-        """What the shadow has shown; None where there is none."""
-        return self.desk.report() if self.desk else None
+    def shadow_report(self) -> dict[str, Any] | None:
+        """Return the figures of the comparisons so far; None without a shadow."""
+        return self.shadow.report() if self.shadow else None
 
     async def aclose(self) -> None:
-        """Stop what runs beside the requests."""
-        if self.desk is not None:
-            await self.desk.aclose()
+        """Stop the background work."""
+        if self.shadow is not None:
+            await self.shadow.aclose()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _trial_for(self, wanted: RolePolicy, policy: Policy) -> Trial | None:
         if not wanted.canary_percent:
-            # What tripped it stays to be read until there is another.
+            # The gates that ended it can be read until there is another.
             return self.trial if self._trial_of[:2] == (wanted.stable, wanted.candidate) else None
         same = (wanted.stable, wanted.candidate, wanted.canary_percent, policy.gates)
         # A canary that is set again after it was stopped is tried again.
@@ -68,19 +72,19 @@ class Candidacy:
         self._trial_of, self._since = same, policy.changed.at.isoformat()
         return Trial(policy.gates, lambda trips: self._tripped(wanted.candidate or "", trips))
 
-    def _desk_for(self, wanted: RolePolicy, candidate: LLMProvider | None) -> ShadowDesk | None:
-        desk = self.desk
-        if desk is not None and candidate is not None and desk.candidate == candidate.name:
-            return desk
-        if desk is not None:
-            self._later(desk.aclose())
+    def _shadow_for(self, wanted: RolePolicy, candidate: LLMProvider | None) -> ShadowRunner | None:
+        running = self.shadow
+        if running is not None and running.provider is candidate:
+            return running
+        if running is not None:
+            self._later(running.aclose())
         if candidate is None or not wanted.shadow_percent or self._embed is None:
             return None
 
         def count(outcome: str) -> None:
             self._observer.on_shadow(self._role, candidate.name, outcome)
 
-        return ShadowDesk(candidate, self._shadow_seconds, self._embed, self._store, count)
+        return ShadowRunner(candidate, self._shadow_seconds, self._embed, self._store, count)
 
     def _tripped(self, candidate: str, trips: Sequence[Trip]) -> None:
         for trip in trips:
@@ -89,17 +93,17 @@ class Candidacy:
         self._later(self._stop_canary(candidate, f"canary of {candidate} stopped: {why}"))
 
     async def _stop_canary(self, candidate: str, why: str) -> None:
-        """Write it down for every replica, unless another was first."""
+        """Write it into the policy for every replica, unless another replica already has."""
         try:
-            while (now := self._file.read()).roles[self._role].candidate == candidate:
+            while (now := await asyncio.to_thread(self._file.read)).roles[self._role].candidate == candidate:
                 if not now.roles[self._role].canary_percent:
                     return
                 with suppress(StalePolicy):
                     revision = now.revision
                     stopped = await asyncio.to_thread(self._file.replace, revision, self._without_canary, "gate", why)
-                    self._file.adopt(stopped)
+                    await self._file.adopt(stopped)
         except (OSError, PolicyError) as error:
-            self._file.fault = f"{why}; in this process only, it could not be written down: {error}"
+            self._file.fault = f"{why}; in this process only, because the policy can't be written: {error}"
 
     def _without_canary(self, policy: Policy) -> Policy:
         return policy.with_role(self._role, canary_percent=0)

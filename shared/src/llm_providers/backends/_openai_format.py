@@ -1,0 +1,135 @@
+"""OpenAI's wire format: requests as servers want them, and answers read tolerantly."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from llm_providers.backends._errors import translated
+from llm_providers.backends._images import to_data_url
+from llm_providers.engines.table import StructuredOutput
+from llm_providers.errors import InvalidResponse, ModelNotFound
+from llm_providers.prompting import render
+from llm_providers.types import ChatRequest, Message, Ranked
+
+_SIMPLER: dict[StructuredOutput, StructuredOutput] = {"json_schema": "json_object", "json_object": "none"}
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What a server understands of the optional parts of a chat request."""
+
+    structured_output: StructuredOutput = "json_schema"
+    stream_usage: bool = True
+
+    def simpler(self, request: ChatRequest, complaint: str) -> Dialect | None:
+        """Return the dialect to try after a rejection; None where the rejection was about something else."""
+        words = complaint.lower()
+        if self.stream_usage and ("stream_options" in words or "include_usage" in words):
+            return replace(self, stream_usage=False)
+        about_format = any(name in words for name in ("response_format", "json_schema", "json_object", "guided"))
+        if request.json_schema is not None and about_format and self.structured_output in _SIMPLER:
+            return replace(self, structured_output=_SIMPLER[self.structured_output])
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """One model as `/v1/models` lists it; `owned_by` is what the server calls itself, "" if nothing."""
+
+    owned_by: str = ""
+    context_tokens: int | None = None
+    weights: str | None = None
+
+
+def chat_body(request: ChatRequest, model: str, dialect: Dialect) -> dict[str, Any]:
+    """Return the JSON body of a streamed chat completion."""
+    body: dict[str, Any] = {
+        "model": model,
+        "messages": [_message(message) for message in request.turns],
+        "max_tokens": request.max_tokens,
+        "temperature": request.temperature,
+        "stream": True,
+    }
+    if dialect.stream_usage:
+        body["stream_options"] = {"include_usage": True}
+    if request.prefix:
+        # Without them vLLM's template would close the turn and open another; llama.cpp ignores them.
+        body |= {"continue_final_message": True, "add_generation_prompt": False}
+    if request.stop:
+        body["stop"] = list(request.stop)
+    if request.seed is not None:
+        body["seed"] = request.seed
+    if request.json_schema is not None:
+        schema = dict(request.json_schema)
+        if dialect.structured_output == "json_schema":
+            format_ = {"name": "answer", "schema": schema, "strict": True}
+            body["response_format"] = {"type": "json_schema", "json_schema": format_}
+        else:
+            words = f"Reply with one JSON object only. It must fit this JSON Schema: {json.dumps(schema)}"
+            body["messages"].insert(0, {"role": "system", "content": words})
+            if dialect.structured_output == "json_object":
+                body["response_format"] = {"type": "json_object"}
+    return body
+
+
+def model_entry(listing: object, model: str, backend: str) -> ModelEntry:
+    """Return the model's entry; raises `ModelNotFound` where the server lists others only.
+
+    llama.cpp answers to any name, so that what it lists is what serves; a server that lists nothing says nothing.
+    """
+    with translated(backend):
+        entries = listing["data"] if isinstance(listing, dict) else listing
+        if not isinstance(entries, list):
+            raise InvalidResponse("the list of models is not a list", backend=backend)
+        entry = next((entry for entry in entries if model in (entry.get("id"), entry.get("name"))), None)
+        if entry is None and len(entries) == 1 and entries[0].get("owned_by") == "llamacpp":
+            entry = entries[0]
+        if entry is None:
+            if entries:
+                raise ModelNotFound(f"the server does not serve {model!r}", backend=backend)
+            return ModelEntry()
+        root = entry.get("root")
+        return ModelEntry(str(entry.get("owned_by") or ""), _context_tokens(entry), str(root) if root else None)
+
+
+def _context_tokens(entry: dict[str, Any]) -> int | None:
+    """Return the context length by whichever name the server has for it; None where it tells none."""
+    meta = entry.get("meta") or {}
+    names = ("max_model_len", "loaded_context_length", "context_length", "max_context_length", "context_window")
+    values = [*(entry.get(name) for name in names), meta.get("n_ctx"), meta.get("n_ctx_train")]
+    return next((value for value in values if isinstance(value, int) and value > 0), None)
+
+
+def vectors(answer: Any, backend: str) -> list[Any]:
+    """Return the rows in the order of the input, whether they came as floats or as base64."""
+    with translated(backend):
+        data = answer["data"]
+        if all("index" in item for item in data):
+            data = sorted(data, key=lambda item: item["index"])
+        return [_vector(item["embedding"]) for item in data]
+
+
+def _vector(embedding: Any) -> Any:
+    return np.frombuffer(base64.b64decode(embedding), dtype="<f4") if isinstance(embedding, str) else embedding
+
+
+def ranks(answer: Any, backend: str) -> list[Ranked]:
+    """Return the results as the server ordered them."""
+    with translated(backend):
+        results = answer["results"] if isinstance(answer, dict) else answer
+        return [
+            Ranked(int(item["index"]), float(item.get("relevance_score", item.get("score", 0.0)))) for item in results
+        ]
+
+
+def _message(message: Message) -> dict[str, Any]:
+    text = render(message)
+    if not message.images:
+        return {"role": message.role, "content": text}
+    images = [{"type": "image_url", "image_url": {"url": to_data_url(image)}} for image in message.images]
+    return {"role": message.role, "content": [*images, {"type": "text", "text": text}]}

@@ -1,0 +1,45 @@
+"""The whole text of an answer, for callers that do not stream."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+
+from llm_providers.base import LLMProvider
+from llm_providers.deadline import Deadline
+from llm_providers.types import ChatRequest, Done, Failover, Started, Token
+
+
+class Completion:
+    """An answer as it comes together from its events; text that a restart discards is dropped."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self.started = Started("", "")
+        self.done = Done("stop")
+
+    @property
+    def text(self) -> str:
+        return "".join(self._pieces)
+
+    def add(self, event: object) -> None:
+        """Take the next event; reasoning is no part of the text."""
+        match event:
+            case Token():
+                self._pieces.append(event.text)
+            case Started():
+                self.started = event
+            case Failover():
+                self.started = Started(event.to_backend, event.model, event.extractive)
+                if event.restarted:
+                    self._pieces.clear()
+            case Done():
+                self.done = event
+
+
+async def complete(provider: LLMProvider, request: ChatRequest, deadline: Deadline) -> Completion:
+    """Return the whole answer; raises what `chat` raises."""
+    completion = Completion()
+    async with aclosing(provider.chat(request, deadline)) as stream:
+        async for event in stream:
+            completion.add(event)
+    return completion
