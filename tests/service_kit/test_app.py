@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -134,6 +137,34 @@ async def test_keys_by_either_header_and_scopes(http: httpx2.AsyncClient, app: F
     app.state.keys.revoke(next(key.id for key in app.state.keys.all() if key.name == "reader"))
     assert (await http.get("/who", headers={"Authorization": f"Bearer {user}"})).status_code == 401
     assert (await http.get("/who", headers={"Authorization": f"Bearer {app.state.keys.service_token()}"})).is_success
+
+
+_HOLD_EVERY_LOCK = """
+import fcntl, pathlib, sys
+locks = [path.open("w") for path in pathlib.Path(sys.argv[1]).iterdir() if "lock" in path.name]
+for lock in locks:
+    fcntl.flock(lock, fcntl.LOCK_EX)
+print(len(locks), flush=True)
+sys.stdin.read()
+"""
+
+
+async def test_a_key_is_checked_while_another_process_holds_the_locks(
+    http: httpx2.AsyncClient, app: FastAPI, tmp_path: Path
+) -> None:
+    command = (sys.executable, "-c", _HOLD_EVERY_LOCK, str(tmp_path / "auth"))
+    holder = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
+    assert holder.stdin is not None
+    assert holder.stdout is not None
+    try:
+        assert int(await holder.stdout.readline()) > 0
+        for secret in (KEY, app.state.keys.service_token(), "sy-unknown"):
+            head = {"Authorization": f"Bearer {secret}"}
+            answer = await http.get("/who", headers=head, timeout=2)
+            assert answer.status_code == (401 if secret == "sy-unknown" else 200)
+    finally:
+        holder.stdin.close()
+        await holder.wait()
 
 
 async def test_health_pages_ask_for_no_key_and_turn_red(http: httpx2.AsyncClient, app: FastAPI) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
@@ -44,7 +45,7 @@ def create_app(
 
     @asynccontextmanager
     async def run(app: FastAPI) -> AsyncGenerator[None, None]:
-        prepare_keys(keys, settings)
+        await asyncio.to_thread(prepare_keys, keys, settings)
         async with lifespan(app):
             state.up = True
             log.info("up", service=name, version=state.version)
@@ -81,7 +82,7 @@ def _operation_id(route: APIRoute) -> str:
 
 def prepare_keys(keys: KeyStore, settings: ServiceSettings) -> None:
     """Make sure that there is a key to begin with; a first one of our own making is shown to whoever started the stack."""
-    keys.service_token()
+    keys.ensure_service_token()
     if not settings.auth_enabled:
         log.warning("API keys are switched off: everyone who can reach this port may do everything")
     elif settings.admin_api_key is not None:
