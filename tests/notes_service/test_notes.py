@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 MEETING = """Weekly meeting of the boat club, 3 March
@@ -46,6 +47,12 @@ async def test_not_waiting_answers_202_with_a_job_that_can_be_watched(stack: Any
     assert (job["status"], job["parts_done"], job["parts_total"]) == ("ready", 1, 1)
     watched = await stack.http.get(f"/v1/jobs/{job['id']}/events")
     assert watched.text.startswith("event: ready\n")
+
+
+async def test_a_hundred_notes_at_once_are_all_accepted(stack: Any) -> None:
+    posts = [stack.http.post("/v1/notes?wait=0", json={"text": f"Note {number}. It rains."}) for number in range(100)]
+    answers = await asyncio.gather(*posts)
+    assert [answer.status_code for answer in answers] == [202] * 100
 
 
 async def test_list_search_edit_export_delete(stack: Any) -> None:

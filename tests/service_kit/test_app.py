@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 import sys
@@ -57,8 +58,11 @@ async def fail(kind: str) -> None:
         "conflict": Conflict("taken", field="name", retry_after=3, other="x"),
         "busy": provider.Overloaded("full", backend="vllm", retry_after=7.2),
         "deadline": provider.DeadlineExceeded("spent"),
-        "disk": OSError(28, "No space left on device: /secret/path"),
-        "locked": OperationalError("SELECT secret", {}, Exception("readonly database")),
+        "disk": OSError(errno.ENOSPC, "No space left on device: /secret/path"),
+        "read-only": OSError(errno.EROFS, "Read-only file system: /secret/path"),
+        "reset": ConnectionResetError(errno.ECONNRESET, "secret peer"),
+        "timeout": TimeoutError("secret"),
+        "table": OperationalError("SELECT secret", {}, Exception("no such table")),
         "bug": ZeroDivisionError("secret detail"),
     }[kind]
 
@@ -92,7 +96,10 @@ async def http(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
         ("busy", 503, "provider-unavailable"),
         ("deadline", 504, "deadline-exceeded"),
         ("disk", 507, "storage-unavailable"),
-        ("locked", 507, "storage-unavailable"),
+        ("read-only", 507, "storage-unavailable"),
+        ("reset", 500, "internal-error"),
+        ("timeout", 500, "internal-error"),
+        ("table", 500, "internal-error"),
         ("bug", 500, "internal-error"),
     ],
 )

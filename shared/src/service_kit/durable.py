@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sqlite3
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from sqlalchemy import make_url
-from sqlalchemy.exc import OperationalError
 
-from service_kit.database import DatabaseUnavailable
+from service_kit.database import DatabaseUnavailable, translated_errors
+from service_kit.errors import StorageUnavailable
 from service_kit.seats import Seat
 
 if TYPE_CHECKING:
@@ -143,7 +142,7 @@ class Durable:
         from dbos import DBOS, SetWorkflowID
 
         def enqueue() -> None:
-            with SetWorkflowID(job):
+            with translated_errors(), SetWorkflowID(job):
                 DBOS.enqueue_workflow(task, self._workflows[task], job)
 
         # In a thread: DBOS's own coroutines would make its thread pool the loop's, and shut it down with itself.
@@ -211,17 +210,7 @@ async def _patiently(attempt: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             return await attempt()
-        except (DatabaseUnavailable, OperationalError) as error:
-            if isinstance(error, OperationalError) and not _storage_fails(error):
-                raise
+        except (DatabaseUnavailable, StorageUnavailable) as error:
             log.warning("job waits for the database", error=type(error.__cause__).__name__, seconds=wait)
             await asyncio.sleep(wait)
             wait = min(wait * 2, _LONGEST_WAIT)
-
-
-def _storage_fails(error: OperationalError) -> bool:
-    """Whether SQLite could not write for want of a sound disk (https://www.sqlite.org/rescode.html), not of sense."""
-    code = getattr(error.orig, "sqlite_errorcode", None)
-    known = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
-    # The upper bytes only say more of the same.
-    return isinstance(code, int) and code & 0xFF in known
