@@ -137,7 +137,7 @@ class Durable:
         assert self._loop is not None
         await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_run(task, step, job), self._loop))
 
-    async def start(self, task: str, job: str) -> None:
+    async def start(self, job: str, *, task: str) -> None:
         """Enqueue `job` once: a second call with the same id changes nothing."""
         from dbos import DBOS, SetWorkflowID
 

@@ -100,15 +100,15 @@ class Jobs(Generic[J]):
         self._stopped = stopped
         self.metrics = metrics
 
-    async def start(self, job_id: str, kind: str) -> None:
-        await self._durable.start(kind, job_id)
+    async def start(self, job_id: str, *, kind: str) -> None:
+        await self._durable.start(job_id, task=kind)
 
     async def start_forgotten(self) -> None:
         """Enqueue jobs that were stored but not enqueued when the process stopped; the others are not touched."""
         async with self._database.reading() as session:
             waiting = list(await session.scalars(select(self._table).where(self._table.status.in_(OPEN))))
         for job in waiting:
-            await self.start(job.id, job.kind)
+            await self.start(job.id, kind=job.kind)
 
     async def get(self, job_id: str, principal: Principal) -> J:
         statement = select(self._table).where(self._table.id == job_id, self._visible(principal))

@@ -61,7 +61,7 @@ class Notes:
         async with self._database.writing() as session:
             session.add(note)
             session.add(Job(id=note.job_id, kind="note", note_id=note.id, owner=note.owner))
-        await self._jobs.start(note.job_id, "note")
+        await self._jobs.start(note.job_id, kind="note")
         return note
 
     async def retry(self, note: Note) -> Note:
@@ -73,7 +73,7 @@ class Notes:
             values = {"status": QUEUED, "job_id": job_id}
             await session.execute(update(Note).where(Note.id == note.id).values(**values))
             session.add(Job(id=job_id, kind="note", note_id=note.id, owner=note.owner))
-        await self._jobs.start(job_id, "note")
+        await self._jobs.start(job_id, kind="note")
         return await self._fetch(note.id)
 
     async def wait(self, note: Note, seconds: float, principal: Principal) -> Note:
