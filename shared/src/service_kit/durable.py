@@ -196,15 +196,15 @@ def _requeue(executor: str) -> None:
 
 async def _run(task: Task, step: Step, job: str) -> None:
     try:
-        await _patiently(lambda: step(job))
+        await _retry_until_available(lambda: step(job))
     except Exception as error:
         cause = error
         log.warning("job failed", task=task.name, job=job, step=step.__name__, error=type(error).__name__)
-        await _patiently(lambda: task.failed(job, cause))
+        await _retry_until_available(lambda: task.failed(job, cause))
         raise JobFailed(type(error).__name__) from None
 
 
-async def _patiently(attempt: Callable[[], Awaitable[None]]) -> None:
+async def _retry_until_available(attempt: Callable[[], Awaitable[None]]) -> None:
     """Try until the database is there and can be written: without it, not even a failure could be recorded."""
     wait = 0.5
     while True:

@@ -150,7 +150,7 @@ class Jobs(Generic[J]):
         await self.stop(job_id)
         return await self.get(job_id, principal)
 
-    async def patiently(self, job_id: str, attempt: Callable[[], Awaitable[T]]) -> T:
+    async def retry_until_available(self, job_id: str, attempt: Callable[[], Awaitable[T]]) -> T:
         """Try until the attempt does not fail for lack of a peer, or by the operator's halt; meanwhile the job says what it waits for."""
         wait = 0.5
         while True:

@@ -11,13 +11,13 @@ from fastapi import FastAPI
 from llm_providers.deadline import Deadline
 from llm_providers.providers import Providers
 from llm_providers.types import Role
-from notes_service.making import Making
+from notes_service.generation import NoteGeneration
 from notes_service.notes import Notes, mark_stopped, visible
 from notes_service.routes import job_router, router
 from notes_service.settings import NotesSettings
 from notes_service.state import State
+from notes_service.structured_output import StructuredGenerator
 from notes_service.tables import Job
-from notes_service.writer import Writer
 from service_kit import providers as provider_kit
 from service_kit.app import create_app
 from service_kit.database import Database
@@ -58,11 +58,11 @@ def create(settings: NotesSettings, shared: Providers | None = None, durable: Du
                 return (await providers.text.info(Deadline.after(_INFO_SECONDS))).context_tokens
 
             processor = DocProcessor(client, settings.doc_processor_url, app.state.keys.service_token())
-            writer = Writer(providers.text, settings.note_answer_tokens)
-            making = Making(database, jobs, originals, processor, writer, context_tokens, settings)
+            generator = StructuredGenerator(providers.text, settings.note_answer_tokens)
+            generation = NoteGeneration(database, jobs, originals, processor, generator, context_tokens, settings)
             app.state.notes = State(Notes(database, originals, jobs), jobs)
             app.state.health.checks.append(Check("database", database.check))
-            engine.add(making.task(), resume=jobs.start_forgotten)
+            engine.add(generation.task(), resume=jobs.start_forgotten)
             if durable is None:
                 stack.push_async_callback(engine.aclose)
                 await engine.launch()

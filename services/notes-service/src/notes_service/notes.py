@@ -12,8 +12,8 @@ from sqlalchemy import ColumnElement, delete, func, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from notes_service.draft import Kind
+from notes_service.generation import searchable
 from notes_service.grounding import Content
-from notes_service.making import searchable
 from notes_service.tables import Job, Note, Part
 from service_kit.auth import Principal
 from service_kit.database import Database

@@ -1,4 +1,4 @@
-"""Making a note as a durable job: read the file, split, draft each part, join. Each step may be run again."""
+"""The generation of a note as a durable job: read the file, split, draft each part, join. Each step may be run again."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from notes_service.draft import Draft, Overview, instructions
 from notes_service.grounding import Content, ground, merge
 from notes_service.settings import NotesSettings
 from notes_service.splitting import split
+from notes_service.structured_output import Generated, InvalidOutput, StructuredGenerator
 from notes_service.tables import Job, Note, Part
-from notes_service.writer import InvalidOutput, Writer, Written
 from service_kit.database import Database
 from service_kit.durable import Task
 from service_kit.errors import Conflict, InvalidInput, problem
@@ -36,7 +36,7 @@ class NoText(InvalidInput):
     type = "no-text"
 
 
-class Making:
+class NoteGeneration:
     """The steps of one job; the rows say what is done."""
 
     def __init__(
@@ -45,7 +45,7 @@ class Making:
         jobs: Jobs[Job],
         originals: Originals,
         processor: DocProcessor,
-        writer: Writer,
+        generator: StructuredGenerator,
         context_tokens: Callable[[], Awaitable[int]],
         settings: NotesSettings,
     ) -> None:
@@ -53,7 +53,7 @@ class Making:
         self._jobs = jobs
         self._originals = originals
         self._processor = processor
-        self._writer = writer
+        self._generator = generator
         self._context_tokens = context_tokens
         self._settings = settings
 
@@ -72,7 +72,7 @@ class Making:
                 async with aclosing(self._processor.process(path, name)) as events:
                     return [event.text async for event in events if isinstance(event, ProcessedPage)]
 
-            text = "\n\n".join(await self._jobs.patiently(job_id, pages)).strip()
+            text = "\n\n".join(await self._jobs.retry_until_available(job_id, pages)).strip()
             if not text:
                 raise NoText("no text was found in this file")
             await self._set(Note, note.id, source_text=text)
@@ -80,7 +80,7 @@ class Making:
     async def divide(self, job_id: str) -> None:
         """Cut the text into parts that the model's context has room for."""
         note = await self._begin(job_id, "dividing")
-        context = await self._jobs.patiently(job_id, self._context_tokens)
+        context = await self._jobs.retry_until_available(job_id, self._context_tokens)
         room = min(self._settings.note_part_tokens, max(256, (context - self._settings.note_answer_tokens) // 2))
         text = note.source_text or ""
         spans = await asyncio.to_thread(lambda: list(split(text, room)))
@@ -97,7 +97,7 @@ class Making:
             waiting = select(Part).where(Part.note_id == note.id, Part.draft.is_(None)).order_by(Part.ordinal)
             parts = list(await session.scalars(waiting))
         for part in parts:
-            draft = await self._jobs.patiently(job_id, partial(self._draft, note, part))
+            draft = await self._jobs.retry_until_available(job_id, partial(self._draft, note, part))
             async with self._database.writing() as session:
                 mine = (Part.note_id == note.id) & (Part.ordinal == part.ordinal)
                 await session.execute(update(Part).where(mine).values(draft=draft))
@@ -111,20 +111,20 @@ class Making:
         text = note.source_text or ""
         rules = instructions(note.kind)  # type: ignore[arg-type]
         try:
-            written = await self._write(Draft, rules, note, text[part.start : part.end])
+            generated = await self._generate(Draft, rules, note, text[part.start : part.end])
         except InvalidOutput as error:
             return {"failed": str(error)}
-        grounded = await asyncio.to_thread(ground, written.value, text, part.start, part.end)
-        warnings = list(written.warnings)
+        grounded = await asyncio.to_thread(ground, generated.value, text, part.start, part.end)
+        warnings = list(generated.warnings)
         if grounded.dropped:
             warnings.append(f"{grounded.dropped} points were left out: what they quote is not in the text")
         warnings += [f"{cleared} was left out: the text does not say so" for cleared in grounded.cleared]
         return {
-            "title": written.value.title,
+            "title": generated.value.title,
             "content": grounded.content.model_dump(),
-            "complete": written.complete,
+            "complete": generated.complete,
             "warnings": warnings,
-            "by": [written.backend, written.model, written.extractive],
+            "by": [generated.backend, generated.model, generated.extractive],
         }
 
     async def join(self, job_id: str) -> None:
@@ -140,7 +140,7 @@ class Making:
         warnings += [f"a part was not read: {draft['failed']}" for draft in drafts if "failed" in draft]
         content, title = merge([Content.model_validate(draft["content"]) for draft in good]), good[0]["title"]
         if len(good) > 1:
-            overview = await self._jobs.patiently(job_id, lambda: self._overview(note, content.summary))
+            overview = await self._jobs.retry_until_available(job_id, lambda: self._overview(note, content.summary))
             if overview is None:
                 warnings.append("the summary is the parts' summaries, one after the other")
             else:
@@ -168,14 +168,14 @@ class Making:
 
     async def _overview(self, note: Note, summaries: str) -> Overview | None:
         try:
-            return (await self._write(Overview, instructions(note.kind), note, summaries)).value  # type: ignore[arg-type]
+            return (await self._generate(Overview, instructions(note.kind), note, summaries)).value  # type: ignore[arg-type]
         except InvalidOutput:
             return None
 
-    async def _write(self, model: type[M], rules: str, note: Note, text: str) -> Written[M]:
+    async def _generate(self, model: type[M], rules: str, note: Note, text: str) -> Generated[M]:
         deadline = Deadline.after(self._settings.note_timeout_seconds)
         # All parts of a note by one side of a canary.
-        return await self._writer.write(model, rules, note.source_name, text, deadline, affinity=note.id)
+        return await self._generator.generate(model, rules, note.source_name, text, deadline, affinity=note.id)
 
     async def failed(self, job_id: str, error: Exception) -> None:
         """Record why; the note stays, with its text, so that nothing that was accepted is lost."""

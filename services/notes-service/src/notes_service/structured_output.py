@@ -19,7 +19,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
-class Written(Generic[M]):
+class Generated(Generic[M]):
     """A valid result; `complete` is false if the model stopped early or did not see all."""
 
     value: M
@@ -44,16 +44,16 @@ class InvalidOutput(ServiceError):
     type = "invalid-model-output"
 
 
-class Writer:
+class StructuredGenerator:
     """Makes values of pydantic models out of text, by whatever provider serves text."""
 
     def __init__(self, chat: LLMProvider, max_tokens: int) -> None:
         self._chat = chat
         self._max_tokens = max_tokens
 
-    async def write(
+    async def generate(
         self, model: type[M], rules: str, title: str, text: str, deadline: Deadline, *, affinity: str = ""
-    ) -> Written[M]:
+    ) -> Generated[M]:
         """Return a value of `model` made of `text`; requests of one `affinity` go to one side of a canary.
 
         Raises `InvalidOutput` if the model's second try is not valid either, and what the provider raises.
@@ -73,7 +73,7 @@ class Writer:
         except ValidationError as error:
             raise InvalidOutput("the model's output does not fit the note's schema, nor did its second try") from error
 
-    def _read(self, model: type[M], reply: _Reply) -> Written[M]:
+    def _read(self, model: type[M], reply: _Reply) -> Generated[M]:
         cut = reply.done.finish_reason == "length"
         try:
             given = from_json(_unfenced(reply.text), allow_partial=cut)
@@ -82,7 +82,7 @@ class Writer:
         value = model.model_validate(_padded(model, given) if cut else given)
         complete = not cut and not reply.done.warnings
         started = reply.started
-        return Written(value, complete, started.backend, started.model, started.extractive, reply.done.warnings)
+        return Generated(value, complete, started.backend, started.model, started.extractive, reply.done.warnings)
 
     async def _ask(self, model: type[M], messages: tuple[Message, ...], deadline: Deadline, affinity: str) -> _Reply:
         request = ChatRequest(messages, self._max_tokens, temperature=0.0, json_schema=schema(model), affinity=affinity)
