@@ -150,13 +150,22 @@ class Jobs(Generic[J]):
         await self.stop(job_id)
         return await self.get(job_id, principal)
 
-    async def retry_until_available(self, job_id: str, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Try until the attempt does not fail for lack of a peer, or by the operator's halt; meanwhile the job says what it waits for."""
-        wait = 0.5
+    async def retry_until_available(
+        self, job_id: str, attempt: Callable[[], Awaitable[T]], deadline_attempts: int | None = None
+    ) -> T:
+        """Try until no peer is unavailable and nothing is halted; meanwhile the job says what it waits for.
+
+        What does not fit its own time budget is tried `deadline_attempts` times, then `DeadlineExceeded` is raised: it
+        may never fit. They are counted anew after a restart, which costs nobody a column.
+        """
+        wait, exceeded = 0.5, 0
         while True:
             try:
                 return await attempt()
             except (Unavailable, DeadlineExceeded, Halted, UpstreamUnavailable) as error:
+                exceeded += isinstance(error, DeadlineExceeded)
+                if exceeded == deadline_attempts:
+                    raise
                 log.warning("job waits", job=job_id, error=type(error).__name__, seconds=wait)
                 async with self._database.writing() as session:
                     mine = update(self._table).where(self._table.id == job_id)

@@ -17,7 +17,7 @@ from notes_service.draft import Draft, Overview, instructions
 from notes_service.grounding import Content, ground, merge
 from notes_service.settings import NotesSettings
 from notes_service.splitting import split
-from notes_service.structured_output import Generated, InvalidOutput, StructuredGenerator
+from notes_service.structured_output import Generated, InvalidOutput, OutOfTime, StructuredGenerator
 from notes_service.tables import Job, Note, Part
 from service_kit.database import Database
 from service_kit.durable import Task
@@ -97,7 +97,11 @@ class NoteGeneration:
             waiting = select(Part).where(Part.note_id == note.id, Part.draft.is_(None)).order_by(Part.ordinal)
             parts = list(await session.scalars(waiting))
         for part in parts:
-            draft = await self._jobs.retry_until_available(job_id, partial(self._draft, note, part))
+            attempt = partial(self._draft, note, part)
+            try:
+                draft = await self._jobs.retry_until_available(job_id, attempt, self._settings.note_attempts)
+            except OutOfTime as error:
+                draft = await self._grounded(note, part, error.partial) if error.partial else {"failed": str(error)}
             async with self._database.writing() as session:
                 mine = (Part.note_id == note.id) & (Part.ordinal == part.ordinal)
                 await session.execute(update(Part).where(mine).values(draft=draft))
@@ -114,6 +118,10 @@ class NoteGeneration:
             generated = await self._generate(Draft, rules, note, text[part.start : part.end])
         except InvalidOutput as error:
             return {"failed": str(error)}
+        return await self._grounded(note, part, generated)
+
+    async def _grounded(self, note: Note, part: Part, generated: Generated[Draft]) -> dict[str, Any]:
+        text = note.source_text or ""
         grounded = await asyncio.to_thread(ground, generated.value, text, part.start, part.end)
         warnings = list(generated.warnings)
         if grounded.dropped:
@@ -169,7 +177,7 @@ class NoteGeneration:
     async def _overview(self, note: Note, summaries: str) -> Overview | None:
         try:
             return (await self._generate(Overview, instructions(note.kind), note, summaries)).value  # type: ignore[arg-type]
-        except InvalidOutput:
+        except (InvalidOutput, OutOfTime):
             return None
 
     async def _generate(self, model: type[M], rules: str, note: Note, text: str) -> Generated[M]:
