@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from service_kit.state import service_state
+
 MEETING = """Weekly meeting of the boat club, 3 March
 
 Anna: The new boats arrived on Monday and lie at berth twelve.
@@ -85,7 +87,7 @@ async def test_list_search_edit_export_delete(stack: Any) -> None:
 
 async def test_a_user_sees_only_their_own_notes(stack: Any) -> None:
     note = await stack.note(MEETING)
-    other = {"Authorization": f"Bearer {stack.app.state.keys.create('other', 'user')}"}
+    other = {"Authorization": f"Bearer {service_state(stack.app).keys.create('other', 'user')}"}
     assert (await stack.http.get("/v1/notes", headers=other)).json()["items"] == []
     for method, path in (("GET", ""), ("GET", "/source"), ("GET", "/markdown"), ("DELETE", ""), ("POST", "/retry")):
         answer = await stack.http.request(method, f"/v1/notes/{note['id']}{path}", headers=other)

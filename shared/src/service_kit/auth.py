@@ -11,6 +11,7 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 
 from service_kit.errors import Forbidden, Unauthenticated
 from service_kit.keys import KeyStore, Scope
+from service_kit.state import service_state
 
 _bearer = HTTPBearer(
     auto_error=False, description="An API key: `switchyard keys create`, or the one printed at first start"
@@ -61,8 +62,7 @@ async def _principal(
     bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
     header: Annotated[str | None, Security(_header)],
 ) -> Principal:
-    authenticate: Authenticator = request.app.state.authenticate
-    return authenticate(bearer.credentials if bearer else header)
+    return service_state(request.app).authenticate(bearer.credentials if bearer else header)
 
 
 User = Annotated[Principal, Depends(_principal)]

@@ -1,10 +1,10 @@
-"""Jobs as callers see them: start, get, list, watch, cancel. Rows tell how far a job is, the durable engine drives it."""
+"""Jobs: rows that callers get, list, watch and cancel, and the life cycle of a row while the durable engine runs it."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
@@ -19,7 +19,7 @@ from llm_providers.errors import DeadlineExceeded, Halted, Unavailable
 from service_kit.auth import Principal, User
 from service_kit.database import Database
 from service_kit.durable import Durable
-from service_kit.errors import Conflict, NotFound, UpstreamUnavailable
+from service_kit.errors import Conflict, NotFound, UpstreamUnavailable, problem
 from service_kit.job_metrics import JobMetrics
 from service_kit.pages import Cursor, Limit, Page, decode, page
 from service_kit.sse import EventStream, encode
@@ -28,7 +28,7 @@ QUEUED, RUNNING, READY, FAILED, CANCELLED = "queued", "running", "ready", "faile
 OPEN = (QUEUED, RUNNING)
 Status: TypeAlias = Literal["queued", "running", "ready", "failed", "cancelled"]
 _WATCH_SECONDS = 0.25
-_LONGEST_WAIT = 30.0
+_MAX_WAIT_SECONDS = 30.0
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
@@ -80,8 +80,8 @@ J = TypeVar("J", bound=JobColumns)
 class Jobs(Generic[J]):
     """The jobs of one service.
 
-    `visible` says in SQL which jobs a caller may see; `stopped` marks what a cancelled job was about, in the same
-    transaction.
+    `visible` is the SQL condition for the jobs that a caller may see. `follow` is called in every transaction that
+    changes a job's status, and writes the status to the row that the job is about.
     """
 
     def __init__(
@@ -90,14 +90,14 @@ class Jobs(Generic[J]):
         durable: Durable,
         table: type[J],
         visible: Callable[[Principal], ColumnElement[bool]],
-        stopped: Callable[[AsyncSession, J], Awaitable[None]],
+        follow: Callable[[AsyncSession, J], Awaitable[None]],
         metrics: JobMetrics,
     ) -> None:
         self._database = database
         self._durable = durable
         self._table = table
         self._visible = visible
-        self._stopped = stopped
+        self._follow = follow
         self.metrics = metrics
 
     async def start(self, job_id: str, *, kind: str) -> None:
@@ -106,9 +106,48 @@ class Jobs(Generic[J]):
     async def start_forgotten(self) -> None:
         """Enqueue jobs that were stored but not enqueued when the process stopped; the others are not touched."""
         async with self._database.reading() as session:
-            waiting = list(await session.scalars(select(self._table).where(self._table.status.in_(OPEN))))
-        for job in waiting:
+            unfinished = list(await session.scalars(select(self._table).where(self._table.status.in_(OPEN))))
+        for job in unfinished:
             await self.start(job.id, kind=job.kind)
+
+    async def begin(self, job_id: str, stage: str) -> J:
+        """Mark the job as running, in `stage`; raises `Conflict` if it has ended."""
+        async with self._database.writing() as session:
+            job = await session.get_one(self._table, job_id)
+            if job.status not in OPEN:
+                raise Conflict(f"this job is {job.status}")
+            job.status, job.stage = RUNNING, stage
+            await self._follow(session, job)
+        return job
+
+    @asynccontextmanager
+    async def finishing(self, job_id: str) -> AsyncGenerator[tuple[AsyncSession, J], None]:
+        """Mark the job as ready in the transaction in which the block stores its result.
+
+        Raises `Conflict` if the job is not running any more.
+        """
+        async with self._database.writing() as session:
+            job = await session.get_one(self._table, job_id)
+            if job.status != RUNNING:
+                raise Conflict(f"this job is {job.status}")
+            job.status, job.stage, job.waiting_for = READY, "done", None
+            await self._follow(session, job)
+            yield session, job
+        self.metrics.ended(job.kind, READY)
+
+    async def fail(
+        self, job_id: str, error: Exception, undo: Callable[[AsyncSession, J], Awaitable[None]] | None = None
+    ) -> None:
+        """Mark the job as failed and record the problem; `undo` removes what it had stored. A cancelled job stays so."""
+        async with self._database.writing() as session:
+            job = await session.get(self._table, job_id)
+            if job is None or job.status == CANCELLED:
+                return
+            job.status, job.waiting_for, job.error = FAILED, None, problem(error)
+            await self._follow(session, job)
+            if undo is not None:
+                await undo(session, job)
+        self.metrics.ended(job.kind, FAILED)
 
     async def get(self, job_id: str, principal: Principal) -> J:
         statement = select(self._table).where(self._table.id == job_id, self._visible(principal))
@@ -168,10 +207,10 @@ class Jobs(Generic[J]):
                     raise
                 log.warning("job waits", job=job_id, error=type(error).__name__, seconds=wait)
                 async with self._database.writing() as session:
-                    mine = update(self._table).where(self._table.id == job_id)
-                    await session.execute(mine.values(waiting_for=str(error)[:500]))
-                await asyncio.sleep(max(wait, min(error.retry_after or 0, _LONGEST_WAIT)))
-                wait = min(wait * 2, _LONGEST_WAIT)
+                    values = {"waiting_for": str(error)[:500]}
+                    await session.execute(update(self._table).where(self._table.id == job_id).values(values))
+                await asyncio.sleep(max(wait, min(error.retry_after or 0, _MAX_WAIT_SECONDS)))
+                wait = min(wait * 2, _MAX_WAIT_SECONDS)
 
     async def stop(self, job_id: str) -> None:
         """Cancel the job if it is open."""
@@ -180,7 +219,7 @@ class Jobs(Generic[J]):
             statement = update(self._table).where(is_open).values(status=CANCELLED, waiting_for=None)
             job = await session.scalar(statement.returning(self._table))
             if job is not None:
-                await self._stopped(session, job)
+                await self._follow(session, job)
         if job is not None:
             self.metrics.ended(job.kind, CANCELLED)
             await self._durable.cancel(job_id)

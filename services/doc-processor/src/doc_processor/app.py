@@ -23,6 +23,7 @@ from llm_providers.types import Role
 from service_kit import providers as provider_kit
 from service_kit.app import create_app
 from service_kit.health import Check
+from service_kit.state import service_state
 
 # Tesseract and poppler give up before the worker is killed, so that a slow page still gets what was read of it.
 _OCR_SHARE = 0.8
@@ -34,6 +35,7 @@ def create(settings: DocProcessorSettings, shared: Providers | None = None) -> F
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
         async with AsyncExitStack() as stack:
+            service = service_state(app)
             await installed.check_languages(settings.ocr_languages)
             providers = await stack.enter_async_context(provider_kit.opened(app, shared, set(), roles={Role.VISION}))
             work_dir = settings.work_dir or Path(tempfile.gettempdir())
@@ -45,9 +47,9 @@ def create(settings: DocProcessorSettings, shared: Providers | None = None) -> F
                 Transcriber(providers.vision, settings.vision_timeout_seconds) if providers.vision is not None else None
             )
             reader = PageReader(pool, transcriber, settings.vision_below_confidence)
-            metrics = PageMetrics(app.state.metrics.registry)
+            metrics = PageMetrics(service.metrics.registry)
             app.state.processor = Processor(pool, reader, metrics, work_dir, settings.document_timeout_seconds)
-            app.state.health.checks += [Check("ocr", installed.check_programs)]
+            service.health.checks += [Check("ocr", installed.check_programs)]
             yield
 
     return create_app(

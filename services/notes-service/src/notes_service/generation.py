@@ -21,8 +21,8 @@ from notes_service.structured_output import Generated, InvalidOutput, OutOfTime,
 from notes_service.tables import Job, Note, Part
 from service_kit.database import Database
 from service_kit.durable import Task
-from service_kit.errors import Conflict, InvalidInput, problem
-from service_kit.jobs import CANCELLED, FAILED, OPEN, READY, RUNNING, Jobs
+from service_kit.errors import InvalidInput
+from service_kit.jobs import Jobs
 from service_kit.originals import Originals
 from service_kit.processor import DocProcessor, ProcessedPage
 
@@ -59,7 +59,7 @@ class NoteGeneration:
 
     def task(self) -> Task:
         return Task(
-            "note", (self.read, self.divide, self.draft, self.join), self.failed, self._settings.note_concurrency
+            "note", (self.read, self.divide, self.draft, self.join), self._jobs.fail, self._settings.note_concurrency
         )
 
     async def read(self, job_id: str) -> None:
@@ -75,7 +75,8 @@ class NoteGeneration:
             text = "\n\n".join(await self._jobs.retry_until_available(job_id, pages)).strip()
             if not text:
                 raise NoText("no text was found in this file")
-            await self._set(Note, note.id, source_text=text)
+            async with self._database.writing() as session:
+                await session.execute(update(Note).where(Note.id == note.id).values(source_text=text))
 
     async def divide(self, job_id: str) -> None:
         """Cut the text into parts that the model's context has room for."""
@@ -163,15 +164,9 @@ class NoteGeneration:
             "provider": backend,
             "model": model,
             "extractive": extractive,
-            "status": READY,
         }
-        async with self._database.writing() as session:
-            job = await session.get_one(Job, job_id)
-            if job.status != RUNNING:
-                raise Conflict(f"this job is {job.status}")
-            job.status, job.stage, job.waiting_for = READY, "done", None
+        async with self._jobs.finishing(job_id) as (session, _):
             await session.execute(update(Note).where(Note.id == note.id).values(**values))
-        self._jobs.metrics.ended("note", READY)
         log.info("note ready", note=note.id, parts=len(drafts), incomplete=values["incomplete"])
 
     async def _overview(self, note: Note, summaries: str) -> Overview | None:
@@ -185,29 +180,10 @@ class NoteGeneration:
         # All parts of a note by one side of a canary.
         return await self._generator.generate(model, rules, note.source_name, text, deadline, affinity=note.id)
 
-    async def failed(self, job_id: str, error: Exception) -> None:
-        """Record why; the note stays, with its text, so that nothing that was accepted is lost."""
-        async with self._database.writing() as session:
-            job = await session.get(Job, job_id)
-            if job is None or job.status == CANCELLED:
-                return
-            job.status, job.waiting_for, job.error = FAILED, None, problem(error)
-            await session.execute(update(Note).where(Note.id == job.note_id).values(status=FAILED))
-        self._jobs.metrics.ended("note", FAILED)
-
     async def _begin(self, job_id: str, stage: str) -> Note:
-        async with self._database.writing() as session:
-            job = await session.get_one(Job, job_id)
-            if job.status not in OPEN:
-                raise Conflict(f"this job is {job.status}")
-            job.status, job.stage = RUNNING, stage
-            note = await session.get_one(Note, job.note_id)
-            note.status = RUNNING
-        return note
-
-    async def _set(self, table: type[Note | Job], identity: str, **values: Any) -> None:
-        async with self._database.writing() as session:
-            await session.execute(update(table).where(table.id == identity).values(**values))
+        job = await self._jobs.begin(job_id, stage)
+        async with self._database.reading() as session:
+            return await session.get_one(Note, job.note_id)
 
 
 def searchable(title: str, content: Content) -> str:

@@ -19,7 +19,7 @@ from service_kit.auth import Principal
 from service_kit.database import Database
 from service_kit.errors import Conflict, NotFound
 from service_kit.ids import new_id
-from service_kit.jobs import CANCELLED, FAILED, OPEN, QUEUED, READY, Jobs
+from service_kit.jobs import CANCELLED, FAILED, QUEUED, READY, Jobs
 from service_kit.keys import Scope
 from service_kit.originals import Originals
 from service_kit.pages import Page, decode, page
@@ -32,10 +32,10 @@ def visible(principal: Principal) -> ColumnElement[bool]:
     return true() if principal.scope is Scope.ADMIN else Job.owner == principal.id
 
 
-async def mark_stopped(session: AsyncSession, job: Job) -> None:
-    """Mark the note of a cancelled job."""
-    was_open = (Note.id == job.note_id) & Note.status.in_(OPEN)
-    await session.execute(update(Note).where(was_open).values(status=CANCELLED))
+async def set_note_status(session: AsyncSession, job: Job) -> None:
+    """Give the note of a job the job's status."""
+    its_note = (Note.id == job.note_id) & (Note.job_id == job.id)
+    await session.execute(update(Note).where(its_note).values(status=job.status))
 
 
 class Notes:
