@@ -1,4 +1,4 @@
-"""The doc-processor, put together: the only module that sees its concrete parts."""
+"""The app factory of the doc-processor: the only module that knows its concrete parts."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from doc_processor import installed
+from doc_processor import programs
 from doc_processor.metrics import PageMetrics
+from doc_processor.page_reader import PageReader
 from doc_processor.parsers.base import Limits
-from doc_processor.process import Processor, sweep
-from doc_processor.reading import PageReader
+from doc_processor.processor import Processor, sweep
 from doc_processor.routes import router
 from doc_processor.settings import DocProcessorSettings
 from doc_processor.vision import Transcriber
@@ -30,13 +30,13 @@ _OCR_SHARE = 0.8
 
 
 def create(settings: DocProcessorSettings, shared: Providers | None = None) -> FastAPI:
-    """Make the service; a process of several services hands in the providers that they share."""
+    """Make the service; a process that runs several services passes the providers that they share."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
         async with AsyncExitStack() as stack:
             service = service_state(app)
-            await installed.check_languages(settings.ocr_languages)
+            await programs.check_languages(settings.ocr_languages)
             providers = await stack.enter_async_context(provider_kit.opened(app, shared, set(), roles={Role.VISION}))
             work_dir = settings.work_dir or Path(tempfile.gettempdir())
             work_dir.mkdir(parents=True, exist_ok=True)
@@ -49,7 +49,7 @@ def create(settings: DocProcessorSettings, shared: Providers | None = None) -> F
             reader = PageReader(pool, transcriber, settings.vision_below_confidence)
             metrics = PageMetrics(service.metrics.registry)
             app.state.processor = Processor(pool, reader, metrics, work_dir, settings.document_timeout_seconds)
-            service.health.checks += [Check("ocr", installed.check_programs)]
+            service.health.checks += [Check("ocr", programs.check_programs)]
             yield
 
     return create_app(
