@@ -78,15 +78,15 @@ def _operation_id(route: APIRoute) -> str:
 
 
 def prepare_keys(keys: KeyStore, settings: ServiceSettings) -> None:
-    """Make sure that there is a key to begin with; a first one of our own making is shown to whoever started the stack."""
+    """Make sure that there is an admin key; one that is generated here is shown to the operator."""
     keys.ensure_service_token()
     if not settings.auth_enabled:
-        log.warning("API keys are switched off: everyone who can reach this port may do everything")
+        log.warning("API keys are switched off: anyone who can reach this port may do anything")
     elif settings.admin_api_key is not None:
         keys.adopt("environment", settings.admin_api_key.get_secret_value(), Scope.ADMIN)
     elif (first := keys.ensure_first()) is not None:
         if stdout.isatty():
             print(f"\nYour admin API key, also in {keys.first_key}: {first}\n", flush=True)  # noqa: T201
         else:
-            # A container's output is its log, which is no place for a key.
+            # The output of a container is its log, which must hold no key.
             log.info("an admin key was made", where=str(keys.first_key))

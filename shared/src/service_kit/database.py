@@ -1,6 +1,6 @@
-"""SQL for a service: an async engine, its sessions, and Alembic migrations run at start.
+"""The SQL database of a service: an async engine, its sessions, and Alembic migrations at start.
 
-SQLite and PostgreSQL keep the same promise: one writer at a time, and readers that see one moment.
+SQLite and PostgreSQL behave alike: one writer at a time, and readers that see one snapshot.
 """
 
 from __future__ import annotations
@@ -50,16 +50,18 @@ def translated_errors() -> Generator[None, None, None]:
             raise storage_unavailable() from error
         code = sqlite_code(error)
         if code == sqlite3.SQLITE_BUSY or isinstance(error, PoolTimeoutError):
-            raise DatabaseUnavailable("the database is busy; nothing of this was kept", retry_after=2) from error
+            raise DatabaseUnavailable(
+                "the database is busy; nothing of this request was kept", retry_after=2
+            ) from error
         if code is None and (isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated):
             raise DatabaseUnavailable(
-                "the database does not answer; nothing of this was kept", retry_after=2
+                "the database does not answer; nothing of this request was kept", retry_after=2
             ) from error
         raise
 
 
 class Database:
-    """One database; `writing()` commits when its block ends well, `reading()` sees one moment and changes nothing.
+    """One database; `writing()` commits when its block ends well, `reading()` sees one snapshot and changes nothing.
 
     Both raise `DatabaseUnavailable` while the database is away or busy, and `StorageUnavailable` if SQLite's disk fails.
     """
@@ -70,8 +72,8 @@ class Database:
         # The database lets one writer in at a time, SQLite by polling and in no order: here each waits for its turn.
         self._turn = asyncio.Lock()
         self._writers = async_sessionmaker(engine, expire_on_commit=False)
-        moment = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
-        self._readers = async_sessionmaker(engine.execution_options(reading=True, **moment), expire_on_commit=False)
+        snapshot = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+        self._readers = async_sessionmaker(engine.execution_options(reading=True, **snapshot), expire_on_commit=False)
 
     @classmethod
     def open(cls, url: str, schema: str = "public") -> Database:
@@ -97,7 +99,7 @@ class Database:
         try:
             data_dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StorageUnavailable(f"the data folder {data_dir} cannot be made: {error.strerror}") from error
+            raise StorageUnavailable(f"the data folder {data_dir} cannot be created: {error.strerror}") from error
         return cls.open(f"sqlite:///{data_dir.resolve() / f'{name}.db'}")
 
     @property
@@ -116,7 +118,9 @@ class Database:
             async with asyncio.timeout(_WRITER_SECONDS):
                 await self._turn.acquire()
         except TimeoutError as error:
-            raise DatabaseUnavailable("the database is busy; nothing of this was kept", retry_after=2) from error
+            raise DatabaseUnavailable(
+                "the database is busy; nothing of this request was kept", retry_after=2
+            ) from error
         try:
             yield
         finally:
@@ -149,8 +153,8 @@ def _revision(connection: Connection) -> str | None:
     """Return the schema's Alembic revision, None if it has none yet."""
     if not inspect(connection).has_table("alembic_version"):
         return None
-    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    return found
+    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision
 
 
 def _head(package: str) -> str:

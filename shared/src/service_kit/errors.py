@@ -139,11 +139,11 @@ FAILURES = (
     "storage-unavailable",
     *(kind for _, status, kind in _PROVIDER_PROBLEMS if status >= HTTPStatus.INTERNAL_SERVER_ERROR),
 )
-"""The types of the problems that are not the caller's; parts of a service add their own."""
+"""The types of problems that are not the caller's fault; parts of a service add their own."""
 
 
 def problem(error: Exception) -> dict[str, Any]:
-    """Describe any error as problem-detail members; what we did not foresee is described without its text."""
+    """Describe any error as problem-detail members; the text of an unexpected error is not shown."""
     if storage_fails(error):
         error = storage_unavailable()
     if isinstance(error, ServiceError):
@@ -158,7 +158,11 @@ def problem(error: Exception) -> dict[str, Any]:
         if status == HTTPStatus.SERVICE_UNAVAILABLE:
             members["retry_after"] = error.retry_after or _DEFAULT_RETRY_AFTER
     else:
-        members = {"type": "internal-error", "status": 500, "detail": "Something failed here; the logs say what."}
+        members = {
+            "type": "internal-error",
+            "status": 500,
+            "detail": "An unexpected error; the logs of the service have the details.",
+        }
     set_fault(str(members["type"]), int(members["status"]))
     members["title"] = str(members["type"]).replace("-", " ").capitalize()
     members["type"] = f"urn:switchyard:problem:{members['type']}"
@@ -167,7 +171,7 @@ def problem(error: Exception) -> dict[str, Any]:
 
 
 def response(members: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> JSONResponse:
-    # The middleware sets it too, but an unforeseen error is answered outside of it.
+    # The middleware sets the id too, but an unexpected error is answered outside of it.
     all_headers = {"X-Request-ID": members["request_id"], **(headers or {})}
     if "retry_after" in members:
         all_headers["Retry-After"] = str(max(1, math.ceil(members["retry_after"])))
@@ -181,21 +185,21 @@ def response(members: Mapping[str, Any], headers: Mapping[str, str] | None = Non
 async def _on_error(request: Request, error: Exception) -> JSONResponse:
     members = problem(error)
     if members["status"] >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        foreseen = isinstance(error, ServiceError | provider.ProviderError) and not isinstance(
+        expected = isinstance(error, ServiceError | provider.ProviderError) and not isinstance(
             error, StorageUnavailable
         )
-        # What the operator stopped is no fault of the service's.
+        # A halt by the operator is no fault of the service.
         report = log.info if isinstance(error, provider.Halted) else log.error
-        report("request failed", error=type(error).__name__, exc_info=None if foreseen else error)
+        report("request failed", error=type(error).__name__, exc_info=None if expected else error)
     return response(members)
 
 
 async def _on_http_exception(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     kinds = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 400: "bad-request"}
-    found = ServiceError(str(error.detail))
-    found.status, found.type = error.status_code, kinds.get(error.status_code, "http-error")
-    return response(problem(found), error.headers)
+    service_error = ServiceError(str(error.detail))
+    service_error.status, service_error.type = error.status_code, kinds.get(error.status_code, "http-error")
+    return response(problem(service_error), error.headers)
 
 
 async def _on_invalid(request: Request, error: Exception) -> JSONResponse:

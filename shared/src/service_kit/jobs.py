@@ -34,12 +34,12 @@ log = structlog.get_logger(__name__)
 
 
 def now() -> datetime:
-    """Return the time as rows hold it: UTC, without a zone, because SQLite keeps none."""
+    """Return the time as rows hold it: UTC without a zone, because SQLite stores none."""
     return datetime.now(UTC).replace(tzinfo=None)
 
 
 class JobColumns:
-    """The columns that every service's jobs have; a service adds how it counts progress."""
+    """The columns of the jobs of every service; a service adds its progress."""
 
     id: Mapped[str] = mapped_column(primary_key=True)
     kind: Mapped[str]
@@ -63,7 +63,7 @@ class Row(BaseModel):
 
 
 class JobRow(Row):
-    """A job; a service adds how far it is."""
+    """A job; a service adds its progress."""
 
     id: str
     kind: str
@@ -170,12 +170,12 @@ class Jobs(Generic[J]):
 
     async def watch(self, job_id: str, principal: Principal) -> AsyncGenerator[J, None]:
         """Yield the job now, at each change, and for the last time when it has finished."""
-        seen = None
+        previous = None
         while True:
             job = await self.get(job_id, principal)
             state = {name: value for name, value in vars(job).items() if name not in ("_sa_instance_state", "updated")}
-            if state != seen:
-                seen = state
+            if state != previous:
+                previous = state
                 yield job
             if job.status not in OPEN:
                 return
@@ -230,11 +230,11 @@ class Jobs(Generic[J]):
         counted = select(self._table.kind, state, func.count()).where(self._table.status.in_(OPEN))
         try:
             async with self._database.reading() as session:
-                found = (await session.execute(counted.group_by(self._table.kind, state))).all()
+                rows = (await session.execute(counted.group_by(self._table.kind, state))).all()
         except BaseException:
             self.metrics.hide()
             raise
-        self.metrics.show({(row[0], row[1]): row[2] for row in found})
+        self.metrics.show({(row[0], row[1]): row[2] for row in rows})
 
 
 def routes(jobs_of: Callable[[Request], Jobs[Any]], out: type[JobRow]) -> APIRouter:
@@ -246,24 +246,24 @@ def routes(jobs_of: Callable[[Request], Jobs[Any]], out: type[JobRow]) -> APIRou
         request: Request, user: User, status: Status | None = None, limit: Limit = 50, cursor: Cursor = None
     ) -> Page[Any]:
         """List jobs, newest first."""
-        found = await jobs_of(request).listing(user, status, limit, cursor)
-        return Page(items=[out.model_validate(row) for row in found.items], next_cursor=found.next_cursor)
+        jobs = await jobs_of(request).listing(user, status, limit, cursor)
+        return Page(items=[out.model_validate(row) for row in jobs.items], next_cursor=jobs.next_cursor)
 
     @router.get("/{job_id}", response_model=out)
     async def get_job(job_id: str, request: Request, user: User) -> Any:
-        """Say how far a job is."""
+        """Return a job and its progress."""
         return await jobs_of(request).get(job_id, user)
 
     @router.get("/{job_id}/events", response_class=EventStream)
     async def watch_job(job_id: str, request: Request, user: User) -> EventStream:
-        """Stream the job as `progress` events, one at each change, and at its end one named after how it ended."""
+        """Stream the job as `progress` events, one at each change, and at the end one that is named after the final status."""
         jobs = jobs_of(request)
         await jobs.get(job_id, user)
         return EventStream(_frames(jobs.watch(job_id, user), out))
 
     @router.delete("/{job_id}", response_model=out)
     async def cancel_job(job_id: str, request: Request, user: User) -> Any:
-        """Cancel a job that has not finished; what it was about stays, as cancelled."""
+        """Cancel a job that has not finished; its document or note stays, as cancelled."""
         return await jobs_of(request).cancel(job_id, user)
 
     return router

@@ -50,7 +50,7 @@ class RequestContext:
         try:
             await self.app(scope, receive, send_with_id)
         except Exception:
-            # The outermost handler has answered 500 already, or the stream was cut.
+            # The outermost handler has sent 500 already, or the stream was cut off.
             status = status or 500
             fault.kind, fault.status = fault.kind or "internal-error", 500
             raise

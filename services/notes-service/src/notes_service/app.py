@@ -1,4 +1,4 @@
-"""The notes-service, put together: the only module that sees its concrete parts."""
+"""The app factory of the notes-service: the only module that knows its concrete parts."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ _INFO_SECONDS = 30
 
 
 def create(settings: NotesSettings, shared: Providers | None = None, durable: Durable | None = None) -> FastAPI:
-    """Make the service; a process of several services hands in the providers and the job engine that they share.
+    """Make the service; a process that runs several services passes the providers and the job engine that they share.
 
-    A job engine that is handed in is launched by whoever made it, once all services have added their tasks.
+    The caller launches a job engine that it passes, once all services have added their tasks.
     """
     engine = durable or Durable.beside(settings.data_dir, "notes", settings.notes_database_url)
 

@@ -37,7 +37,7 @@ class NoText(InvalidInput):
 
 
 class NoteGeneration:
-    """The steps of one job; the rows say what is done."""
+    """The steps of one job; the rows record what is done, so any step may be run again."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class NoteGeneration:
                 await session.execute(update(Note).where(Note.id == note.id).values(source_text=text))
 
     async def divide(self, job_id: str) -> None:
-        """Cut the text into parts that the model's context has room for."""
+        """Split the text into parts that fit the model's context."""
         note = await self._begin(job_id, "dividing")
         context = await self._jobs.retry_until_available(job_id, self._context_tokens)
         room = min(self._settings.note_part_tokens, max(256, (context - self._settings.note_answer_tokens) // 2))
@@ -92,7 +92,7 @@ class NoteGeneration:
             await session.execute(update(Job).where(Job.id == job_id).values(parts_total=len(spans), parts_done=0))
 
     async def draft(self, job_id: str) -> None:
-        """Let the model read the parts that it has not read yet."""
+        """Generate drafts for the parts that have none yet."""
         note = await self._begin(job_id, "drafting")
         async with self._database.reading() as session:
             waiting = select(Part).where(Part.note_id == note.id, Part.draft.is_(None)).order_by(Part.ordinal)

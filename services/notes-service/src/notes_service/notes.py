@@ -1,4 +1,4 @@
-"""Notes: make, get, list and search, edit, delete, export."""
+"""The use cases of notes: create, get, list and search, edit and delete."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def visible(principal: Principal) -> ColumnElement[bool]:
-    """Say in SQL which jobs a caller may see: their own, and an admin all."""
+    """Return the SQL condition for the jobs that a caller may see: their own, or for an admin all."""
     return true() if principal.scope is Scope.ADMIN else Job.owner == principal.id
 
 
@@ -39,7 +39,7 @@ async def set_note_status(session: AsyncSession, job: Job) -> None:
 
 
 class Notes:
-    """The use cases around notes; a note belongs to the key that made it."""
+    """The use cases of notes; a note belongs to the key that created it."""
 
     def __init__(self, database: Database, originals: Originals, jobs: Jobs[Job]) -> None:
         self._database = database

@@ -69,8 +69,8 @@ async def add_note(request: Request, state: State, user: User, wait: Wait = 30) 
 
 
 async def _from_text(body: bytes, state: NotesState, user: Principal) -> Note:
-    given = parse(NoteIn, body)
-    return await state.notes.make_from_text(given.text, given.title, given.kind, user)
+    note = parse(NoteIn, body)
+    return await state.notes.make_from_text(note.text, note.title, note.kind, user)
 
 
 async def _from_file(request: Request, state: NotesState, user: Principal) -> Note:
@@ -93,8 +93,8 @@ async def list_notes(
     cursor: Cursor = None,
 ) -> Page[NoteOut]:
     """List or search notes, newest first."""
-    found = await state.notes.listing(user, q, kind, limit, cursor)
-    return Page(items=[NoteOut.model_validate(row) for row in found.items], next_cursor=found.next_cursor)
+    notes = await state.notes.listing(user, q, kind, limit, cursor)
+    return Page(items=[NoteOut.model_validate(row) for row in notes.items], next_cursor=notes.next_cursor)
 
 
 @router.get("/{note_id}")
@@ -118,10 +118,10 @@ async def get_markdown(note_id: str, state: State, user: User) -> Response:
 
 
 @router.put("/{note_id}")
-async def edit_note(note_id: str, given: NoteEdit, state: State, user: User) -> NoteOut:
+async def edit_note(note_id: str, edit: NoteEdit, state: State, user: User) -> NoteOut:
     """Replace a note's title and content."""
     note = await state.notes.get(note_id, user)
-    return NoteOut.model_validate(await state.notes.edit(note, given.title, given.content, given.revision))
+    return NoteOut.model_validate(await state.notes.edit(note, edit.title, edit.content, edit.revision))
 
 
 @router.post("/{note_id}/retry", status_code=202)
