@@ -9,8 +9,8 @@ import pytest
 from PIL import Image, ImageFilter, ImageOps
 
 from doc_processor import sniff
-from doc_processor.ocr import prepare, tesseract
-from doc_processor.ocr.recognise import recognise
+from doc_processor.ocr import preparation, tesseract
+from doc_processor.ocr.recognition import recognise
 from doc_processor.parsers import open_as
 from doc_processor.parsers.base import Limits, Upload
 from doc_processor.refusals import ImageTooLarge, OcrUnavailable, TooManyPages, Unreadable
@@ -61,14 +61,14 @@ def test_transparent_paper_is_white(samples, passage) -> None:
 def test_the_camera_says_which_side_is_up(samples, passage) -> None:
     sideways = samples.picture(passage).rotate(90, expand=True)
     sideways.getexif()[0x0112] = 6
-    assert np.array_equal(np.asarray(prepare.grey(sideways)), np.asarray(samples.picture(passage)))
+    assert np.array_equal(np.asarray(preparation.grey(sideways)), np.asarray(samples.picture(passage)))
 
 
 def test_very_large_pictures_are_shrunk_first(samples) -> None:
     large = Image.new("RGB", (9000, 12_000), "white")
     large.getexif()[0x0112] = 6
-    assert prepare.grey(large).size == (6000, 4500)
-    assert prepare.for_vision(large).size == (1600, 1200)
+    assert preparation.grey(large).size == (6000, 4500)
+    assert preparation.for_vision(large).size == (1600, 1200)
 
 
 def test_a_picture_without_text_says_so() -> None:
@@ -80,9 +80,9 @@ def test_a_picture_without_text_says_so() -> None:
 def test_skew_is_measured(samples, passage) -> None:
     picture = samples.picture(f"{passage} {passage}", size=(1700, 1300))
     for degrees in (2.0, -4.5):
-        assert prepare.skew(picture.rotate(degrees, expand=True, fillcolor=255)) == pytest.approx(-degrees, abs=0.3)
-    assert prepare.skew(picture) == 0
-    assert prepare.skew(Image.new("L", (300, 300), 200)) == 0
+        assert preparation.skew(picture.rotate(degrees, expand=True, fillcolor=255)) == pytest.approx(-degrees, abs=0.3)
+    assert preparation.skew(picture) == 0
+    assert preparation.skew(Image.new("L", (300, 300), 200)) == 0
 
 
 def test_too_little_time_is_a_warning_and_not_an_error(samples, passage) -> None:

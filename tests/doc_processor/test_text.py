@@ -27,6 +27,51 @@ def test_other_bytes_are_read_as_windows_1252() -> None:
     assert decoded.guessed
 
 
+CHINESE = "会议于星期二举行。\n委员会决定种植四十棵椴树。"
+JAPANESE = "会議は火曜日に開かれました。\nテストを注文してください。"
+RUSSIAN = "Совет собрался во вторник\nи решил посадить сорок лип, Python"
+POLISH = "Rada zebrała się we wtorek.\nPostanowiła posadzić czterdzieści lip, żółć."
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("gbk", CHINESE),
+        ("gbk", "姓名;城市\n王伟;北京\n"),
+        ("gbk", "使用Windows系统和Excel表格"),
+        ("big5", "會議於星期二舉行。委員會決定種植四十棵椴樹。"),
+        ("shift_jis", JAPANESE),
+        ("shift_jis", "名前;都市\n田中;東京\n"),
+        ("euc_kr", "회의는 화요일에 열렸습니다. 위원회는 나무를 심기로 결정했습니다."),
+        ("cp1251", RUSSIAN),
+        ("cp1251", "Имя;Город\nИван;Москва\nМ7;1200\n"),
+        ("koi8-r", RUSSIAN),
+        ("koi8-r", "Имя;Город\nИван;Москва\n"),
+        ("iso8859-2", POLISH),
+        ("iso8859-2", "Miasto\nŁódź\n"),
+        ("cp1250", POLISH),
+        ("cp1250", "Kraków, Łódź, Gdańsk, Poznań"),
+        ("cp1253", "Το συμβούλιο συνεδρίασε την Τρίτη."),
+        ("cp1252", "Name;Ort\nMüller;Köln\n"),
+        ("cp1252", "naïve"),
+        ("cp1252", "5 €"),
+        ("cp1252", "L’été à l’île d’Oléron; «bonjour», 20 m² ± 5 µm à 3 £"),
+        ("cp1252", "¿Dónde están los señores Núñez? ¡Sí!"),
+    ],
+)
+@pytest.mark.parametrize("times", [1, 3000])
+def test_older_encodings_are_guessed_and_said_to_be(encoding: str, text: str, times: int) -> None:
+    document = "\n".join([text] * times)
+    decoded = decode(document.encode(encoding))
+    assert decoded.text == document
+    assert decoded.guessed
+
+
+@pytest.mark.parametrize(("encoding", "text"), [("cp1250", "Negyven hársfa ültetéséről döntött."), ("cp949", "서울")])
+def test_a_guess_that_may_be_wrong_is_marked_as_one(encoding: str, text: str) -> None:
+    assert decode(text.encode(encoding)).guessed
+
+
 def test_damaged_utf_8_stays_utf_8() -> None:
     decoded = decode("Grüße, ".encode() * 5 + b"\xff\xfe" + "später".encode())
     assert decoded.encoding == "utf-8"

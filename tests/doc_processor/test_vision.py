@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from doc_processor.reading import PageReader, Source
+from doc_processor.page_reader import PageReader, Source
 from doc_processor.vision import Transcriber
 from llm_providers.errors import Overloaded, ProviderError
 from llm_providers.testing import FakeLLM

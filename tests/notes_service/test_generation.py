@@ -149,6 +149,30 @@ async def test_a_note_waits_for_an_engine_that_is_away_and_goes_on(
     assert note["status"] == "ready"
 
 
+async def test_a_generation_that_never_fits_its_time_is_tried_a_bounded_number_of_times_and_kept(
+    engine: OllamaEngine, run: Callable[..., Any]
+) -> None:
+    endless = {"text": "and then " * 100, "quote": "The council met on Tuesday."}
+    prompts = says(engine, draft(key_points=[endless] * 12))
+    engine.delay = 0.01
+    async with run(note_timeout_seconds=3, note_attempts=2) as stack:
+        note = await stack.note(TEXT)
+    assert len(prompts) == 2
+    assert (note["status"], note["incomplete"]) == ("ready", True)
+    assert note["content"]["decisions"]
+    assert note["warnings"] == ["the model stopped before the end; incomplete or missing: key_points, tags"]
+
+
+async def test_a_model_that_says_nothing_in_time_fails_the_note(engine: OllamaEngine, run: Callable[..., Any]) -> None:
+    says(engine, draft())
+    async with run(note_timeout_seconds=0.5, note_attempts=2) as stack:
+        engine.script(Fault.hang(), times=2, path="/api/chat")
+        note = await stack.note(TEXT)
+        job = (await stack.http.get(f"/v1/jobs/{note['job_id']}")).json()
+    assert note["status"] == "failed"
+    assert job["error"]["detail"] == "the model did not finish within its time budget"
+
+
 async def test_a_restart_goes_on_with_the_parts_that_are_left(engine: OllamaEngine, run: Callable[..., Any]) -> None:
     text = "\n\n".join(f"{TEXT} This is paragraph {n}." for n in range(60))
     prompts = says(engine, draft())

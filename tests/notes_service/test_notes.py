@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
+
+from service_kit.state import service_state
 
 MEETING = """Weekly meeting of the boat club, 3 March
 
@@ -48,6 +51,12 @@ async def test_not_waiting_answers_202_with_a_job_that_can_be_watched(stack: Any
     assert watched.text.startswith("event: ready\n")
 
 
+async def test_a_hundred_notes_at_once_are_all_accepted(stack: Any) -> None:
+    posts = [stack.http.post("/v1/notes?wait=0", json={"text": f"Note {number}. It rains."}) for number in range(100)]
+    answers = await asyncio.gather(*posts)
+    assert [answer.status_code for answer in answers] == [202] * 100
+
+
 async def test_list_search_edit_export_delete(stack: Any) -> None:
     first = await stack.note(MEETING, kind="meeting")
     await stack.note("The lecture was about glaciers. Ice flows under its own weight, slowly.", kind="lecture")
@@ -78,7 +87,7 @@ async def test_list_search_edit_export_delete(stack: Any) -> None:
 
 async def test_a_user_sees_only_their_own_notes(stack: Any) -> None:
     note = await stack.note(MEETING)
-    other = {"Authorization": f"Bearer {stack.app.state.keys.create('other', 'user')}"}
+    other = {"Authorization": f"Bearer {service_state(stack.app).keys.create('other', 'user')}"}
     assert (await stack.http.get("/v1/notes", headers=other)).json()["items"] == []
     for method, path in (("GET", ""), ("GET", "/source"), ("GET", "/markdown"), ("DELETE", ""), ("POST", "/retry")):
         answer = await stack.http.request(method, f"/v1/notes/{note['id']}{path}", headers=other)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from harness.rag import KEY
+from service_kit.state import service_state
 
 JSON = {"Content-Type": "application/json"}
 
@@ -42,7 +43,7 @@ async def test_wrong_and_missing_keys(stack: Any) -> None:
 async def test_a_key_bound_to_one_collection_sees_no_other(stack: Any) -> None:
     await stack.add("Secret plans for the pier.", "Plans", "secret")
     await stack.add("Opening hours.", "Hours", "public")
-    bound = stack.app.state.keys.create("guest", "user", ["public"])
+    bound = service_state(stack.app).keys.create("guest", "user", ["public"])
     head = {"Authorization": f"Bearer {bound}"}
     (secret,) = (await stack.http.get("/v1/documents", params={"collection": "secret"})).json()["items"]
     for method, path, options in (

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from llm_providers.errors import StreamBroken, Unavailable
+from service_kit.state import service_state
 
 HARBOUR = """# Harbour rules
 
@@ -71,7 +72,7 @@ async def test_a_conversation_is_remembered_and_belongs_to_its_key(stack: Any) -
     detail = (await stack.http.get(f"/v1/conversations/{conversation}")).json()
     assert [turn["role"] for turn in detail["turns"]] == ["user", "assistant", "user", "assistant"]
     assert detail["turns"][1]["citations"] == first["citations"]
-    other = stack.app.state.keys.create("other", "user")
+    other = service_state(stack.app).keys.create("other", "user")
     seen = await stack.http.get(f"/v1/conversations/{conversation}", headers={"Authorization": f"Bearer {other}"})
     assert seen.status_code == 404
     assert (await stack.http.delete(f"/v1/conversations/{conversation}")).status_code == 204

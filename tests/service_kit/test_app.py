@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import json
 import logging
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,6 +28,7 @@ from service_kit.errors import Conflict, problem
 from service_kit.health import Check
 from service_kit.logs import configure
 from service_kit.settings import InvalidSettings, ServiceSettings, load
+from service_kit.state import service_state
 
 KEY = "sy-test-admin-key"
 router = APIRouter()
@@ -54,8 +59,11 @@ async def fail(kind: str) -> None:
         "conflict": Conflict("taken", field="name", retry_after=3, other="x"),
         "busy": provider.Overloaded("full", backend="vllm", retry_after=7.2),
         "deadline": provider.DeadlineExceeded("spent"),
-        "disk": OSError(28, "No space left on device: /secret/path"),
-        "locked": OperationalError("SELECT secret", {}, Exception("readonly database")),
+        "disk": OSError(errno.ENOSPC, "No space left on device: /secret/path"),
+        "read-only": OSError(errno.EROFS, "Read-only file system: /secret/path"),
+        "reset": ConnectionResetError(errno.ECONNRESET, "secret peer"),
+        "timeout": TimeoutError("secret"),
+        "table": OperationalError("SELECT secret", {}, Exception("no such table")),
         "bug": ZeroDivisionError("secret detail"),
     }[kind]
 
@@ -89,7 +97,10 @@ async def http(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
         ("busy", 503, "provider-unavailable"),
         ("deadline", 504, "deadline-exceeded"),
         ("disk", 507, "storage-unavailable"),
-        ("locked", 507, "storage-unavailable"),
+        ("read-only", 507, "storage-unavailable"),
+        ("reset", 500, "internal-error"),
+        ("timeout", 500, "internal-error"),
+        ("table", 500, "internal-error"),
         ("bug", 500, "internal-error"),
     ],
 )
@@ -127,13 +138,43 @@ def test_every_provider_error_has_a_status() -> None:
 
 async def test_keys_by_either_header_and_scopes(http: httpx2.AsyncClient, app: FastAPI) -> None:
     assert (await http.get("/who")).json() == {"name": "environment", "scope": "admin"}
-    user = app.state.keys.create("reader", "user")
+    user = service_state(app).keys.create("reader", "user")
     by_header = await http.get("/who", headers={"X-API-Key": user, "Authorization": ""})
     assert by_header.json() == {"name": "reader", "scope": "user"}
     assert (await http.get("/admin", headers={"Authorization": f"Bearer {user}"})).status_code == 403
-    app.state.keys.revoke(next(key.id for key in app.state.keys.all() if key.name == "reader"))
+    service_state(app).keys.revoke(next(key.id for key in service_state(app).keys.all() if key.name == "reader"))
     assert (await http.get("/who", headers={"Authorization": f"Bearer {user}"})).status_code == 401
-    assert (await http.get("/who", headers={"Authorization": f"Bearer {app.state.keys.service_token()}"})).is_success
+    assert (
+        await http.get("/who", headers={"Authorization": f"Bearer {service_state(app).keys.service_token()}"})
+    ).is_success
+
+
+_HOLD_EVERY_LOCK = """
+import fcntl, pathlib, sys
+locks = [path.open("w") for path in pathlib.Path(sys.argv[1]).iterdir() if "lock" in path.name]
+for lock in locks:
+    fcntl.flock(lock, fcntl.LOCK_EX)
+print(len(locks), flush=True)
+sys.stdin.read()
+"""
+
+
+async def test_a_key_is_checked_while_another_process_holds_the_locks(
+    http: httpx2.AsyncClient, app: FastAPI, tmp_path: Path
+) -> None:
+    command = (sys.executable, "-c", _HOLD_EVERY_LOCK, str(tmp_path / "auth"))
+    holder = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
+    assert holder.stdin is not None
+    assert holder.stdout is not None
+    try:
+        assert int(await holder.stdout.readline()) > 0
+        for secret in (KEY, service_state(app).keys.service_token(), "sy-unknown"):
+            head = {"Authorization": f"Bearer {secret}"}
+            answer = await http.get("/who", headers=head, timeout=2)
+            assert answer.status_code == (401 if secret == "sy-unknown" else 200)
+    finally:
+        holder.stdin.close()
+        await holder.wait()
 
 
 async def test_health_pages_ask_for_no_key_and_turn_red(http: httpx2.AsyncClient, app: FastAPI) -> None:
@@ -144,7 +185,7 @@ async def test_health_pages_ask_for_no_key_and_turn_red(http: httpx2.AsyncClient
     async def broken() -> None:
         raise provider.ModelLoading("llama3.2 is loading", retry_after=12)
 
-    app.state.health.checks.append(Check("text", broken))
+    service_state(app).health.checks.append(Check("text", broken))
     red = await http.get("/readyz")
     assert red.status_code == 503
     assert red.headers["retry-after"] == "12"
@@ -180,7 +221,7 @@ async def test_logs_are_json_with_the_request_id_and_without_keys(
     root = logging.getLogger()
     before = root.handlers[:], root.level
     app = make(tmp_path)
-    configure(app.state.settings)
+    configure(service_state(app).settings)
     try:
         async with serving(app) as url, httpx2.AsyncClient(base_url=url) as client:
             await client.get("/who?token=hidden", headers={"Authorization": f"Bearer {KEY}", "X-Request-ID": "seen-1"})

@@ -58,8 +58,8 @@ async def test_an_interrupted_job_goes_on_with_the_step_it_was_in(tmp_path: Path
         await engine.launch()
         try:
             if recorder is before:
-                await engine.start("work", "job-1")
-                await engine.start("work", "job-1")
+                await engine.start("job-1", task="work")
+                await engine.start("job-1", task="work")
                 await seen(recorder, "second job-1")
             else:
                 recorder.gate.set()
@@ -98,7 +98,7 @@ async def test_a_job_that_meets_a_full_disk_goes_on_once_there_is_room(tmp_path:
     engine.add(Task("full", (write,), failed), Task("wrong", (wrong,), failed), resume=Recorder().nothing)
     await engine.launch()
     try:
-        await engine.start("full", "job-1")
+        await engine.start("job-1", task="full")
         async with asyncio.timeout(10):
             while len(tries) < 2:
                 await asyncio.sleep(0.01)
@@ -107,7 +107,7 @@ async def test_a_job_that_meets_a_full_disk_goes_on_once_there_is_room(tmp_path:
         await until(done)
         assert failures == []
         done.clear()
-        await engine.start("wrong", "job-2")
+        await engine.start("job-2", task="wrong")
         await until(done)
         assert failures == ["job-2: OperationalError"]
     finally:
@@ -125,10 +125,10 @@ async def test_a_failed_step_is_told_and_a_cancelled_one_is_not(tmp_path: Path) 
     )
     await engine.launch()
     try:
-        await engine.start("bad", "job-1")
+        await engine.start("job-1", task="bad")
         await until(recorder.finished)
         assert recorder.failures == ["job-1: quotes a document"]
-        await engine.start("work", "job-2")
+        await engine.start("job-2", task="work")
         await seen(recorder, "second job-2")
         await engine.cancel("job-2")
         recorder.gate.set()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from service_kit.app import prepare_keys
 from service_kit.errors import NotFound
-from service_kit.keys import KeyStore, Scope
+from service_kit.keys import KeyStore, KeysUnavailable, Scope
+from service_kit.settings import ServiceSettings
 
 
 def test_a_key_is_found_by_its_secret_and_stored_as_a_hash(tmp_path: Path) -> None:
@@ -56,6 +59,47 @@ def test_an_operators_key_replaces_the_one_before(tmp_path: Path) -> None:
 
 
 def test_the_service_token_is_shared_and_private(tmp_path: Path) -> None:
-    token = KeyStore(tmp_path).service_token()
-    assert KeyStore(tmp_path).service_token() == token
+    one, other = KeyStore(tmp_path), KeyStore(tmp_path)
+    one.ensure_service_token()
+    other.ensure_service_token()
+    assert one.service_token() == other.service_token()
     assert stat.S_IMODE((tmp_path / "service-token").stat().st_mode) == 0o600
+    (tmp_path / "service-token").write_text("a token that another service put there")
+    assert one.service_token() == "a token that another service put there"
+
+
+def listing(folder: Path) -> dict[str, tuple[int, int]]:
+    return {path.name: (path.stat().st_mtime_ns, path.stat().st_ino) for path in folder.iterdir()}
+
+
+def test_existing_keys_are_used_without_a_write(tmp_path: Path) -> None:
+    settings = ServiceSettings(data_dir=tmp_path, admin_api_key="sy-of-the-operator")
+    prepare_keys(KeyStore(tmp_path), settings)
+    before = listing(tmp_path)
+    again = KeyStore(tmp_path)
+    prepare_keys(again, settings)
+    assert again.find("sy-of-the-operator") is not None
+    assert again.service_token()
+    assert listing(tmp_path) == before
+
+
+def test_a_read_only_volume_with_keys_works_and_one_without_says_what_to_do(tmp_path: Path) -> None:
+    if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", tmp_path], capture_output=True).returncode != 0:
+        pytest.skip("mounting needs privileges")
+    try:
+        full, empty = tmp_path / "full", tmp_path / "empty"
+        settings = ServiceSettings(data_dir=tmp_path)
+        prepare_keys(KeyStore(full), settings)
+        secret = KeyStore(full).first_key.read_text()
+        empty.mkdir()
+        subprocess.run(["mount", "-o", "remount,ro", tmp_path], check=True)
+        prepare_keys(KeyStore(full), settings)
+        assert KeyStore(full).find(secret) is not None
+        with pytest.raises(
+            KeysUnavailable, match=rf"{empty}/service-token cannot be written.*make its folder writable"
+        ):
+            prepare_keys(KeyStore(empty), settings)
+        with pytest.raises(KeysUnavailable, match=rf"{full}/keys.json cannot be written"):
+            KeyStore(full).create("reader", Scope.USER)
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)

@@ -1,1 +1,1 @@
-"""What the services have in common: app factory, errors, health, auth, limits, metrics, durable jobs."""
+"""The common parts of the services: app factory, errors, health, authentication, limits, metrics, durable jobs."""

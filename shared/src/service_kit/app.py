@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
@@ -11,15 +12,15 @@ import structlog
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
-from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from service_kit import errors, health
 from service_kit.auth import Authenticator, authenticated
 from service_kit.keys import KeyStore, Scope
 from service_kit.metrics import Metrics
-from service_kit.middleware import RequestContext
+from service_kit.middleware import BodyLimit, RequestContext
 from service_kit.prefix import ForwardedPrefix
 from service_kit.settings import ServiceSettings
+from service_kit.state import ServiceState
 
 log = structlog.get_logger(__name__)
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -36,42 +37,39 @@ def create_app(
 ) -> FastAPI:
     """Make a service: `routers` need a key, the health pages do not.
 
-    `lifespan` opens what the routes use and sets it on `app.state`, with checks on `app.state.health`.
+    `lifespan` opens what the routes use, sets it on `app.state`, and adds its health checks (see `service_state`).
     """
     keys = KeyStore(settings.data_dir / "auth")
     metrics = metrics or Metrics()
-    state = health.Health(name, version(name))
+    condition = health.Health(name, version(name))
 
     @asynccontextmanager
     async def run(app: FastAPI) -> AsyncGenerator[None, None]:
-        prepare_keys(keys, settings)
+        await asyncio.to_thread(prepare_keys, keys, settings)
         async with lifespan(app):
-            state.up = True
-            log.info("up", service=name, version=state.version)
+            condition.up = True
+            log.info("up", service=name, version=condition.version)
             yield
-            state.up = False
+            condition.up = False
         log.info("down", service=name)
 
     # FastAPI's own pages load their scripts from a CDN, which a private network does not reach.
     app: FastAPI = FastAPIOffline(
         title=name,
         description=description,
-        version=state.version,
+        version=condition.version,
         lifespan=run,
         generate_unique_id_function=_operation_id,
     )
-    app.state.health = state
-    app.state.metrics = metrics
-    app.state.keys = keys
-    app.state.settings = settings
-    app.state.authenticate = Authenticator(keys, enabled=settings.auth_enabled)
+    authenticate = Authenticator(keys, enabled=settings.auth_enabled)
+    app.state.service = ServiceState(settings, condition, metrics, keys, authenticate)
     errors.install(app)
-    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_bytes)
-    app.add_middleware(RequestContext, metrics=metrics, max_body_bytes=settings.max_body_bytes)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(RequestContext, metrics=metrics)
     app.add_middleware(ForwardedPrefix)
     for router in routers:
         app.include_router(router, dependencies=[authenticated])
-    app.include_router(health.router(state, metrics))
+    app.include_router(health.router(condition, metrics))
     return app
 
 
@@ -80,15 +78,15 @@ def _operation_id(route: APIRoute) -> str:
 
 
 def prepare_keys(keys: KeyStore, settings: ServiceSettings) -> None:
-    """Make sure that there is a key to begin with; a first one of our own making is shown to whoever started the stack."""
-    keys.service_token()
+    """Make sure that there is an admin key; one that is generated here is shown to the operator."""
+    keys.ensure_service_token()
     if not settings.auth_enabled:
-        log.warning("API keys are switched off: everyone who can reach this port may do everything")
+        log.warning("API keys are switched off: anyone who can reach this port may do anything")
     elif settings.admin_api_key is not None:
         keys.adopt("environment", settings.admin_api_key.get_secret_value(), Scope.ADMIN)
     elif (first := keys.ensure_first()) is not None:
         if stdout.isatty():
             print(f"\nYour admin API key, also in {keys.first_key}: {first}\n", flush=True)  # noqa: T201
         else:
-            # A container's output is its log, which is no place for a key.
+            # The output of a container is its log, which must hold no key.
             log.info("an admin key was made", where=str(keys.first_key))

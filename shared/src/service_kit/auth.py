@@ -1,4 +1,4 @@
-"""Who calls: a bearer key becomes a `Principal`, which routes ask for by type."""
+"""Authentication: an API key becomes a `Principal`, which routes declare as a parameter type."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 
 from service_kit.errors import Forbidden, Unauthenticated
 from service_kit.keys import KeyStore, Scope
+from service_kit.state import service_state
 
-_bearer = HTTPBearer(
-    auto_error=False, description="An API key: `switchyard keys create`, or the one printed at first start"
-)
+_bearer = HTTPBearer(auto_error=False, description="An API key, such as the one that was generated at the first start")
 _header = APIKeyHeader(name="X-API-Key", auto_error=False)
 
 
@@ -37,7 +36,7 @@ class Principal:
 
 
 class Authenticator:
-    """Turn a secret into a principal; raises `Unauthenticated`."""
+    """Turns a secret into a principal; raises `Unauthenticated`."""
 
     def __init__(self, keys: KeyStore, *, enabled: bool) -> None:
         self._keys = keys
@@ -52,7 +51,7 @@ class Authenticator:
             return Principal("service", "service", Scope.ADMIN)
         key = self._keys.find(secret)
         if key is None:
-            raise Unauthenticated("this API key is not known here")
+            raise Unauthenticated("this API key is unknown or was revoked")
         return Principal(key.id, key.name, key.scope, key.collections)
 
 
@@ -61,8 +60,7 @@ async def _principal(
     bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
     header: Annotated[str | None, Security(_header)],
 ) -> Principal:
-    authenticate: Authenticator = request.app.state.authenticate
-    return authenticate(bearer.credentials if bearer else header)
+    return service_state(request.app).authenticate(bearer.credentials if bearer else header)
 
 
 User = Annotated[Principal, Depends(_principal)]

@@ -1,4 +1,4 @@
-"""Request bodies that a route reads itself, because its path takes more than one media type."""
+"""Request bodies that a route parses itself, because its path accepts more than one media type."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of the request under way: its id, which ties an answer to its log lines, and what went wrong."""
+"""The context of the current request: its id, which is in the response and in its log lines, and its last fault."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ set_request_id = _request_id.set
 
 @dataclass(slots=True)
 class Fault:
-    """The kind and status of the last problem that was described to the caller, be it in a stream that began with 200."""
+    """Kind and status of the last problem that the caller got, also in a stream that began with 200."""
 
     kind: str = ""
     status: int = 0
 
 
-# Held by reference: what is set further down, in a task of its own, is seen by whoever began the request.
+# A reference: what is set in another task of the request is seen by the middleware that began it.
 _fault: ContextVar[Fault | None] = ContextVar("fault", default=None)
 
 
 def watch_fault() -> Fault:
-    """Begin to remember what goes wrong with this request."""
+    """Return a new record of the faults of this request."""
     fault = Fault()
     _fault.set(fault)
     return fault

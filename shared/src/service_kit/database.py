@@ -1,10 +1,12 @@
-"""SQL for a service: an async engine, its sessions, and Alembic migrations run at start.
+"""The SQL database of a service: an async engine, its sessions, and Alembic migrations at start.
 
-SQLite and PostgreSQL keep the same promise: one writer at a time, and readers that see one moment.
+SQLite and PostgreSQL behave alike: one writer at a time, and readers that see one snapshot.
 """
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from importlib.resources import files
@@ -18,36 +20,60 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.schema import CreateSchema
 
-from service_kit.errors import StorageUnavailable, UpstreamUnavailable
+from service_kit.errors import StorageUnavailable, UpstreamUnavailable, sqlite_code, storage_fails, storage_unavailable
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 _LOCK_SPACE = crc32(b"switchyard writers") - 2**31
 _CONNECT_SECONDS = 5
+_WRITER_SECONDS = 30
+"""Longest wait for the other writers."""
 _POSTGRES_SESSION = {
     # A writer that hangs may hold up the others, but not for ever.
-    "lock_timeout": "30s",
+    "lock_timeout": f"{_WRITER_SECONDS}s",
     "idle_in_transaction_session_timeout": "60s",
 }
 
 
 class DatabaseUnavailable(UpstreamUnavailable):
-    """The database server does not answer; what was being written was not kept, and may be tried again."""
+    """The database does not answer or is busy; what was being written was not kept, and may be tried again."""
 
     type = "database-unavailable"
 
 
-class Database:
-    """One database; `writing()` commits when its block ends well, `reading()` sees one moment and changes nothing.
+@contextmanager
+def translated_errors() -> Generator[None, None, None]:
+    """Raise `DatabaseUnavailable` or `StorageUnavailable` for what is no fault of the statement."""
+    try:
+        yield
+    except (DBAPIError, PoolTimeoutError) as error:
+        if storage_fails(error):
+            raise storage_unavailable() from error
+        code = sqlite_code(error)
+        if code == sqlite3.SQLITE_BUSY or isinstance(error, PoolTimeoutError):
+            raise DatabaseUnavailable(
+                "the database is busy; nothing of this request was kept", retry_after=2
+            ) from error
+        if code is None and (isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated):
+            raise DatabaseUnavailable(
+                "the database does not answer; nothing of this request was kept", retry_after=2
+            ) from error
+        raise
 
-    Both raise `DatabaseUnavailable` while a database server is away.
+
+class Database:
+    """One database; `writing()` commits when its block ends well, `reading()` sees one snapshot and changes nothing.
+
+    Both raise `DatabaseUnavailable` while the database is away or busy, and `StorageUnavailable` if SQLite's disk fails.
     """
 
     def __init__(self, engine: AsyncEngine, schema: str | None = None) -> None:
         self.engine = engine
         self.schema = schema
+        # The database lets one writer in at a time, SQLite by polling and in no order: here each waits for its turn.
+        self._turn = asyncio.Lock()
         self._writers = async_sessionmaker(engine, expire_on_commit=False)
-        moment = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
-        self._readers = async_sessionmaker(engine.execution_options(reading=True, **moment), expire_on_commit=False)
+        snapshot = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+        self._readers = async_sessionmaker(engine.execution_options(reading=True, **snapshot), expire_on_commit=False)
 
     @classmethod
     def open(cls, url: str, schema: str = "public") -> Database:
@@ -73,7 +99,7 @@ class Database:
         try:
             data_dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StorageUnavailable(f"the data folder {data_dir} cannot be made: {error.strerror}") from error
+            raise StorageUnavailable(f"the data folder {data_dir} cannot be created: {error.strerror}") from error
         return cls.open(f"sqlite:///{data_dir.resolve() / f'{name}.db'}")
 
     @property
@@ -82,28 +108,29 @@ class Database:
 
     @asynccontextmanager
     async def writing(self) -> AsyncGenerator[AsyncSession, None]:
-        with self._foreign_errors():
-            async with self._writers.begin() as session:
+        with translated_errors():
+            async with self._my_turn(), self._writers.begin() as session:
                 yield session
 
     @asynccontextmanager
-    async def reading(self) -> AsyncGenerator[AsyncSession, None]:
-        with self._foreign_errors():
-            async with self._readers() as session:
-                yield session
-
-    @contextmanager
-    def _foreign_errors(self) -> Generator[None, None, None]:
-        # What SQLite fails of is a file, which the error handler speaks of; a server may come back by itself.
+    async def _my_turn(self) -> AsyncGenerator[None, None]:
+        try:
+            async with asyncio.timeout(_WRITER_SECONDS):
+                await self._turn.acquire()
+        except TimeoutError as error:
+            raise DatabaseUnavailable(
+                "the database is busy; nothing of this request was kept", retry_after=2
+            ) from error
         try:
             yield
-        except (DBAPIError, PoolTimeoutError) as error:
-            gone = isinstance(error, OperationalError | InterfaceError | PoolTimeoutError)
-            if self.dialect == "sqlite" or not (gone or getattr(error, "connection_invalidated", False)):
-                raise
-            raise DatabaseUnavailable(
-                "the database does not answer; nothing of this was kept", retry_after=2
-            ) from error
+        finally:
+            self._turn.release()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncGenerator[AsyncSession, None]:
+        with translated_errors():
+            async with self._readers() as session:
+                yield session
 
     async def check(self) -> None:
         """Raise unless the database answers."""
@@ -126,8 +153,8 @@ def _revision(connection: Connection) -> str | None:
     """Return the schema's Alembic revision, None if it has none yet."""
     if not inspect(connection).has_table("alembic_version"):
         return None
-    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    return found
+    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision
 
 
 def _head(package: str) -> str:

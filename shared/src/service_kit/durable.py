@@ -1,15 +1,14 @@
 """Long work that outlives the process: DBOS Transact workflows (https://docs.dbos.dev/python).
 
-A job is a row of the service that owns it; a workflow of the same id drives it. Steps are idempotent, because the
-rows say what is done: after a kill, the workflow goes on with the step that had not been recorded. With PostgreSQL
-several processes share the work: a job runs in one of them, and when that one dies, another goes on with it.
+A job is a row of the service that owns it; a workflow with the same id runs it. Steps are idempotent, because the rows
+record what is done: after a kill, the workflow continues with the first step that was not recorded. With PostgreSQL,
+several processes share the work: a job runs in one of them, and when that one dies, another continues it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import sqlite3
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from sqlalchemy import make_url
-from sqlalchemy.exc import OperationalError
 
-from service_kit.database import DatabaseUnavailable
-from service_kit.seats import Seat
+from service_kit.database import DatabaseUnavailable, translated_errors
+from service_kit.errors import StorageUnavailable
+from service_kit.slots import Slot
 
 if TYPE_CHECKING:
     from dbos import WorkflowStatus
@@ -28,13 +27,13 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 Step = Callable[[str], Awaitable[None]]
-"""Does one part of the job whose id it gets; may be run again from its start."""
+"""One part of the job with the given id; it may be run again from its start."""
 
 _APPLICATION_VERSION = "switchyard"
 """Fixed: steps are idempotent, so a newer release may finish what an older one began."""
 _SWEEP_SECONDS = 5.0
-"""How often a process looks whether another has died and left work behind."""
-_LONGEST_WAIT = 10.0
+"""How often a process checks whether another has died and left unfinished jobs."""
+_MAX_WAIT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +43,24 @@ class Task:
     name: str
     steps: Sequence[Step]
     failed: Callable[[str, Exception], Awaitable[None]]
-    """Told of the error that ended a job; a cancelled job is not told."""
+    """Called with the error that ended a job; not called for a cancelled job."""
     concurrency: int = 2
 
 
 class JobFailed(Exception):
-    """What DBOS records of a failed job: the error's type only, for its text may quote a document."""
+    """A failed job as DBOS records it: only the type of the error, because its text may quote a document."""
 
 
 @dataclass(slots=True)
 class Durable:
-    """The workflow engine of one process: DBOS allows one, which all services in the process share."""
+    """The workflow engine of one process; DBOS allows only one, so all services of the process share it."""
 
     database_url: str
     executor: str
     schema: str = "dbos"
-    """Where DBOS keeps its tables: one per service, for whoever shares the tables shares the queues."""
-    seat: Seat | None = None
-    """Set where other processes may run the same service."""
+    """Where DBOS keeps its tables: one per service, because processes that share the tables share the queues."""
+    slot: Slot | None = None
+    """This process's number among the replicas; None where there can be only one process."""
     _tasks: dict[str, Task] = field(default_factory=dict)
     _resume: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     _workflows: dict[str, Callable[[str], Coroutine[Any, Any, None]]] = field(default_factory=dict)
@@ -75,32 +74,32 @@ class Durable:
 
     @classmethod
     def open(cls, url: str, service: str) -> Durable:
-        """Keep the jobs of `service` at `url`, a PostgreSQL server, together with its other replicas."""
+        """Keep the jobs of `service` in the PostgreSQL database at `url`, shared with its other replicas."""
         plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-        return cls(plain, service, f"{service}_jobs", Seat(plain, service))
+        return cls(plain, service, f"{service}_jobs", Slot(plain, service))
 
     @classmethod
     def beside(cls, data_dir: Path, name: str, url: str | None) -> Durable:
-        """Keep jobs where the rows are: in the database server at `url`, or else in `name`-jobs.db in `data_dir`."""
+        """Keep the jobs in the database server at `url`, else in the SQLite file `name`-jobs.db in `data_dir`."""
         if url is None or make_url(url).get_backend_name() == "sqlite":
             return cls.sqlite(data_dir.resolve() / f"{name}-jobs.db", f"{name}-service")
         return cls.open(url, name)
 
     def add(self, *tasks: Task, resume: Callable[[], Awaitable[None]]) -> None:
-        """Register `tasks`, before `launch`; `resume` is called after it, to start what a stop had left unqueued."""
+        """Register `tasks` before `launch`, which then calls `resume` to enqueue jobs that were stored but not enqueued."""
         self._tasks.update({task.name: task for task in tasks})
         self._resume.append(resume)
 
     async def launch(self) -> None:
-        """Start the engine on the running loop, where all steps will run; interrupted workflows go on."""
+        """Start the engine on the running loop, on which all steps will run; interrupted workflows continue."""
         self._loop = asyncio.get_running_loop()
-        if self.seat is not None:
-            self.executor = f"{self.executor}-{await self.seat.take()}"
+        if self.slot is not None:
+            self.executor = f"{self.executor}-{await self.slot.acquire()}"
         await asyncio.to_thread(self._launch)
         for resume in self._resume:
             await resume()
-        if self.seat is not None:
-            self._sweeper = asyncio.create_task(self._sweep(self.seat))
+        if self.slot is not None:
+            self._sweeper = asyncio.create_task(self._sweep(self.slot))
 
     def _launch(self) -> None:
         from dbos import DBOS
@@ -138,12 +137,12 @@ class Durable:
         assert self._loop is not None
         await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_run(task, step, job), self._loop))
 
-    async def start(self, task: str, job: str) -> None:
+    async def start(self, job: str, *, task: str) -> None:
         """Enqueue `job` once: a second call with the same id changes nothing."""
         from dbos import DBOS, SetWorkflowID
 
         def enqueue() -> None:
-            with SetWorkflowID(job):
+            with translated_errors(), SetWorkflowID(job):
                 DBOS.enqueue_workflow(task, self._workflows[task], job)
 
         # In a thread: DBOS's own coroutines would make its thread pool the loop's, and shut it down with itself.
@@ -155,7 +154,7 @@ class Durable:
         await asyncio.to_thread(DBOS.cancel_workflow, job)
 
     async def aclose(self) -> None:
-        """Stop; what is unfinished goes on at the next launch, or in another process."""
+        """Stop; unfinished jobs continue at the next launch, or in another process."""
         from dbos import DBOS
 
         if self._sweeper is not None:
@@ -163,18 +162,18 @@ class Durable:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._sweeper
         await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
-        if self.seat is not None:
-            await self.seat.leave()
+        if self.slot is not None:
+            await self.slot.release()
 
-    async def _sweep(self, seat: Seat) -> None:
-        """Put what dead processes were doing back into its queue."""
+    async def _sweep(self, slot: Slot) -> None:
+        """Put the unfinished jobs of dead processes back into their queue."""
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
             try:
-                if not await seat.keep():
+                if not await slot.renew():
                     continue
                 for executor in {workflow.executor_id or "" for workflow in await asyncio.to_thread(_running)}:
-                    async with seat.vacant(int(executor.rpartition("-")[2])) as vacant:
+                    async with slot.vacant(int(executor.rpartition("-")[2])) as vacant:
                         if vacant:
                             await asyncio.to_thread(_requeue, executor)
             except Exception as error:  # the next round may go better, and there must be one
@@ -197,31 +196,21 @@ def _requeue(executor: str) -> None:
 
 async def _run(task: Task, step: Step, job: str) -> None:
     try:
-        await _patiently(lambda: step(job))
+        await _retry_until_available(lambda: step(job))
     except Exception as error:
         cause = error
         log.warning("job failed", task=task.name, job=job, step=step.__name__, error=type(error).__name__)
-        await _patiently(lambda: task.failed(job, cause))
+        await _retry_until_available(lambda: task.failed(job, cause))
         raise JobFailed(type(error).__name__) from None
 
 
-async def _patiently(attempt: Callable[[], Awaitable[None]]) -> None:
-    """Try until the database is there and can be written: without it, not even a failure could be recorded."""
+async def _retry_until_available(attempt: Callable[[], Awaitable[None]]) -> None:
+    """Retry while the database is away, busy or cannot be written: without it, not even a failure could be recorded."""
     wait = 0.5
     while True:
         try:
             return await attempt()
-        except (DatabaseUnavailable, OperationalError) as error:
-            if isinstance(error, OperationalError) and not _storage_fails(error):
-                raise
+        except (DatabaseUnavailable, StorageUnavailable) as error:
             log.warning("job waits for the database", error=type(error.__cause__).__name__, seconds=wait)
             await asyncio.sleep(wait)
-            wait = min(wait * 2, _LONGEST_WAIT)
-
-
-def _storage_fails(error: OperationalError) -> bool:
-    """Whether SQLite could not write for want of a sound disk (https://www.sqlite.org/rescode.html), not of sense."""
-    code = getattr(error.orig, "sqlite_errorcode", None)
-    known = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
-    # The upper bytes only say more of the same.
-    return isinstance(code, int) and code & 0xFF in known
+            wait = min(wait * 2, _MAX_WAIT_SECONDS)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import sqlite3
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -95,6 +97,28 @@ class StorageUnavailable(ServiceError):
     type = "storage-unavailable"
 
 
+_STORAGE_ERRNO = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE)
+_STORAGE_SQLITE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+
+
+def sqlite_code(error: BaseException) -> int | None:
+    """Return the primary result code of an SQLite error (https://www.sqlite.org/rescode.html), None for any other."""
+    code = getattr(error.orig if isinstance(error, DBAPIError) else error, "sqlite_errorcode", None)
+    return code & 0xFF if isinstance(code, int) else None
+
+
+def storage_fails(error: BaseException) -> bool:
+    """Whether the disk is full, read-only, broken or gone; other errors of files, sockets and SQL are not the disk's."""
+    return (isinstance(error, OSError) and error.errno in _STORAGE_ERRNO) or sqlite_code(error) in _STORAGE_SQLITE
+
+
+def storage_unavailable() -> StorageUnavailable:
+    return StorageUnavailable(
+        "The data folder cannot be written: the disk is full, read-only or gone. Nothing of this request was kept; "
+        "free some space or make the volume writable, then send the request again."
+    )
+
+
 _PROVIDER_PROBLEMS: tuple[tuple[type[provider.ProviderError], int, str], ...] = (
     (provider.ContextLengthExceeded, 413, "context-length-exceeded"),
     (provider.ModelNotFound, 503, "model-not-found"),
@@ -115,11 +139,13 @@ FAILURES = (
     "storage-unavailable",
     *(kind for _, status, kind in _PROVIDER_PROBLEMS if status >= HTTPStatus.INTERNAL_SERVER_ERROR),
 )
-"""The types of the problems that are not the caller's; parts of a service add their own."""
+"""The types of problems that are not the caller's fault; parts of a service add their own."""
 
 
 def problem(error: Exception) -> dict[str, Any]:
-    """Describe any error as problem-detail members; what we did not foresee is described without its text."""
+    """Describe any error as problem-detail members; the text of an unexpected error is not shown."""
+    if storage_fails(error):
+        error = storage_unavailable()
     if isinstance(error, ServiceError):
         members = {"type": error.type, "status": error.status, "detail": error.detail, **error.extra}
         if error.field is not None:
@@ -131,15 +157,12 @@ def problem(error: Exception) -> dict[str, Any]:
         members = {"type": kind, "status": status, "detail": str(error)}
         if status == HTTPStatus.SERVICE_UNAVAILABLE:
             members["retry_after"] = error.retry_after or _DEFAULT_RETRY_AFTER
-    elif isinstance(error, OSError | OperationalError):
-        members = {
-            "type": StorageUnavailable.type,
-            "status": StorageUnavailable.status,
-            "detail": "The data folder cannot be written: the disk is full, read-only or gone. "
-            "Nothing of this request was kept; mend the volume and send it again.",
-        }
     else:
-        members = {"type": "internal-error", "status": 500, "detail": "Something failed here; the logs say what."}
+        members = {
+            "type": "internal-error",
+            "status": 500,
+            "detail": "An unexpected error; the logs of the service have the details.",
+        }
     set_fault(str(members["type"]), int(members["status"]))
     members["title"] = str(members["type"]).replace("-", " ").capitalize()
     members["type"] = f"urn:switchyard:problem:{members['type']}"
@@ -148,7 +171,7 @@ def problem(error: Exception) -> dict[str, Any]:
 
 
 def response(members: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> JSONResponse:
-    # The middleware sets it too, but an unforeseen error is answered outside of it.
+    # The middleware sets the id too, but an unexpected error is answered outside of it.
     all_headers = {"X-Request-ID": members["request_id"], **(headers or {})}
     if "retry_after" in members:
         all_headers["Retry-After"] = str(max(1, math.ceil(members["retry_after"])))
@@ -162,19 +185,21 @@ def response(members: Mapping[str, Any], headers: Mapping[str, str] | None = Non
 async def _on_error(request: Request, error: Exception) -> JSONResponse:
     members = problem(error)
     if members["status"] >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        foreseen = isinstance(error, ServiceError | provider.ProviderError)
-        # What the operator stopped is no fault of the service's.
+        expected = isinstance(error, ServiceError | provider.ProviderError) and not isinstance(
+            error, StorageUnavailable
+        )
+        # A halt by the operator is no fault of the service.
         report = log.info if isinstance(error, provider.Halted) else log.error
-        report("request failed", error=type(error).__name__, exc_info=None if foreseen else error)
+        report("request failed", error=type(error).__name__, exc_info=None if expected else error)
     return response(members)
 
 
 async def _on_http_exception(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     kinds = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 400: "bad-request"}
-    found = ServiceError(str(error.detail))
-    found.status, found.type = error.status_code, kinds.get(error.status_code, "http-error")
-    return response(problem(found), error.headers)
+    service_error = ServiceError(str(error.detail))
+    service_error.status, service_error.type = error.status_code, kinds.get(error.status_code, "http-error")
+    return response(problem(service_error), error.headers)
 
 
 async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
@@ -191,5 +216,5 @@ def install(app: FastAPI) -> None:
     """Make every error of `app` a problem detail."""
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http_exception)
-    for kind in (ServiceError, provider.ProviderError, OSError, OperationalError, Exception):
+    for kind in (ServiceError, provider.ProviderError, OSError, Exception):
         app.add_exception_handler(kind, _on_error)

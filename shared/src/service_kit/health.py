@@ -1,4 +1,4 @@
-"""`/livez`, `/readyz`, `/health` and `/metrics`, which ask for no key."""
+"""`/livez`, `/readyz`, `/health` and `/metrics`, which need no key."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _SECONDS = 2
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Something the service cannot work without; `run` raises while it is not there."""
+    """A check of something that the service needs; `run` raises while it is not available."""
 
     name: str
     run: Callable[[], Awaitable[None]]
 
 
 class Health:
-    """What a service can say of itself; `checks` and `report` are filled in as it starts."""
+    """The state of a service; `checks` and `report` are filled in while it starts."""
 
     def __init__(self, service: str, version: str) -> None:
         self.service = service
@@ -39,20 +39,20 @@ class Health:
     async def failures(self) -> dict[str, dict[str, Any]]:
         if not self.up:
             return {"start": {"detail": "the service is starting", "retry_after": 1.0}}
-        found: dict[str, dict[str, Any]] = {}
+        failures: dict[str, dict[str, Any]] = {}
         for check in self.checks:
             try:
                 await check.run()
             except Exception as error:  # whatever a check raises means: not ready
                 described = problem(error)
-                found[check.name] = {
+                failures[check.name] = {
                     key: described[key] for key in ("type", "detail", "retry_after") if key in described
                 }
-        return found
+        return failures
 
 
 def router(health: Health, metrics: Metrics) -> APIRouter:
-    """Make the routes that tell how `health` is."""
+    """Make the routes that report `health`."""
     routes = APIRouter(tags=["health"])
 
     async def show_checks() -> None:

@@ -1,4 +1,4 @@
-"""What a service counts of its jobs: how many there are now, how they ended, and how far they get meanwhile."""
+"""Metrics of jobs: how many are open, how they ended, and their progress."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 STATES = ("queued", "running", "waiting")
-"""Of an open job; one that waits is under way, but for a peer that is away."""
+"""The states of an open job; `waiting` is a job that has begun and waits for an unavailable peer."""
 OUTCOMES = ("ready", "failed", "cancelled")
 
 
 class JobMetrics:
-    """`kinds` says which kinds of jobs the service has, and in what units each one's progress is counted.
+    """The metrics of a service's jobs; `kinds` maps each kind of job to the units in which its progress is counted.
 
-    All of them are shown from the start: a counter that appears with its first event hides that event from `increase()`.
+    All counters exist from the start: one that appears with its first event hides that event from `increase()`.
     """
 
     def __init__(self, registry: CollectorRegistry, kinds: Mapping[str, Sequence[str]]) -> None:

@@ -1,10 +1,10 @@
-"""Jobs as callers see them: start, get, list, watch, cancel. Rows tell how far a job is, the durable engine drives it."""
+"""Jobs: rows that callers get, list, watch and cancel, and the life cycle of a row while the durable engine runs it."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
@@ -19,7 +19,7 @@ from llm_providers.errors import DeadlineExceeded, Halted, Unavailable
 from service_kit.auth import Principal, User
 from service_kit.database import Database
 from service_kit.durable import Durable
-from service_kit.errors import Conflict, NotFound, UpstreamUnavailable
+from service_kit.errors import Conflict, NotFound, UpstreamUnavailable, problem
 from service_kit.job_metrics import JobMetrics
 from service_kit.pages import Cursor, Limit, Page, decode, page
 from service_kit.sse import EventStream, encode
@@ -28,18 +28,18 @@ QUEUED, RUNNING, READY, FAILED, CANCELLED = "queued", "running", "ready", "faile
 OPEN = (QUEUED, RUNNING)
 Status: TypeAlias = Literal["queued", "running", "ready", "failed", "cancelled"]
 _WATCH_SECONDS = 0.25
-_LONGEST_WAIT = 30.0
+_MAX_WAIT_SECONDS = 30.0
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
 def now() -> datetime:
-    """Return the time as rows hold it: UTC, without a zone, because SQLite keeps none."""
+    """Return the time as rows hold it: UTC without a zone, because SQLite stores none."""
     return datetime.now(UTC).replace(tzinfo=None)
 
 
 class JobColumns:
-    """The columns that every service's jobs have; a service adds how it counts progress."""
+    """The columns of the jobs of every service; a service adds its progress."""
 
     id: Mapped[str] = mapped_column(primary_key=True)
     kind: Mapped[str]
@@ -63,7 +63,7 @@ class Row(BaseModel):
 
 
 class JobRow(Row):
-    """A job; a service adds how far it is."""
+    """A job; a service adds its progress."""
 
     id: str
     kind: str
@@ -80,8 +80,8 @@ J = TypeVar("J", bound=JobColumns)
 class Jobs(Generic[J]):
     """The jobs of one service.
 
-    `visible` says in SQL which jobs a caller may see; `stopped` marks what a cancelled job was about, in the same
-    transaction.
+    `visible` is the SQL condition for the jobs that a caller may see. `follow` is called in every transaction that
+    changes a job's status, and writes the status to the row that the job is about.
     """
 
     def __init__(
@@ -90,25 +90,64 @@ class Jobs(Generic[J]):
         durable: Durable,
         table: type[J],
         visible: Callable[[Principal], ColumnElement[bool]],
-        stopped: Callable[[AsyncSession, J], Awaitable[None]],
+        follow: Callable[[AsyncSession, J], Awaitable[None]],
         metrics: JobMetrics,
     ) -> None:
         self._database = database
         self._durable = durable
         self._table = table
         self._visible = visible
-        self._stopped = stopped
+        self._follow = follow
         self.metrics = metrics
 
-    async def start(self, job_id: str, kind: str) -> None:
-        await self._durable.start(kind, job_id)
+    async def start(self, job_id: str, *, kind: str) -> None:
+        await self._durable.start(job_id, task=kind)
 
     async def start_forgotten(self) -> None:
         """Enqueue jobs that were stored but not enqueued when the process stopped; the others are not touched."""
         async with self._database.reading() as session:
-            waiting = list(await session.scalars(select(self._table).where(self._table.status.in_(OPEN))))
-        for job in waiting:
-            await self.start(job.id, job.kind)
+            unfinished = list(await session.scalars(select(self._table).where(self._table.status.in_(OPEN))))
+        for job in unfinished:
+            await self.start(job.id, kind=job.kind)
+
+    async def begin(self, job_id: str, stage: str) -> J:
+        """Mark the job as running, in `stage`; raises `Conflict` if it has ended."""
+        async with self._database.writing() as session:
+            job = await session.get_one(self._table, job_id)
+            if job.status not in OPEN:
+                raise Conflict(f"this job is {job.status}")
+            job.status, job.stage = RUNNING, stage
+            await self._follow(session, job)
+        return job
+
+    @asynccontextmanager
+    async def finishing(self, job_id: str) -> AsyncGenerator[tuple[AsyncSession, J], None]:
+        """Mark the job as ready in the transaction in which the block stores its result.
+
+        Raises `Conflict` if the job is not running any more.
+        """
+        async with self._database.writing() as session:
+            job = await session.get_one(self._table, job_id)
+            if job.status != RUNNING:
+                raise Conflict(f"this job is {job.status}")
+            job.status, job.stage, job.waiting_for = READY, "done", None
+            await self._follow(session, job)
+            yield session, job
+        self.metrics.ended(job.kind, READY)
+
+    async def fail(
+        self, job_id: str, error: Exception, undo: Callable[[AsyncSession, J], Awaitable[None]] | None = None
+    ) -> None:
+        """Mark the job as failed and record the problem; `undo` removes what it had stored. A cancelled job stays so."""
+        async with self._database.writing() as session:
+            job = await session.get(self._table, job_id)
+            if job is None or job.status == CANCELLED:
+                return
+            job.status, job.waiting_for, job.error = FAILED, None, problem(error)
+            await self._follow(session, job)
+            if undo is not None:
+                await undo(session, job)
+        self.metrics.ended(job.kind, FAILED)
 
     async def get(self, job_id: str, principal: Principal) -> J:
         statement = select(self._table).where(self._table.id == job_id, self._visible(principal))
@@ -131,12 +170,12 @@ class Jobs(Generic[J]):
 
     async def watch(self, job_id: str, principal: Principal) -> AsyncGenerator[J, None]:
         """Yield the job now, at each change, and for the last time when it has finished."""
-        seen = None
+        previous = None
         while True:
             job = await self.get(job_id, principal)
             state = {name: value for name, value in vars(job).items() if name not in ("_sa_instance_state", "updated")}
-            if state != seen:
-                seen = state
+            if state != previous:
+                previous = state
                 yield job
             if job.status not in OPEN:
                 return
@@ -150,19 +189,28 @@ class Jobs(Generic[J]):
         await self.stop(job_id)
         return await self.get(job_id, principal)
 
-    async def patiently(self, job_id: str, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Try until the attempt does not fail for lack of a peer, or by the operator's halt; meanwhile the job says what it waits for."""
-        wait = 0.5
+    async def retry_until_available(
+        self, job_id: str, attempt: Callable[[], Awaitable[T]], deadline_attempts: int | None = None
+    ) -> T:
+        """Try until no peer is unavailable and nothing is halted; meanwhile the job says what it waits for.
+
+        What does not fit its own time budget is tried `deadline_attempts` times, then `DeadlineExceeded` is raised: it
+        may never fit. They are counted anew after a restart, which costs nobody a column.
+        """
+        wait, exceeded = 0.5, 0
         while True:
             try:
                 return await attempt()
             except (Unavailable, DeadlineExceeded, Halted, UpstreamUnavailable) as error:
+                exceeded += isinstance(error, DeadlineExceeded)
+                if exceeded == deadline_attempts:
+                    raise
                 log.warning("job waits", job=job_id, error=type(error).__name__, seconds=wait)
                 async with self._database.writing() as session:
-                    mine = update(self._table).where(self._table.id == job_id)
-                    await session.execute(mine.values(waiting_for=str(error)[:500]))
-                await asyncio.sleep(max(wait, min(error.retry_after or 0, _LONGEST_WAIT)))
-                wait = min(wait * 2, _LONGEST_WAIT)
+                    values = {"waiting_for": str(error)[:500]}
+                    await session.execute(update(self._table).where(self._table.id == job_id).values(values))
+                await asyncio.sleep(max(wait, min(error.retry_after or 0, _MAX_WAIT_SECONDS)))
+                wait = min(wait * 2, _MAX_WAIT_SECONDS)
 
     async def stop(self, job_id: str) -> None:
         """Cancel the job if it is open."""
@@ -171,7 +219,7 @@ class Jobs(Generic[J]):
             statement = update(self._table).where(is_open).values(status=CANCELLED, waiting_for=None)
             job = await session.scalar(statement.returning(self._table))
             if job is not None:
-                await self._stopped(session, job)
+                await self._follow(session, job)
         if job is not None:
             self.metrics.ended(job.kind, CANCELLED)
             await self._durable.cancel(job_id)
@@ -182,11 +230,11 @@ class Jobs(Generic[J]):
         counted = select(self._table.kind, state, func.count()).where(self._table.status.in_(OPEN))
         try:
             async with self._database.reading() as session:
-                found = (await session.execute(counted.group_by(self._table.kind, state))).all()
+                rows = (await session.execute(counted.group_by(self._table.kind, state))).all()
         except BaseException:
             self.metrics.hide()
             raise
-        self.metrics.show({(row[0], row[1]): row[2] for row in found})
+        self.metrics.show({(row[0], row[1]): row[2] for row in rows})
 
 
 def routes(jobs_of: Callable[[Request], Jobs[Any]], out: type[JobRow]) -> APIRouter:
@@ -198,24 +246,24 @@ def routes(jobs_of: Callable[[Request], Jobs[Any]], out: type[JobRow]) -> APIRou
         request: Request, user: User, status: Status | None = None, limit: Limit = 50, cursor: Cursor = None
     ) -> Page[Any]:
         """List jobs, newest first."""
-        found = await jobs_of(request).listing(user, status, limit, cursor)
-        return Page(items=[out.model_validate(row) for row in found.items], next_cursor=found.next_cursor)
+        jobs = await jobs_of(request).listing(user, status, limit, cursor)
+        return Page(items=[out.model_validate(row) for row in jobs.items], next_cursor=jobs.next_cursor)
 
     @router.get("/{job_id}", response_model=out)
     async def get_job(job_id: str, request: Request, user: User) -> Any:
-        """Say how far a job is."""
+        """Return a job and its progress."""
         return await jobs_of(request).get(job_id, user)
 
     @router.get("/{job_id}/events", response_class=EventStream)
     async def watch_job(job_id: str, request: Request, user: User) -> EventStream:
-        """Stream the job as `progress` events, one at each change, and at its end one named after how it ended."""
+        """Stream the job as `progress` events, one at each change, and at the end one that is named after the final status."""
         jobs = jobs_of(request)
         await jobs.get(job_id, user)
         return EventStream(_frames(jobs.watch(job_id, user), out))
 
     @router.delete("/{job_id}", response_model=out)
     async def cancel_job(job_id: str, request: Request, user: User) -> Any:
-        """Cancel a job that has not finished; what it was about stays, as cancelled."""
+        """Cancel a job that has not finished; its document or note stays, as cancelled."""
         return await jobs_of(request).cancel(job_id, user)
 
     return router

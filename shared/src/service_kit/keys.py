@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import hmac
 import json
-import os
 import secrets
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from service_kit.errors import NotFound
+from llm_providers.files import SharedFile, Stamp
+from service_kit.errors import NotFound, StorageUnavailable
 
 _FIRST = "first"
 
@@ -42,21 +41,29 @@ def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
+class KeysUnavailable(StorageUnavailable):
+    """A file of the keys is missing and cannot be created, or cannot be changed."""
+
+
 class KeyStore:
     """The keys of one installation, shared by all its services through the volume.
 
-    A change by one process is seen by the others at their next look-up.
+    Looking a key up takes no lock and writes nothing, so it is fit for the event loop and for a read-only volume, and it
+    sees what other processes changed. Everything else may block; it raises `KeysUnavailable` if the folder cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._path = folder / "keys.json"
-        self._stamp: tuple[int, int] | None = None
+        self._file = SharedFile(folder / "keys.json", 0o600)
+        self._token_file = SharedFile(folder / "service-token", 0o600)
+        self._stamp: Stamp | None = None
         self._keys: dict[str, Key] = {}
+        self._token_stamp: Stamp | None = None
+        self._token = ""
 
     def create(self, name: str, scope: Scope, collections: Iterable[str] | None = None) -> str:
         """Store a new key and return it; this is the only time it can be seen."""
-        with self._locked():
+        with self._writing(self._file):
             return self._add(name, scope, collections)
 
     @property
@@ -66,22 +73,26 @@ class KeyStore:
 
     def ensure_first(self) -> str | None:
         """Create an admin key if there is no key at all; return it, or None if there was one."""
-        with self._locked():
+        if self._load():
+            return None
+        with self._writing(self._file):
             if self._load():
                 return None
             secret = self._add(_FIRST, Scope.ADMIN, None)
-            _write_private(self.first_key, secret)
+            SharedFile(self.first_key, 0o600).write(secret)
             return secret
 
     def adopt(self, name: str, secret: str, scope: Scope) -> None:
         """Accept a key that the operator chose, replacing what was under `name`."""
-        with self._locked():
-            keys = {key.id: key for key in self._load().values() if key.name != name}
-            key = Key(id=_digest(secret)[:12], name=name, hash=_digest(secret), scope=scope)
-            self._save({**keys, key.id: key})
+        key = Key(id=_digest(secret)[:12], name=name, hash=_digest(secret), scope=scope)
+        if (stored := self._load().get(key.id)) is not None and replace(stored, created=key.created) == key:
+            return
+        with self._writing(self._file):
+            others = {other.id: other for other in self._load().values() if other.name != name}
+            self._save({**others, key.id: key})
 
     def revoke(self, identity: str) -> None:
-        with self._locked():
+        with self._writing(self._file):
             keys = dict(self._load())
             if (revoked := keys.pop(identity, None)) is None:
                 raise NotFound(f"there is no key {identity!r}")
@@ -98,12 +109,20 @@ class KeyStore:
         return next((key for key in self._load().values() if hmac.compare_digest(key.hash, digest)), None)
 
     def service_token(self) -> str:
-        """Return the secret that services use among themselves, made at first use; readable by their user only."""
-        path = self._folder / "service-token"
-        with self._locked():
-            if not path.exists():
-                _write_private(path, secrets.token_urlsafe(32))
-            return path.read_text()
+        """Return the secret that services use among themselves; raises `KeysUnavailable` if there is none yet."""
+        stamp = self._token_file.stamp()
+        if stamp is not None and stamp != self._token_stamp:
+            self._token, self._token_stamp = self._token_file.read(), stamp
+        if not self._token:
+            raise KeysUnavailable(f"{self._token_file.path} is missing: restart the service, which then creates it")
+        return self._token
+
+    def ensure_service_token(self) -> None:
+        """Create the service token if there is none; only the owner of the file can read it."""
+        if self._token_file.stamp() is None:
+            with self._writing(self._token_file):
+                if self._token_file.stamp() is None:
+                    self._token_file.write(secrets.token_urlsafe(32))
 
     def _add(self, name: str, scope: Scope, collections: Iterable[str] | None) -> str:
         secret = f"sy-{secrets.token_urlsafe(32)}"
@@ -118,38 +137,29 @@ class KeyStore:
         return secret
 
     @contextmanager
-    def _locked(self) -> Generator[None, None, None]:
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with (self._folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+    def _writing(self, file: SharedFile) -> Generator[None, None, None]:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with file.locked():
+                yield
+        except OSError as error:
+            raise KeysUnavailable(
+                f"{file.path} cannot be written ({error.strerror}): make its folder writable, at least until the first "
+                "service has started, or copy the file there from another service of this installation"
+            ) from error
 
     def _load(self) -> dict[str, Key]:
-        try:
-            stat = self._path.stat()
-        except FileNotFoundError:
-            return {}
-        stamp = (stat.st_mtime_ns, stat.st_ino)
+        stamp = self._file.stamp()
         if stamp != self._stamp:
-            rows = json.loads(self._path.read_text())
+            rows = [] if stamp is None else json.loads(self._file.read())
             self._keys = {row["id"]: _key(row) for row in rows}
             self._stamp = stamp
         return self._keys
 
     def _save(self, keys: dict[str, Key]) -> None:
-        _write_private(self._path, json.dumps([asdict(key) for key in keys.values()], indent=1))
+        self._file.write(json.dumps([asdict(key) for key in keys.values()], indent=1))
 
 
 def _key(row: dict[str, Any]) -> Key:
     bound = row["collections"]
     return Key(**{**row, "scope": Scope(row["scope"]), "collections": None if bound is None else tuple(bound)})
-
-
-def _write_private(path: Path, text: str) -> None:
-    temporary = path.with_suffix(".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

@@ -20,7 +20,7 @@ def _add_request_id(_: Any, __: str, event: EventDict) -> EventDict:
 
 
 def configure(settings: ServiceSettings) -> None:
-    """Send our own and the libraries' log records through one formatter."""
+    """Send our own log records and those of libraries through one formatter."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         _add_request_id,

@@ -1,4 +1,4 @@
-"""`python -m service_kit.manage_keys` makes, lists and revokes API keys where the keys lie: in a service's container."""
+"""`python -m service_kit.manage_keys`: create, list and revoke API keys, inside a service's container."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from service_kit.keys import Key, KeyStore, Scope
 
 
 def main(argv: Sequence[str], data_dir: Path) -> int:
-    """Do what `argv` says with the keys in `data_dir`; returns an exit status."""
+    """Run the command in `argv` on the keys in `data_dir`; returns an exit status."""
     parser = ArgumentParser(prog="keys", description="API keys of this installation.")
     verbs = parser.add_subparsers(required=True, dest="verb", metavar="VERB")
-    create = verbs.add_parser("create", help="make a key and print it; it can't be shown again")
+    create = verbs.add_parser("create", help="make a key and print it; it can't be output again")
     create.add_argument("name")
     create.add_argument("--admin", action="store_true", help="may do everything")
     create.add_argument("--collection", action="append", help="bind it to this collection; may be repeated")
     verbs.add_parser("list", help="list keys, without their secrets")
     revoke = verbs.add_parser("revoke", help="services refuse it from their next request on")
     revoke.add_argument("id")
-    given = parser.parse_args(argv)
+    options = parser.parse_args(argv)
     store = KeyStore(data_dir / "auth")
     try:
-        if given.verb == "create":
-            shown = store.create(given.name, Scope.ADMIN if given.admin else Scope.USER, given.collection)
-        elif given.verb == "revoke":
-            store.revoke(given.id)
-            shown = f"{given.id} is revoked"
+        if options.verb == "create":
+            output = store.create(options.name, Scope.ADMIN if options.admin else Scope.USER, options.collection)
+        elif options.verb == "revoke":
+            store.revoke(options.id)
+            output = f"{options.id} is revoked"
         else:
-            shown = _table(store.all())
+            output = _table(store.all())
     except NotFound as error:
         print(error.detail, file=sys.stderr)  # noqa: T201
         return 1
-    print(shown)  # noqa: T201
+    print(output)  # noqa: T201
     return 0
 
 

@@ -1,4 +1,4 @@
-"""One pure ASGI middleware: request id, access log line and request metrics."""
+"""Pure ASGI middleware: request id, access log line and request metrics; the limit of request bodies."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service_kit.context import set_request_id, watch_fault
@@ -17,50 +18,39 @@ from service_kit.metrics import Metrics
 log = structlog.get_logger("service_kit.access")
 _ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _QUIET = ("/livez", "/readyz", "/metrics", "/healthz")
-_ABOUT_ITSELF = ("/livez", "/readyz", "/health", "/metrics")
-"""Routes that say what is wrong: that they can say so is no failure."""
+_HEALTH_ROUTES = ("/livez", "/readyz", "/health", "/metrics")
+"""Their 503 reports a failure, and is not one more."""
 
 
 class RequestContext:
     """Give each request an id (the caller's own, if sane), log it once and count it."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self.app = app
         self.metrics = metrics
-        self._too_large = TooLarge(f"a request may have {max_body_bytes:,} bytes here (MAX_UPLOAD_MB)")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        given = Headers(scope=scope).get("x-request-id", "")
-        identity = given if _ACCEPTABLE_ID.fullmatch(given) else uuid4().hex
+        sent = Headers(scope=scope).get("x-request-id", "")
+        identity = sent if _ACCEPTABLE_ID.fullmatch(sent) else uuid4().hex
         set_request_id(identity)
         fault = watch_fault()
         status = 0
         started = perf_counter()
 
-        replaced = False
-
         async def send_with_id(message: Message) -> None:
-            nonlocal status, replaced
-            if replaced:
-                return
+            nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                if status == TooLarge.status and headers.get("content-type", "").startswith("text/plain"):
-                    # The body limiter answers on its own, before any handler: say it as every other error is said.
-                    replaced = True
-                    await response(problem(self._too_large))(scope, receive, send)
-                    return
-                headers["X-Request-ID"] = identity
+                MutableHeaders(scope=message)["X-Request-ID"] = identity
             await send(message)
 
         try:
             await self.app(scope, receive, send_with_id)
         except Exception:
-            # The outermost handler has answered 500 already, or the stream was cut.
+            # The outermost handler has sent 500 already, or the stream was cut off.
             status = status or 500
             fault.kind, fault.status = fault.kind or "internal-error", 500
             raise
@@ -68,7 +58,37 @@ class RequestContext:
             seconds = perf_counter() - started
             route = getattr(scope.get("route"), "path", "unmatched")
             self.metrics.on_http(scope["method"], route, status, seconds)
-            if fault.status >= 500 and route not in _ABOUT_ITSELF:
+            if fault.status >= 500 and route not in _HEALTH_ROUTES:
                 self.metrics.on_failure(fault.kind)
             line = log.debug if scope["path"].endswith(_QUIET) else log.info
             line("request", method=scope["method"], route=route, status=status, seconds=round(seconds, 4))
+
+
+class BodyLimit:
+    """Answer 413 to a request body of more than `max_bytes`, whether or not its length is declared."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self.app = app
+        self.max_bytes = max_bytes
+        self._detail = f"a request body may have at most {max_bytes:,} bytes (MAX_UPLOAD_MB)"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        declared = Headers(scope=scope).get("content-length", "")
+        if declared.isdecimal() and int(declared) > self.max_bytes:
+            await response(problem(TooLarge(self._detail)))(scope, receive, send)
+            return
+        received = 0
+
+        async def receive_limited() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self.max_bytes:
+                # Of all exceptions, FastAPI lets only this one out of the code that parses a body.
+                raise HTTPException(TooLarge.status, self._detail)
+            return message
+
+        await self.app(scope, receive_limited, send)

@@ -1,4 +1,4 @@
-"""Originals: files kept under the SHA-256 of their bytes."""
+"""Originals: uploaded files, stored under the SHA-256 of their content."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Original:
 
 
 class Originals:
-    """A folder of files; a name that exists is whole and on disk."""
+    """A folder of files; a file that exists is complete and flushed to disk."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -35,7 +35,7 @@ class Originals:
         return self._folder / sha256[:2] / sha256
 
     async def store(self, source: BinaryIO) -> Original:
-        """Copy `source` in, flushed to disk before this returns; the same bytes are kept once. Raises `EmptyFile`."""
+        """Copy `source` in, flushed to disk before this returns; the same content is stored once. Raises `EmptyFile`."""
         return await asyncio.to_thread(self._store, source)
 
     def _store(self, source: BinaryIO) -> Original:

@@ -29,13 +29,13 @@ def encode(key: str) -> str:
 
 
 def decode(cursor: str | None) -> str | None:
-    """Return the sort key in `cursor`; raises `InvalidInput` for one that we did not make."""
+    """Return the sort key in `cursor`; raises `InvalidInput` for one that is not ours."""
     if cursor is None:
         return None
     try:
         return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, UnicodeDecodeError, ValueError) as error:
-        raise InvalidInput("this cursor was not made here", field="cursor") from error
+        raise InvalidInput("this is not a cursor of this service", field="cursor") from error
 
 
 def page(rows: Sequence[T], keys: Sequence[str], limit: int) -> Page[T]:

@@ -1,4 +1,4 @@
-"""A pure ASGI middleware for services behind a gateway that gives each of them a path of its own."""
+"""Pure ASGI middleware for a service behind a gateway that gives it a path prefix."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PREFIX = re.compile(r"(/[a-z0-9-]{1,64}){1,4}")
 
 
 class ForwardedPrefix:
-    """Take the path that the gateway cut off (`X-Forwarded-Prefix`) as the app's root, so that its links lead back.
+    """Use the path that the gateway removed (`X-Forwarded-Prefix`) as the app's root path, so that its links work.
 
     Root path as in https://asgi.readthedocs.io/en/latest/specs/www.html#http-connection-scope; anything but plain path
     segments is ignored.

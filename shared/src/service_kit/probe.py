@@ -1,4 +1,4 @@
-"""`python -m service_kit.probe` asks this container's service whether it is ready, and says why not: its health check."""
+"""`python -m service_kit.probe`: the health check of a container, which prints why its service is not ready."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The doc-processor, over HTTP: a file goes out, pages come back as they are done."""
+"""A client of the doc-processor: it sends a file and yields its pages as they are read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from service_kit.context import request_id
 from service_kit.errors import ServiceError, UpstreamUnavailable
 
 _IDLE_SECONDS = 300.0
-"""A page has a time-out of its own over there; this one is for a peer that is gone."""
+"""The doc-processor limits the time of a page itself; this one is for a peer that is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +35,14 @@ class ProcessedHead:
 
 
 class ProcessingRefused(ServiceError):
-    """The doc-processor says that this file cannot be read, and why; trying again will not help."""
+    """The doc-processor cannot read this file; trying again will not help."""
 
     status = 422
     type = "unreadable-document"
 
 
 class DocProcessor:
-    """A client of one doc-processor; whoever made the HTTP client closes it."""
+    """A client of one doc-processor; the caller closes the HTTP client."""
 
     def __init__(self, client: httpx2.AsyncClient, url: str, token: str) -> None:
         self._client = client
@@ -88,7 +88,7 @@ class DocProcessor:
                     case "done":
                         finished = True
         if not finished:
-            raise UpstreamUnavailable("the doc-processor's answer was cut off", retry_after=2)
+            raise UpstreamUnavailable("the doc-processor's response was cut off", retry_after=2)
 
 
 def _refusal(problem: dict[str, Any]) -> ServiceError:
@@ -104,10 +104,10 @@ def _refusal(problem: dict[str, Any]) -> ServiceError:
 
 def _json(raw: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(raw)
+        value = json.loads(raw)
     except ValueError as error:
-        raise UpstreamUnavailable("the doc-processor answered something that is not JSON", retry_after=5) from error
-    return found if isinstance(found, dict) else {}
+        raise UpstreamUnavailable("the doc-processor sent a response that is not JSON", retry_after=5) from error
+    return value if isinstance(value, dict) else {}
 
 
 @asynccontextmanager

@@ -25,8 +25,9 @@ from llm_providers.routing import policy_file as files
 from llm_providers.types import Role
 from service_kit.auth import Admin, Principal, User
 from service_kit.errors import Conflict, Forbidden, InvalidInput, NotFound, StalePolicy, UpstreamUnavailable
-from service_kit.health import Check, Health
+from service_kit.health import Check
 from service_kit.keys import Scope
+from service_kit.state import service_state
 
 M = TypeVar("M", bound=BaseModel)
 POLICY = Path("policy", "policy.json")
@@ -38,15 +39,17 @@ async def opened(
     app: FastAPI, shared: Providers | None, required: set[Role], roles: Collection[Role] = tuple(Role)
 ) -> AsyncGenerator[Providers, None]:
     """Give the app its providers: those that the process shares, or its own for `roles`, closed at the end."""
-    own = None
+    service, own = service_state(app), None
     if shared is None:
-        own = get_provider(None, app.state.metrics, app.state.settings.data_dir / POLICY, roles)
+        own = get_provider(None, service.metrics, service.settings.data_dir / POLICY, roles)
     providers = shared or own
     assert providers is not None
     app.state.providers = providers
-    health: Health = app.state.health
-    health.checks += [Check(role.value, _check(providers, role)) for role in sorted(required)]
-    health.report = lambda: {"providers": describe(providers), "policy_revision": providers.policy.current.revision}
+    service.health.checks += [Check(role.value, _check(providers, role)) for role in sorted(required)]
+    service.health.report = lambda: {
+        "providers": describe(providers),
+        "policy_revision": providers.policy.current.revision,
+    }
     try:
         if own is not None:
             await own.start(required)

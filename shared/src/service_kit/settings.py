@@ -1,4 +1,4 @@
-"""What every service can be told from the environment."""
+"""The settings that all services have in common."""
 
 from __future__ import annotations
 

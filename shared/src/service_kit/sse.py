@@ -20,7 +20,7 @@ def encode(event: str, data: BaseModel | dict[str, Any]) -> str:
 
 
 class EventStream(StreamingResponse):
-    """Stream frames that are ready-made; the generator is closed when the client goes away."""
+    """A response that streams encoded events; the generator is closed when the client disconnects."""
 
     media_type = "text/event-stream"
 

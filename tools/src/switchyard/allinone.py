@@ -24,6 +24,7 @@ from service_kit.durable import Durable
 from service_kit.metrics import Metrics
 from service_kit.providers import POLICY
 from service_kit.settings import load
+from service_kit.state import service_state
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:",
@@ -71,7 +72,7 @@ def create(data_dir: Path, own_url: str) -> Starlette:
         failures = {
             f"{path.strip('/')}.{name}": failure
             for path, service in services.items()
-            for name, failure in (await service.state.health.failures()).items()
+            for name, failure in (await service_state(service).health.failures()).items()
         }
         if failures:
             return JSONResponse({"status": "not ready", "failures": failures}, 503, headers={"Retry-After": "1"})

@@ -1,4 +1,4 @@
-"""The doc-processor, put together: the only module that sees its concrete parts."""
+"""The app factory of the doc-processor: the only module that knows its concrete parts."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from doc_processor import installed
+from doc_processor import programs
 from doc_processor.metrics import PageMetrics
+from doc_processor.page_reader import PageReader
 from doc_processor.parsers.base import Limits
-from doc_processor.process import Processor, sweep
-from doc_processor.reading import PageReader
+from doc_processor.processor import Processor, sweep
 from doc_processor.routes import router
 from doc_processor.settings import DocProcessorSettings
 from doc_processor.vision import Transcriber
@@ -23,18 +23,20 @@ from llm_providers.types import Role
 from service_kit import providers as provider_kit
 from service_kit.app import create_app
 from service_kit.health import Check
+from service_kit.state import service_state
 
 # Tesseract and poppler give up before the worker is killed, so that a slow page still gets what was read of it.
 _OCR_SHARE = 0.8
 
 
 def create(settings: DocProcessorSettings, shared: Providers | None = None) -> FastAPI:
-    """Make the service; a process of several services hands in the providers that they share."""
+    """Make the service; a process that runs several services passes the providers that they share."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
         async with AsyncExitStack() as stack:
-            await installed.check_languages(settings.ocr_languages)
+            service = service_state(app)
+            await programs.check_languages(settings.ocr_languages)
             providers = await stack.enter_async_context(provider_kit.opened(app, shared, set(), roles={Role.VISION}))
             work_dir = settings.work_dir or Path(tempfile.gettempdir())
             work_dir.mkdir(parents=True, exist_ok=True)
@@ -45,9 +47,9 @@ def create(settings: DocProcessorSettings, shared: Providers | None = None) -> F
                 Transcriber(providers.vision, settings.vision_timeout_seconds) if providers.vision is not None else None
             )
             reader = PageReader(pool, transcriber, settings.vision_below_confidence)
-            metrics = PageMetrics(app.state.metrics.registry)
+            metrics = PageMetrics(service.metrics.registry)
             app.state.processor = Processor(pool, reader, metrics, work_dir, settings.document_timeout_seconds)
-            app.state.health.checks += [Check("ocr", installed.check_programs)]
+            service.health.checks += [Check("ocr", programs.check_programs)]
             yield
 
     return create_app(

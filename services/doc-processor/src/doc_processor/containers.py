@@ -1,4 +1,4 @@
-"""Zip containers (DOCX, PPTX, XLSX) are looked at before anything in them is unpacked."""
+"""Checks of zip containers (DOCX, PPTX, XLSX) before anything in them is unpacked."""
 
 from __future__ import annotations
 

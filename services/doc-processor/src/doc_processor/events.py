@@ -1,4 +1,4 @@
-"""What a caller gets: a document, its pages in order, and one end."""
+"""The events that a caller gets: a document, its pages in order, and one end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The little Markdown that structured formats are turned into."""
+"""The subset of Markdown that structured formats are converted to."""
 
 from __future__ import annotations
 

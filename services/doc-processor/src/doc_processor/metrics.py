@@ -1,4 +1,4 @@
-"""What the doc-processor counts, beside what every service does."""
+"""Metrics of the doc-processor, in addition to those of every service."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _SECONDS = (0.005, 0.02, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
 
 
 class PageMetrics:
-    """Pages by the engine that read them, and the time each took, in the queue included."""
+    """Pages by the engine that read them, and the time that each took, including the time in the queue."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._pages = Counter("switchyard_pages", "Pages read", ("engine",), registry=registry)

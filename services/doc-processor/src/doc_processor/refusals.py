@@ -1,4 +1,4 @@
-"""Why a document is not read; raised by parsers, which know no web framework."""
+"""Why a document is not read: the one table of reasons. Parsers raise them; they know no web framework."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ from typing import ClassVar
 
 
 class Refusal(Exception):
-    """The document is at fault; the message is meant for the caller and holds none of its text."""
+    """The document is at fault; the message is meant for the caller and holds none of its text.
 
-    kind: ClassVar[str] = "unreadable-document"
+    `kind` is the type of the problem that callers get, `status` its HTTP status code.
+    """
+
+    kind: ClassVar[str]
+    status: ClassVar[int] = 422
 
 
 class Empty(Refusal):
@@ -16,7 +20,7 @@ class Empty(Refusal):
 
 
 class Unsupported(Refusal):
-    kind = "unsupported-type"
+    kind, status = "unsupported-type", 415
 
 
 class PasswordRequired(Refusal):
@@ -32,15 +36,15 @@ class NoPages(Refusal):
 
 
 class TooManyPages(Refusal):
-    kind = "too-many-pages"
+    kind, status = "too-many-pages", 413
 
 
 class ImageTooLarge(Refusal):
-    kind = "image-too-large"
+    kind, status = "image-too-large", 413
 
 
 class UnpacksTooLarge(Refusal):
-    kind = "unpacks-too-large"
+    kind, status = "unpacks-too-large", 413
 
 
 class HostileMarkup(Refusal):
@@ -48,4 +52,7 @@ class HostileMarkup(Refusal):
 
 
 class OcrUnavailable(Refusal):
-    kind = "ocr-unavailable"
+    kind, status = "ocr-unavailable", 503
+
+
+BY_KIND: dict[str, type[Refusal]] = {refusal.kind: refusal for refusal in Refusal.__subclasses__()}

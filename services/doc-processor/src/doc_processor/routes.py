@@ -9,10 +9,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, File, Query, Request, UploadFile
 from starlette.responses import Response
 
-from doc_processor.answers import respond
 from doc_processor.events import ProcessedDocument
-from doc_processor.process import Processor
-from doc_processor.reading import Source
+from doc_processor.page_reader import Source
+from doc_processor.processor import Processor
+from doc_processor.responses import respond
 
 router = APIRouter(prefix="/v1", tags=["process"])
 _NAME_CHARACTERS = 255

@@ -1,4 +1,4 @@
-"""What a file is, told from its content; the name only tells text formats apart."""
+"""The media type of a file, from its content; the name only tells text formats apart."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def _textual(head: bytes, upload: Upload) -> str:
 
 
 def _is_mail(text: str) -> bool:
-    found: set[str] = set()
+    names: set[str] = set()
     for line in text.replace("\r\n", "\n").split("\n"):
         if not line:
             break
@@ -156,5 +156,5 @@ def _is_mail(text: str) -> bool:
         match = _MAIL_HEADER.match(line)
         if match is None:
             return False
-        found.add(match.group(1).lower())
-    return "from" in found and len(found) >= 3
+        names.add(match.group(1).lower())
+    return "from" in names and len(names) >= 3

@@ -7,6 +7,8 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from charset_normalizer import from_bytes
+
 # Invisible in every renderer and able to hide instructions or to reorder what a person sees; the joiners
 # U+200C and U+200D stay, because Persian, the Indic scripts and emoji need them.
 _HIDDEN = "\u00ad\u061c\u180e\u200b\u200e\u200f\u2060-\u2064\u202a-\u202e\u2066-\u206f\ufeff\U000e0000-\U000e0fff"
@@ -22,6 +24,20 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 
+# UTF-16, EBCDIC and Macintosh encodings are left out, because short texts of any encoding look like them. Of two that
+# are equally likely, the earlier one is taken.
+_ALPHABETS = ("cp1251", "koi8_r", "cp1253", "cp1255", "cp1256")
+_MULTIBYTE = ("gb18030", "cp932", "cp949", "big5", "euc_jis_2004")
+_LATIN = ("windows-1252", "windows-1250", "iso-8859-2")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
+_NEXT_TO_ASCII = re.compile(r"[A-Za-z][^\x00-\x7f]+[A-Za-z]?|[^\x00-\x7f]+[A-Za-z]")
+_SAMPLE_BYTES = 65_536
+_LETTER = "A-Za-zÀ-ÖØ-öø-ž"
+_MISPLACED = re.compile(
+    f"(?<=[{_LETTER}])[¡-©¬-´¶¸¹¼-¿](?=[{_LETTER}])|£(?=[{_LETTER}])|(?<=[a-z])[±¶¼¾ĽŸ]|[\x80-\x9f\ufffd]"
+)
+"""Symbols and capitals that a wrong Latin code page puts into words, as in `zebra³a` for the Polish `zebrała`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
@@ -34,7 +50,7 @@ class Decoded:
 
 
 def decode(data: bytes) -> Decoded:
-    """Decode by byte-order mark, else UTF-8, else UTF-16 without a mark, else Windows-1252; never raises."""
+    """Decode by byte-order mark, else as UTF-8, else as UTF-16 without a mark, else by a guess; never raises."""
     for mark, encoding in _BOMS:
         if data.startswith(mark):
             text = data[len(mark) :].decode(encoding, "replace")
@@ -66,8 +82,40 @@ def _decode_damaged(data: bytes) -> Decoded:
     # Mostly valid multi-byte sequences: UTF-8 with damage in it, not a single-byte encoding.
     if multibyte > lost or b"\x00" in data:
         return Decoded(text, "utf-8", replaced=lost)
-    text = data.decode("cp1252", "replace")
-    return Decoded(text, "windows-1252", guessed=True, replaced=text.count("\ufffd"))
+    return _other_script(data) or _latin(data)
+
+
+def _other_script(data: bytes) -> Decoded | None:
+    """Guess an encoding of another script than the Latin one; None if the text is Latin or nothing fits."""
+    encodings = [*_ALPHABETS, *_MULTIBYTE, *_LATIN]
+    sample = data[:_SAMPLE_BYTES]
+    # Up to the end of a line, which is never in the middle of a character.
+    sample = sample[: sample.rfind(b"\n") + 1] or sample
+    matches = from_bytes(sample, cp_isolation=encodings, preemptive_behaviour=False)
+    likely = [match for match in matches if match.encoding in encodings]
+    if not likely:
+        return None
+    best = min(likely, key=lambda match: (round(match.chaos, 2), -match.coherence, encodings.index(match.encoding)))
+    if _mixes_latin(str(best), best.encoding in _MULTIBYTE):
+        return None
+    text = data.decode(best.encoding, "replace")
+    return Decoded(text, best.encoding, guessed=True, replaced=text.count("\ufffd"))
+
+
+def _mixes_latin(text: str, multibyte: bool) -> bool:
+    """Whether other letters stand alone among Latin ones, as accented letters do that were decoded as another script."""
+    runs = _NOT_ASCII.findall(text)
+    single = sum(len(run) == 1 for run in runs)
+    if multibyte:
+        return 2 * single >= len(runs)
+    return single == len(runs) or 2 * len(_NEXT_TO_ASCII.findall(text)) >= len(runs)
+
+
+def _latin(data: bytes) -> Decoded:
+    """Guess a Latin code page: the one that puts the fewest symbols into words, Windows-1252 where it cannot be told."""
+    texts = [(encoding, data.decode(encoding, "replace")) for encoding in _LATIN]
+    encoding, text = min(texts, key=lambda item: len(_MISPLACED.findall(item[1])))
+    return Decoded(text, encoding, guessed=True, replaced=text.count("\ufffd"))
 
 
 def clean(text: str) -> str:

@@ -45,5 +45,5 @@ class Transcriber:
             await events.aclose()
         text = tidy("".join(pieces))
         if not text.strip():
-            raise InvalidResponse("the vision model said nothing", backend=self._provider.name)
+            raise InvalidResponse("the vision model returned no text", backend=self._provider.name)
         return PageText("" if text.strip(" .") == "NOTHING" else text, "vision", None, tuple(notes))

@@ -1,4 +1,4 @@
-"""The notes-service, put together: the only module that sees its concrete parts."""
+"""The app factory of the notes-service: the only module that knows its concrete parts."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from fastapi import FastAPI
 from llm_providers.deadline import Deadline
 from llm_providers.providers import Providers
 from llm_providers.types import Role
-from notes_service.making import Making
-from notes_service.notes import Notes, mark_stopped, visible
+from notes_service.generation import NoteGeneration
+from notes_service.notes import Notes, set_note_status, visible
 from notes_service.routes import job_router, router
 from notes_service.settings import NotesSettings
-from notes_service.state import State
+from notes_service.state import NotesState
+from notes_service.structured_output import StructuredGenerator
 from notes_service.tables import Job
-from notes_service.writer import Writer
 from service_kit import providers as provider_kit
 from service_kit.app import create_app
 from service_kit.database import Database
@@ -27,6 +27,7 @@ from service_kit.job_metrics import JobMetrics
 from service_kit.jobs import Jobs
 from service_kit.originals import Originals
 from service_kit.processor import DocProcessor
+from service_kit.state import service_state
 
 REQUIRED = {Role.TEXT}
 ROLES = {Role.TEXT, Role.EMBEDDINGS}
@@ -35,34 +36,35 @@ _INFO_SECONDS = 30
 
 
 def create(settings: NotesSettings, shared: Providers | None = None, durable: Durable | None = None) -> FastAPI:
-    """Make the service; a process of several services hands in the providers and the job engine that they share.
+    """Make the service; a process that runs several services passes the providers and the job engine that they share.
 
-    A job engine that is handed in is launched by whoever made it, once all services have added their tasks.
+    The caller launches a job engine that it passes, once all services have added their tasks.
     """
     engine = durable or Durable.beside(settings.data_dir, "notes", settings.notes_database_url)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
         async with AsyncExitStack() as stack:
+            service = service_state(app)
             providers = await stack.enter_async_context(provider_kit.opened(app, shared, REQUIRED, roles=ROLES))
             database = Database.beside(settings.data_dir, "notes", settings.notes_database_url)
             stack.push_async_callback(database.aclose)
             await database.migrate("notes_service")
             client = await stack.enter_async_context(httpx2.AsyncClient())
             originals = Originals(settings.data_dir / "note-originals")
-            counted = JobMetrics(app.state.metrics.registry, {"note": ("parts",)})
-            jobs = Jobs(database, engine, Job, visible, mark_stopped, counted)
-            app.state.metrics.before_render(jobs.count)
+            metrics = JobMetrics(service.metrics.registry, {"note": ("parts",)})
+            jobs = Jobs(database, engine, Job, visible, set_note_status, metrics)
+            service.metrics.before_render(jobs.count)
 
             async def context_tokens() -> int:
                 return (await providers.text.info(Deadline.after(_INFO_SECONDS))).context_tokens
 
-            processor = DocProcessor(client, settings.doc_processor_url, app.state.keys.service_token())
-            writer = Writer(providers.text, settings.note_answer_tokens)
-            making = Making(database, jobs, originals, processor, writer, context_tokens, settings)
-            app.state.notes = State(Notes(database, originals, jobs), jobs)
-            app.state.health.checks.append(Check("database", database.check))
-            engine.add(making.task(), resume=jobs.start_forgotten)
+            processor = DocProcessor(client, settings.doc_processor_url, service.keys.service_token())
+            generator = StructuredGenerator(providers.text, settings.note_answer_tokens)
+            generation = NoteGeneration(database, jobs, originals, processor, generator, context_tokens, settings)
+            app.state.notes = NotesState(Notes(database, originals, jobs), jobs)
+            service.health.checks.append(Check("database", database.check))
+            engine.add(generation.task(), resume=jobs.start_forgotten)
             if durable is None:
                 stack.push_async_callback(engine.aclose)
                 await engine.launch()

@@ -1,4 +1,4 @@
-"""What a model is asked for: the schema of a note's draft, and the words that go with it."""
+"""The draft of a note: the schema that a model must follow, and its instructions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class DraftAction(DraftItem):
 
 
 class Draft(Strict):
-    """What a model makes of one stretch of text."""
+    """A model's draft for one part of a text."""
 
     title: str = Field(description="A title of at most twelve words", max_length=200)
     summary: str = Field(description="Three sentences that sum the text up", max_length=3000)
@@ -40,7 +40,7 @@ class Draft(Strict):
 
 
 class Overview(Strict):
-    """What a model makes of the summaries of all stretches."""
+    """A model's title and summary for a text, made from the summaries of its parts."""
 
     title: str = Field(description="A title of at most twelve words", max_length=200)
     summary: str = Field(description="Three to five sentences that sum the text up", max_length=4000)

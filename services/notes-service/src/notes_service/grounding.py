@@ -1,4 +1,4 @@
-"""Ties a draft to its text: quotes become spans, and what the text does not say is left out."""
+"""Grounding of a draft in its text: quotes become spans, and what the text does not say is left out."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Content(BaseModel):
 
 @dataclass(slots=True)
 class Grounded:
-    """A draft's content, and how much of the draft had no ground in the text."""
+    """The content of a draft that the text supports, and how much of the draft it does not."""
 
     content: Content
     dropped: int = 0
@@ -58,32 +58,32 @@ class Grounded:
 
 def ground(draft: Draft, text: str, start: int, end: int) -> Grounded:
     """Look up every quote of `draft` in `text[start:end]`."""
-    found = Grounded(Content(summary=draft.summary, tags=_tags(draft.tags)))
+    grounded = Grounded(Content(summary=draft.summary, tags=_tags(draft.tags)))
     for items, target in (
-        (draft.key_points, found.content.key_points),
-        (draft.decisions, found.content.decisions),
+        (draft.key_points, grounded.content.key_points),
+        (draft.decisions, grounded.content.decisions),
     ):
         for item in items:
             if (span := _span(item, text, start, end)) is None:
-                found.dropped += 1
+                grounded.dropped += 1
             else:
                 target.append(Point(text=item.text, source=span))
     for action in draft.action_items:
         if (span := _span(action, text, start, end)) is None:
-            found.dropped += 1
+            grounded.dropped += 1
             continue
-        owner, due = (_said(value, text, start, end) for value in (action.owner, action.due))
-        found.cleared += [
+        owner, due = (_stated(value, text, start, end) for value in (action.owner, action.due))
+        grounded.cleared += [
             f"{name} {value!r}"
-            for name, value, kept in (("owner", action.owner, owner), ("due date", action.due, due))
-            if value and not kept
+            for name, value, confirmed in (("owner", action.owner, owner), ("due date", action.due, due))
+            if value and not confirmed
         ]
-        found.content.action_items.append(Action(text=action.text, source=span, owner=owner, due=due))
-    return found
+        grounded.content.action_items.append(Action(text=action.text, source=span, owner=owner, due=due))
+    return grounded
 
 
 def merge(contents: list[Content]) -> Content:
-    """Join the contents of a text's stretches; points that say the same are kept once."""
+    """Join the contents of a text's parts; points that say the same are included once."""
     tags = [tag for content in contents for tag in content.tags]
     return Content(
         summary="\n".join(content.summary for content in contents),
@@ -95,11 +95,11 @@ def merge(contents: list[Content]) -> Content:
 
 
 def _distinct(points: list[P]) -> list[P]:
-    kept: list[P] = []
+    distinct: list[P] = []
     for point in points:
-        if all(fuzz.ratio(point.text.lower(), other.text.lower()) < _SAME_POINT for other in kept):
-            kept.append(point)
-    return kept
+        if all(fuzz.ratio(point.text.lower(), other.text.lower()) < _SAME_POINT for other in distinct):
+            distinct.append(point)
+    return distinct
 
 
 def _tags(tags: list[str]) -> list[str]:
@@ -126,7 +126,7 @@ def _span(item: DraftItem, text: str, start: int, end: int) -> Span | None:
     return Span(start=first, end=last, quote=text[first:last])
 
 
-def _said(value: str | None, text: str, start: int, end: int) -> str | None:
+def _stated(value: str | None, text: str, start: int, end: int) -> str | None:
     """Return `value` if the text holds its words in this order, else None."""
     if not value or not value.strip():
         return None

@@ -1,4 +1,4 @@
-"""Notes: make, get, list and search, edit, delete, export."""
+"""The use cases of notes: create, get, list and search, edit and delete."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from sqlalchemy import ColumnElement, delete, func, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from notes_service.draft import Kind
+from notes_service.generation import searchable
 from notes_service.grounding import Content
-from notes_service.making import searchable
 from notes_service.tables import Job, Note, Part
 from service_kit.auth import Principal
 from service_kit.database import Database
 from service_kit.errors import Conflict, NotFound
 from service_kit.ids import new_id
-from service_kit.jobs import CANCELLED, FAILED, OPEN, QUEUED, READY, Jobs
+from service_kit.jobs import CANCELLED, FAILED, QUEUED, READY, Jobs
 from service_kit.keys import Scope
 from service_kit.originals import Originals
 from service_kit.pages import Page, decode, page
@@ -28,18 +28,18 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def visible(principal: Principal) -> ColumnElement[bool]:
-    """Say in SQL which jobs a caller may see: their own, and an admin all."""
+    """Return the SQL condition for the jobs that a caller may see: their own, or for an admin all."""
     return true() if principal.scope is Scope.ADMIN else Job.owner == principal.id
 
 
-async def mark_stopped(session: AsyncSession, job: Job) -> None:
-    """Mark the note of a cancelled job."""
-    was_open = (Note.id == job.note_id) & Note.status.in_(OPEN)
-    await session.execute(update(Note).where(was_open).values(status=CANCELLED))
+async def set_note_status(session: AsyncSession, job: Job) -> None:
+    """Give the note of a job the job's status."""
+    its_note = (Note.id == job.note_id) & (Note.job_id == job.id)
+    await session.execute(update(Note).where(its_note).values(status=job.status))
 
 
 class Notes:
-    """The use cases around notes; a note belongs to the key that made it."""
+    """The use cases of notes; a note belongs to the key that created it."""
 
     def __init__(self, database: Database, originals: Originals, jobs: Jobs[Job]) -> None:
         self._database = database
@@ -61,7 +61,7 @@ class Notes:
         async with self._database.writing() as session:
             session.add(note)
             session.add(Job(id=note.job_id, kind="note", note_id=note.id, owner=note.owner))
-        await self._jobs.start(note.job_id, "note")
+        await self._jobs.start(note.job_id, kind="note")
         return note
 
     async def retry(self, note: Note) -> Note:
@@ -73,7 +73,7 @@ class Notes:
             values = {"status": QUEUED, "job_id": job_id}
             await session.execute(update(Note).where(Note.id == note.id).values(**values))
             session.add(Job(id=job_id, kind="note", note_id=note.id, owner=note.owner))
-        await self._jobs.start(job_id, "note")
+        await self._jobs.start(job_id, kind="note")
         return await self._fetch(note.id)
 
     async def wait(self, note: Note, seconds: float, principal: Principal) -> Note:

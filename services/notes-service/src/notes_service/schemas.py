@@ -1,4 +1,4 @@
-"""What goes over the wire, and its limits."""
+"""The bodies of requests and responses, and their limits."""
 
 from __future__ import annotations
 

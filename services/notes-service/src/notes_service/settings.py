@@ -17,4 +17,10 @@ class NotesSettings(ServiceSettings):
     note_part_tokens: int = Field(6000, ge=256, description="Longest stretch of text that the model reads at once")
     note_answer_tokens: int = Field(2000, ge=128, description="Longest note of one stretch")
     note_timeout_seconds: float = Field(300, gt=0, description="Time budget of one stretch, repair included")
+    note_attempts: int = Field(
+        3,
+        ge=1,
+        le=20,
+        description="Attempts at a stretch that does not fit its time budget; then its finished part is kept",
+    )
     note_concurrency: int = Field(2, ge=1, le=16, description="Notes made at the same time")

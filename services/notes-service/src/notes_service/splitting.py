@@ -1,4 +1,4 @@
-"""Cuts a long text into stretches that a model can read at once."""
+"""Splitting of a long text into parts that fit a model's context."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from llm_providers.tokens import estimate_tokens
 
 
 def split(text: str, tokens: int) -> Iterator[tuple[int, int]]:
-    """Yield (start, end) of stretches of at most `tokens` estimated tokens that cover the text, at the best boundary."""
+    """Yield (start, end) of parts of at most `tokens` estimated tokens that cover the text, at the best boundary."""
     start = 0
     while start < len(text):
         end = _reach(text, start, tokens)

@@ -1,4 +1,4 @@
-"""What the routes find on `app.state`, by type."""
+"""The state of the notes-service's app, with types."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from service_kit.jobs import Jobs
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class NotesState:
+    """What the routes use."""
+
     notes: Notes
     jobs: Jobs[Job]
 
 
-def state_of(request: Request) -> State:
-    state: State = request.app.state.notes
+def notes_state(request: Request) -> NotesState:
+    state: NotesState = request.app.state.notes
     return state
 
 
-Here = Annotated[State, Depends(state_of)]
+State = Annotated[NotesState, Depends(notes_state)]

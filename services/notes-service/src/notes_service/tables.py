@@ -1,4 +1,4 @@
-"""The notes-service's rows."""
+"""The database tables of the notes-service."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Base(DeclarativeBase):
 
 
 class Note(Base):
-    """A structured note and the text it was made of; `words` is what a search looks in."""
+    """A structured note and its source text; `words` is the text that a search looks in."""
 
     __tablename__ = "notes"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -41,7 +41,7 @@ class Note(Base):
 
 
 class Part(Base):
-    """A stretch of a long text; `draft` once the model has read it."""
+    """A part of a long text; `draft` is set once the model has read it."""
 
     __tablename__ = "parts"
     note_id: Mapped[str] = mapped_column(ForeignKey("notes.id", ondelete="CASCADE"), primary_key=True)

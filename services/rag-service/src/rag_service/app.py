@@ -43,6 +43,7 @@ from service_kit.keys import KeyStore
 from service_kit.metrics import Metrics
 from service_kit.originals import Originals
 from service_kit.processor import DocProcessor
+from service_kit.state import service_state
 
 log = structlog.get_logger(__name__)
 REQUIRED = {Role.TEXT, Role.EMBEDDINGS}
@@ -63,6 +64,7 @@ def create(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
         async with AsyncExitStack() as stack:
+            service = service_state(app)
             providers = await stack.enter_async_context(provider_kit.opened(app, shared, REQUIRED))
             database = Database.beside(settings.data_dir, "rag", settings.database_url)
             stack.push_async_callback(database.aclose)
@@ -71,7 +73,7 @@ def create(
             stack.push_async_callback(vectors.aclose)
             client = await stack.enter_async_context(httpx2.AsyncClient())
             parity = ParityRecords(providers.policy.folder)
-            fallback = EmbeddingFallback(ProviderEmbeddings(providers), parity, _count(app.state.metrics))
+            fallback = EmbeddingFallback(ProviderEmbeddings(providers), parity, _count(service.metrics))
             spaces = Spaces(database, fallback)
             state, ingestion, filling = _assemble(
                 settings,
@@ -81,9 +83,9 @@ def create(
                 vectors,
                 engine,
                 client,
-                app.state.health,
-                app.state.keys,
-                app.state.metrics,
+                service.health,
+                service.keys,
+                service.metrics,
             )
             app.state.rag = state
             await state.documents.ensure_collection(DEFAULT)

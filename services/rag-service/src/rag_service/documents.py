@@ -108,7 +108,7 @@ class Documents:
                 session.add(Job(id=job_id, kind="ingest", document_id=document.id, collection=collection))
         if document.status == QUEUED:
             # Again for a document that was there: its first enqueueing may have failed. Twice does no harm.
-            await self._jobs.start(document.job_id, "ingest")
+            await self._jobs.start(document.job_id, kind="ingest")
         return Added(document, new)
 
     async def get(self, document_id: str, principal: Principal) -> Document:

@@ -46,7 +46,7 @@ class Filling:
         """Embed what is missing, wait for as long as the backend or Chroma is away, and let the index answer."""
         try:
             await self._begin(job_id)
-            while await self._jobs.patiently(job_id, lambda: self._batch(job_id)):
+            while await self._jobs.retry_until_available(job_id, lambda: self._batch(job_id)):
                 pass
         except asyncio.CancelledError:
             # By a caller, who wants it gone; if it is the process that stops, there is nothing to be dropped.
@@ -56,7 +56,7 @@ class Filling:
 
     async def tidy_up(self, job_id: str) -> None:
         """Remove the indexes that nobody can go back to any more."""
-        await self._jobs.patiently(job_id, self.tidy)
+        await self._jobs.retry_until_available(job_id, self.tidy)
 
     async def tidy(self) -> None:
         async with self._database.reading() as session:

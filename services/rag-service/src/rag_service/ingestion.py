@@ -67,7 +67,7 @@ class Ingestion:
     async def parse(self, job_id: str) -> None:
         """Store the text of each page; pages stored before a restart are not read again."""
         document = await self._begin(job_id, "parsing")
-        await self._jobs.patiently(job_id, lambda: self._parse(job_id, document))
+        await self._jobs.retry_until_available(job_id, lambda: self._parse(job_id, document))
 
     async def _parse(self, job_id: str, document: Document) -> None:
         async with self._database.reading() as session:
@@ -135,7 +135,7 @@ class Ingestion:
     async def embed(self, job_id: str) -> None:
         """Make the vectors that are missing, batch by batch; waits for as long as the model server is away."""
         document = await self._begin(job_id, "embedding")
-        while await self._jobs.patiently(job_id, lambda: self._embed_batch(job_id, document)):
+        while await self._jobs.retry_until_available(job_id, lambda: self._embed_batch(job_id, document)):
             pass
 
     async def _embed_batch(self, job_id: str, document: Document) -> bool:

@@ -64,7 +64,7 @@ class Reindexer:
                 session.add(index)
             index.status, index.job_id = FILLING, job.id
             await self._add(session, index, job)
-        await self._jobs.start(job.id, KIND)
+        await self._jobs.start(job.id, kind=KIND)
         return job.id
 
     async def rollback(self, collection: str) -> str | None:
@@ -91,7 +91,7 @@ class Reindexer:
         if left is not None and left.job_id is not None:
             await self._jobs.stop(left.job_id)
         if job is not None:
-            await self._jobs.start(job.id, KIND)
+            await self._jobs.start(job.id, kind=KIND)
         return job.id if job else None
 
     async def states(self, collection: str) -> list[IndexState]:

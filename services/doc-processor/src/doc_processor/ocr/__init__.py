@@ -1,1 +1,1 @@
-"""Pictures of pages to text."""
+"""Optical character recognition of page images."""

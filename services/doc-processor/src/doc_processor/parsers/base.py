@@ -1,4 +1,4 @@
-"""What every parser takes and gives."""
+"""The types that every parser takes and returns."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class PageText:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a worker may spend on one document."""
+    """The limits of one document."""
 
     max_pages: int = 5000
     max_image_pixels: int = 100_000_000
@@ -57,7 +57,7 @@ class Upload:
 
 
 class Opened(Protocol):
-    """A document that was understood; pages count from 1."""
+    """An opened document; pages count from 1."""
 
     @property
     def pages(self) -> int: ...
@@ -72,7 +72,7 @@ class Opened(Protocol):
 
 @runtime_checkable
 class Pictured(Protocol):
-    """A document whose pages can be looked at."""
+    """A document whose pages can be rendered as images."""
 
     def picture(self, number: int) -> Image:
         """Return the page as an upright-as-stored picture of bounded size."""
@@ -84,7 +84,7 @@ Parser = Callable[[Upload, Limits], Opened]
 
 @dataclass(slots=True)
 class ReadyPages:
-    """A document that was read in one go."""
+    """A document whose pages were all read when it was opened."""
 
     texts: list[PageText]
     warnings: tuple[Note, ...] = field(default=())

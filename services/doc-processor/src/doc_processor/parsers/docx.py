@@ -137,13 +137,13 @@ class _Writer:
 
 def _children(element: Any, tag: str) -> list[Any]:
     """List the children of a kind, also those inside content controls."""
-    found: list[Any] = []
+    children: list[Any] = []
     for child in element:
         if child.tag == tag:
-            found.append(child)
+            children.append(child)
         elif child.tag in _WRAPPERS:
-            found += _children(child, tag)
-    return found
+            children += _children(child, tag)
+    return children
 
 
 def _span(cell: Any) -> int:

@@ -73,15 +73,15 @@ class Styles:
     def _chain(self, paragraph: Any) -> list[tuple[Any, Any]]:
         """List (paragraph properties, style) from the paragraph itself to the root of its style."""
         properties = paragraph.find(_PPR)
-        found: list[tuple[Any, Any]] = [(properties, None)]
+        chain: list[tuple[Any, Any]] = [(properties, None)]
         reference = properties.find(_STYLE) if properties is not None else None
         identity = reference.get(_VAL) if reference is not None else None
-        while identity in self._styles and len(found) < _MAX_CHAIN:
+        while identity in self._styles and len(chain) < _MAX_CHAIN:
             style = self._styles[identity]
-            found.append((style.find(_PPR), style))
+            chain.append((style.find(_PPR), style))
             based_on = style.find(qualified("basedOn"))
             identity = based_on.get(_VAL) if based_on is not None else None
-        return found
+        return chain
 
 
 def _style_name(style: Any) -> str:
@@ -102,12 +102,12 @@ def _number_formats(document: Any) -> dict[tuple[str, int], str]:
             kind = level.find(qualified("numFmt"))
             levels[_number(level.get(_ILVL)) or 0] = kind.get(_VAL) if kind is not None else "decimal"
         abstract[definition.get(qualified("abstractNumId"))] = levels
-    found = {}
+    formats = {}
     for instance in root.iter(_NUM.replace("numId", "num")):
         target = instance.find(qualified("abstractNumId"))
         for depth, kind in abstract.get(target.get(_VAL) if target is not None else "", {}).items():
-            found[instance.get(_NUM), depth] = kind
-    return found
+            formats[instance.get(_NUM), depth] = kind
+    return formats
 
 
 def _number(value: str | None) -> int | None:

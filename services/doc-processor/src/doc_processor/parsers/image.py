@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
-from doc_processor.ocr.prepare import MAX_PIXELS
+from doc_processor.ocr.preparation import MAX_PIXELS
 from doc_processor.parsers.base import Limits, Note, PageText, Upload
 from doc_processor.refusals import ImageTooLarge, Refusal, TooManyPages, Unreadable
 

@@ -62,16 +62,16 @@ def _sort(message: EmailMessage) -> tuple[list[str], list[str], list[tuple[str, 
 
 def _leaves(part: EmailMessage) -> list[EmailMessage]:
     """List the leaves in order; a forwarded message is one leaf, so that its parts are not taken for ours."""
-    found: list[EmailMessage] = []
-    waiting = [part]
-    while waiting and len(found) <= _MAX_PARTS:
-        current = waiting.pop()
+    leaves: list[EmailMessage] = []
+    pending = [part]
+    while pending and len(leaves) <= _MAX_PARTS:
+        current = pending.pop()
         payload = current.get_payload()
         if current.get_content_maintype() == "multipart" and isinstance(payload, list):
-            waiting += [child for child in reversed(payload) if isinstance(child, EmailMessage)]
+            pending += [child for child in reversed(payload) if isinstance(child, EmailMessage)]
         else:
-            found.append(current)
-    return found
+            leaves.append(current)
+    return leaves
 
 
 def _text(part: EmailMessage) -> str:

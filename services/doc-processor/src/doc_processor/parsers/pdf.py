@@ -116,12 +116,12 @@ def _covered(page: pdfium.PdfPage) -> float:
     """Return the largest share of the page that one picture covers."""
     width, height = page.get_size()
     largest = 0.0
-    for found in islice(page.get_objects(filter=[pdfium_c.FPDF_PAGEOBJ_IMAGE], max_depth=4), _MAX_OBJECTS):
-        left, bottom, right, top = found.get_bounds()
-        seen_width = min(right, width) - max(left, 0)
-        seen_height = min(top, height) - max(bottom, 0)
-        if seen_width > 0 and seen_height > 0:
-            largest = max(largest, seen_width * seen_height / (width * height))
+    for image in islice(page.get_objects(filter=[pdfium_c.FPDF_PAGEOBJ_IMAGE], max_depth=4), _MAX_OBJECTS):
+        left, bottom, right, top = image.get_bounds()
+        visible_width = min(right, width) - max(left, 0)
+        visible_height = min(top, height) - max(bottom, 0)
+        if visible_width > 0 and visible_height > 0:
+            largest = max(largest, visible_width * visible_height / (width * height))
     return largest
 
 

@@ -22,11 +22,11 @@ from doc_processor.workers.protocol import Message
 OpenAs = Callable[[str, Upload, Limits], Opened]
 _PR_SET_PDEATHSIG = 1
 _LARGEST_FILE = 1 << 30
-_WORN_SHARE = 0.6
+_RECYCLE_SHARE = 0.6
 
 
-class Desk:
-    """Holds the document that was worked on last, so that its pages need not each open it again."""
+class TaskRunner:
+    """Runs tasks; keeps the last document open, so that its pages need not each open it again."""
 
     def __init__(self, limits: Limits, open_as: OpenAs) -> None:
         self._limits = limits
@@ -41,8 +41,8 @@ class Desk:
             "close": self._close,
         }
 
-    def do(self, task: Message) -> Message:
-        """Do one task; raises `Refusal`."""
+    def run(self, task: Message) -> Message:
+        """Run one task; raises `Refusal`."""
         return self._tasks[task["task"]](task)
 
     def _open(self, task: Message) -> Message:
@@ -56,12 +56,12 @@ class Desk:
         return asdict(self._take(task).page(task["number"]))
 
     def _ocr(self, task: Message) -> Message:
-        from doc_processor.ocr.recognise import recognise
+        from doc_processor.ocr.recognition import recognise
 
         return asdict(recognise(self._look(task), self._limits))
 
     def _picture(self, task: Message) -> Message:
-        from doc_processor.ocr.prepare import for_vision
+        from doc_processor.ocr.preparation import for_vision
 
         for_vision(self._look(task)).save(task["into"], "JPEG", quality=85)
         return {}
@@ -90,17 +90,17 @@ class Desk:
         self._opened = None
 
 
-def answer(desk: Desk, task: Message) -> Message:
-    """Do a task; whatever goes wrong becomes an answer that names the kind of failure and none of the text."""
+def answer(runner: TaskRunner, task: Message) -> Message:
+    """Run a task; any failure becomes an answer that names its kind and holds none of the text."""
     try:
-        return {"ok": desk.do(task)}
+        return {"ok": runner.run(task)}
     except Refusal as refusal:
         return {"refused": refusal.kind, "detail": str(refusal)}
     except MemoryError:
-        desk.clear()
+        runner.clear()
         return {"refused": UnpacksTooLarge.kind, "detail": "reading it takes more memory than a worker may use"}
     except Exception as error:  # a parser's bug on a strange file must not look like ours
-        desk.clear()
+        runner.clear()
         kind = f"{type(error).__module__}.{type(error).__qualname__}"
         return {"refused": Unreadable.kind, "detail": "the parser failed on it", "exception": kind}
 
@@ -134,7 +134,7 @@ def serve(open_as: OpenAs = parsers.open_as) -> None:
     if setup is None:
         return
     confine(setup["memory_bytes"])
-    desk = Desk(Limits(**setup["limits"]), open_as)
+    runner = TaskRunner(Limits(**setup["limits"]), open_as)
     reply: Message = {"ok": {}}
     while True:
         answers.write(protocol.encode(reply))
@@ -142,9 +142,9 @@ def serve(open_as: OpenAs = parsers.open_as) -> None:
         task = protocol.read(tasks)
         if task is None:
             return
-        reply = answer(desk, task)
-        # What a large document leaves behind is seldom given back, and would be missing for the next one.
-        reply["worn"] = _address_space() > setup["memory_bytes"] * _WORN_SHARE
+        reply = answer(runner, task)
+        # Memory that a large document used is seldom returned to the system; the next one needs it.
+        reply["recycle"] = _address_space() > setup["memory_bytes"] * _RECYCLE_SHARE
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ class NoWorker(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PoolSettings:
-    """Times in seconds; `tasks_per_worker` bounds what a leak in a parser can pile up."""
+    """Times are in seconds; `tasks_per_worker` bounds how much memory a leak in a parser can take."""
 
     size: int
     scratch: Path
@@ -69,7 +69,7 @@ class WorkerPool:
                 self._tasks_done.pop(worker, None)
                 raise
             worker.path = task["path"]
-            self._put_back(worker, worn=bool(reply.pop("worn", False)))
+            self._put_back(worker, recycle=bool(reply.pop("recycle", False)))
             return reply
 
     async def forget(self, path: str) -> None:
@@ -85,7 +85,7 @@ class WorkerPool:
                 self._tasks_done.pop(worker)
             else:
                 worker.path = ""
-                self._put_back(worker, worn=False)
+                self._put_back(worker, recycle=False)
 
     async def aclose(self) -> None:
         """Stop every idle worker; tasks that are under way must have been cancelled."""
@@ -112,12 +112,12 @@ class WorkerPool:
         self._tasks_done[worker] = 0
         return worker
 
-    def _put_back(self, worker: Worker, *, worn: bool) -> None:
+    def _put_back(self, worker: Worker, *, recycle: bool) -> None:
         self._tasks_done[worker] += 1
         self._idle.append(worker)
         loop = asyncio.get_running_loop()
         self._timers[worker] = loop.call_later(self._settings.idle_seconds, self._retire, worker)
-        if worn or self._tasks_done[worker] >= self._settings.tasks_per_worker:
+        if recycle or self._tasks_done[worker] >= self._settings.tasks_per_worker:
             self._retire(worker)
 
     def _retire(self, worker: Worker) -> None:

@@ -1,4 +1,4 @@
-"""What service and worker say to each other: JSON objects, each after its length in four bytes.
+"""The protocol between service and worker: JSON objects, each preceded by its length in four bytes.
 
 JSON and not pickle: a worker that a hostile file has taken over must not be able to run code in the service.
 """
@@ -17,7 +17,7 @@ Message = dict[str, Any]
 
 
 class BadMessage(Exception):
-    """The other side does not keep to the protocol."""
+    """The other side broke the protocol."""
 
 
 def encode(message: Message) -> bytes:

@@ -12,13 +12,13 @@ from contextlib import suppress
 from doc_processor.workers import protocol
 from doc_processor.workers.protocol import Message
 
-# Nothing else of the service's environment is any business of a parser: it holds keys.
+# A parser gets nothing else of the service's environment, which holds keys.
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH", "TESSDATA_PREFIX", "SYSTEMROOT")
 _FIXED = {"OMP_THREAD_LIMIT": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 class WorkerFailed(Exception):
-    """The worker did not answer: it crashed, hung, or talked nonsense, and is dead now."""
+    """The worker crashed, hung or broke the protocol; it has been killed."""
 
 
 class WorkerCrashed(WorkerFailed):
@@ -30,7 +30,7 @@ class WorkerTimedOut(WorkerFailed):
 
 
 class Worker:
-    """A process and its pipes; after any failure it is killed, with everything it started."""
+    """A process and its pipes; after any failure it is killed together with its children."""
 
     def __init__(self, process: Process) -> None:
         self._process = process

@@ -1,4 +1,4 @@
-"""The programs that are called: Tesseract with its languages, and poppler."""
+"""The external programs: Tesseract with its languages, and poppler."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from asyncio.subprocess import DEVNULL, PIPE
 
 import structlog
 
-from doc_processor.errors import OcrNotReady
+from doc_processor.errors import DocumentRefused
+from doc_processor.refusals import OcrUnavailable
 from service_kit.settings import InvalidSettings
 
 log = structlog.get_logger(__name__)
@@ -16,10 +17,11 @@ _PROGRAMS = {"tesseract": "tesseract-ocr", "pdftoppm": "poppler-utils", "pdfinfo
 
 
 async def check_programs() -> None:
-    """Raise `OcrNotReady` that names the packages to install."""
+    """Raise `DocumentRefused` that names the packages to install."""
     missing = sorted({package for program, package in _PROGRAMS.items() if shutil.which(program) is None})
     if missing:
-        raise OcrNotReady(f"scans cannot be read until these packages are installed: {', '.join(missing)}")
+        detail = f"scans cannot be read until these packages are installed: {', '.join(missing)}"
+        raise DocumentRefused(OcrUnavailable.kind, detail)
 
 
 async def check_languages(languages: str) -> None:

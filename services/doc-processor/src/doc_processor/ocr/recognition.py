@@ -1,4 +1,4 @@
-"""A picture to text: one pass of Tesseract where that goes well, several ways and the best of them where not."""
+"""Text recognition: one pass of Tesseract, and several more, of which the best is taken, where that is not confident."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from PIL import ImageFilter
 
-from doc_processor.ocr import prepare, tesseract
+from doc_processor.ocr import preparation, tesseract
 from doc_processor.ocr.tesseract import OcrFailed, Word
 from doc_processor.parsers.base import Limits, Note, PageText
 from doc_processor.text import tidy
@@ -93,8 +93,8 @@ class Page:
         degrees, confidence = tesseract.upright(self._image, self._left)
         if degrees == 0 or confidence < _ORIENTATION_SURE:
             return first
-        image = prepare.turned(self._image, -degrees)
-        image = prepare.turned(image, prepare.skew(image))
+        image = preparation.turned(self._image, -degrees)
+        image = preparation.turned(image, preparation.skew(image))
         try:
             other = self._attempt(image, tesseract.AUTO)
         except OcrFailed:
@@ -107,11 +107,11 @@ class Page:
     def _other_ways(self, height: float) -> Iterator[tuple[Image, int]]:
         image = self._image
         if not _GOOD_HEIGHT[0] <= height <= _GOOD_HEIGHT[1]:
-            image = prepare.scaled(self._image, min(_WIDEST_SCALE, _HEIGHT / height))
+            image = preparation.scaled(self._image, min(_WIDEST_SCALE, _HEIGHT / height))
             yield image, tesseract.AUTO
         yield image, tesseract.ONE_BLOCK
         # Dot-matrix and thermal print: letters of loose dots grow together.
-        soft = prepare.scaled(self._image, min(_WIDEST_SCALE, _LOW_HEIGHT / height))
+        soft = preparation.scaled(self._image, min(_WIDEST_SCALE, _LOW_HEIGHT / height))
         soft = soft.filter(ImageFilter.GaussianBlur(1.2))
         yield soft, tesseract.ONE_BLOCK
         yield soft, tesseract.AUTO
@@ -119,7 +119,7 @@ class Page:
 
 def recognise(image: Image, limits: Limits) -> PageText:
     """Read a page's picture; raises `OcrUnavailable` where OCR is not installed."""
-    ready = prepare.ready(image)
+    ready = preparation.ready(image)
     try:
         reading = Page(ready, limits.ocr_languages, limits.ocr_seconds).read()
     except OcrFailed as error:

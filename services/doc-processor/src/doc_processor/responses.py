@@ -1,4 +1,4 @@
-"""One document, three wire formats: NDJSON, server-sent events, or JSON at the end."""
+"""HTTP responses for a document: a stream of NDJSON or server-sent events, or JSON at the end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from doc_processor.events import DoneEvent, ErrorEvent, PageEvent, ProcessedDocument
-from doc_processor.process import Document
+from doc_processor.processor import Document
 from service_kit import sse
 from service_kit.errors import ServiceError, problem
 from service_kit.sse import EventStream
@@ -27,9 +27,9 @@ class LineStream(EventStream):
 
 async def respond(document: Document, request: Request) -> Response:
     """Answer as the `Accept` header asks; JSON unless it asks for a stream."""
-    wanted = request.headers.get("accept", "")
+    accepted = request.headers.get("accept", "")
     for media_type, answer in _ANSWERS:
-        if media_type in wanted:
+        if media_type in accepted:
             return await answer(document, request)
     return await _whole(document, request)
 
@@ -63,18 +63,18 @@ async def _framed(document: Document, frame: Callable[[BaseModel], str]) -> Asyn
 
 
 async def _whole(document: Document, request: Request) -> Response:
-    """Collect everything, unless the client goes away first: then nobody needs it any more."""
+    """Collect all pages; stop if the client disconnects first."""
     collecting = asyncio.create_task(_collect(document))
-    leaving = asyncio.create_task(_left(request))
+    disconnecting = asyncio.create_task(_disconnected(request))
     try:
-        await asyncio.wait({collecting, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({collecting, disconnecting}, return_when=asyncio.FIRST_COMPLETED)
         if not collecting.done():
             return Response(status_code=499)
         return JSONResponse(collecting.result().model_dump())
     finally:
         collecting.cancel()
-        leaving.cancel()
-        await asyncio.gather(collecting, leaving, return_exceptions=True)
+        disconnecting.cancel()
+        await asyncio.gather(collecting, disconnecting, return_exceptions=True)
 
 
 async def _collect(document: Document) -> ProcessedDocument:
@@ -93,6 +93,6 @@ async def _collect(document: Document) -> ProcessedDocument:
     return ProcessedDocument(document=document.head, pages=pages, done=done)
 
 
-async def _left(request: Request) -> None:
+async def _disconnected(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass

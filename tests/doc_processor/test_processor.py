@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from doc_processor.errors import DocumentTimeout, UnreadableDocument, WorkersUnavailable
+from doc_processor.errors import DocumentRefused, DocumentTimeout, WorkersUnavailable
 from doc_processor.events import DocumentEvent, DoneEvent, PageEvent
 from doc_processor.metrics import PageMetrics
-from doc_processor.process import Processor, sweep
-from doc_processor.reading import PageReader, Source
+from doc_processor.page_reader import PageReader, Source
+from doc_processor.processor import Processor, sweep
+from service_kit.errors import problem
 
 CRASH, HANG, BUG = 101, 102, 107
 
@@ -116,7 +117,7 @@ async def test_a_document_has_a_time_limit(make_processor, source) -> None:
 async def test_a_file_that_crashes_the_parser_is_unreadable(make_processor) -> None:
     processor = make_processor()
     async with processor.received(Bytes(b"crash"), "a.txt", "") as received:
-        with pytest.raises(UnreadableDocument, match="crashed"):
+        with pytest.raises(DocumentRefused, match="crashed"):
             await processor.open(received)
 
 
@@ -137,3 +138,19 @@ async def test_what_killed_processes_left_is_swept(tmp_path) -> None:
         (tmp_path / name).mkdir()
     sweep(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"doc-processor-{os.getpid()}-a", "other"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "type_", "status"),
+    [
+        ("password-required", "password-required", 422),
+        ("unsupported-type", "unsupported-type", 415),
+        ("too-many-pages", "too-many-pages", 413),
+        ("ocr-unavailable", "ocr-unavailable", 503),
+        ("of a worker that was taken over", "unreadable-document", 422),
+    ],
+)
+def test_a_refusal_becomes_a_problem_of_its_kind(kind: str, type_: str, status: int) -> None:
+    members = problem(DocumentRefused(kind, "why"))
+    assert members["type"] == f"urn:switchyard:problem:{type_}"
+    assert (members["status"], members["detail"], members["field"]) == (status, "why", "file")

@@ -1,4 +1,4 @@
-"""Making a note as a durable job: read the file, split, draft each part, join. Each step may be run again."""
+"""The generation of a note as a durable job: read the file, split, draft each part, join. Each step may be run again."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from notes_service.draft import Draft, Overview, instructions
 from notes_service.grounding import Content, ground, merge
 from notes_service.settings import NotesSettings
 from notes_service.splitting import split
+from notes_service.structured_output import Generated, InvalidOutput, OutOfTime, StructuredGenerator
 from notes_service.tables import Job, Note, Part
-from notes_service.writer import InvalidOutput, Writer, Written
 from service_kit.database import Database
 from service_kit.durable import Task
-from service_kit.errors import Conflict, InvalidInput, problem
-from service_kit.jobs import CANCELLED, FAILED, OPEN, READY, RUNNING, Jobs
+from service_kit.errors import InvalidInput
+from service_kit.jobs import Jobs
 from service_kit.originals import Originals
 from service_kit.processor import DocProcessor, ProcessedPage
 
@@ -36,8 +36,8 @@ class NoText(InvalidInput):
     type = "no-text"
 
 
-class Making:
-    """The steps of one job; the rows say what is done."""
+class NoteGeneration:
+    """The steps of one job; the rows record what is done, so any step may be run again."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Making:
         jobs: Jobs[Job],
         originals: Originals,
         processor: DocProcessor,
-        writer: Writer,
+        generator: StructuredGenerator,
         context_tokens: Callable[[], Awaitable[int]],
         settings: NotesSettings,
     ) -> None:
@@ -53,13 +53,13 @@ class Making:
         self._jobs = jobs
         self._originals = originals
         self._processor = processor
-        self._writer = writer
+        self._generator = generator
         self._context_tokens = context_tokens
         self._settings = settings
 
     def task(self) -> Task:
         return Task(
-            "note", (self.read, self.divide, self.draft, self.join), self.failed, self._settings.note_concurrency
+            "note", (self.read, self.divide, self.draft, self.join), self._jobs.fail, self._settings.note_concurrency
         )
 
     async def read(self, job_id: str) -> None:
@@ -72,15 +72,16 @@ class Making:
                 async with aclosing(self._processor.process(path, name)) as events:
                     return [event.text async for event in events if isinstance(event, ProcessedPage)]
 
-            text = "\n\n".join(await self._jobs.patiently(job_id, pages)).strip()
+            text = "\n\n".join(await self._jobs.retry_until_available(job_id, pages)).strip()
             if not text:
                 raise NoText("no text was found in this file")
-            await self._set(Note, note.id, source_text=text)
+            async with self._database.writing() as session:
+                await session.execute(update(Note).where(Note.id == note.id).values(source_text=text))
 
     async def divide(self, job_id: str) -> None:
-        """Cut the text into parts that the model's context has room for."""
+        """Split the text into parts that fit the model's context."""
         note = await self._begin(job_id, "dividing")
-        context = await self._jobs.patiently(job_id, self._context_tokens)
+        context = await self._jobs.retry_until_available(job_id, self._context_tokens)
         room = min(self._settings.note_part_tokens, max(256, (context - self._settings.note_answer_tokens) // 2))
         text = note.source_text or ""
         spans = await asyncio.to_thread(lambda: list(split(text, room)))
@@ -91,13 +92,17 @@ class Making:
             await session.execute(update(Job).where(Job.id == job_id).values(parts_total=len(spans), parts_done=0))
 
     async def draft(self, job_id: str) -> None:
-        """Let the model read the parts that it has not read yet."""
+        """Generate drafts for the parts that have none yet."""
         note = await self._begin(job_id, "drafting")
         async with self._database.reading() as session:
             waiting = select(Part).where(Part.note_id == note.id, Part.draft.is_(None)).order_by(Part.ordinal)
             parts = list(await session.scalars(waiting))
         for part in parts:
-            draft = await self._jobs.patiently(job_id, partial(self._draft, note, part))
+            attempt = partial(self._draft, note, part)
+            try:
+                draft = await self._jobs.retry_until_available(job_id, attempt, self._settings.note_attempts)
+            except OutOfTime as error:
+                draft = await self._grounded(note, part, error.partial) if error.partial else {"failed": str(error)}
             async with self._database.writing() as session:
                 mine = (Part.note_id == note.id) & (Part.ordinal == part.ordinal)
                 await session.execute(update(Part).where(mine).values(draft=draft))
@@ -111,20 +116,24 @@ class Making:
         text = note.source_text or ""
         rules = instructions(note.kind)  # type: ignore[arg-type]
         try:
-            written = await self._write(Draft, rules, note, text[part.start : part.end])
+            generated = await self._generate(Draft, rules, note, text[part.start : part.end])
         except InvalidOutput as error:
             return {"failed": str(error)}
-        grounded = await asyncio.to_thread(ground, written.value, text, part.start, part.end)
-        warnings = list(written.warnings)
+        return await self._grounded(note, part, generated)
+
+    async def _grounded(self, note: Note, part: Part, generated: Generated[Draft]) -> dict[str, Any]:
+        text = note.source_text or ""
+        grounded = await asyncio.to_thread(ground, generated.value, text, part.start, part.end)
+        warnings = list(generated.warnings)
         if grounded.dropped:
             warnings.append(f"{grounded.dropped} points were left out: what they quote is not in the text")
         warnings += [f"{cleared} was left out: the text does not say so" for cleared in grounded.cleared]
         return {
-            "title": written.value.title,
+            "title": generated.value.title,
             "content": grounded.content.model_dump(),
-            "complete": written.complete,
+            "complete": generated.complete,
             "warnings": warnings,
-            "by": [written.backend, written.model, written.extractive],
+            "by": [generated.backend, generated.model, generated.extractive],
         }
 
     async def join(self, job_id: str) -> None:
@@ -140,7 +149,7 @@ class Making:
         warnings += [f"a part was not read: {draft['failed']}" for draft in drafts if "failed" in draft]
         content, title = merge([Content.model_validate(draft["content"]) for draft in good]), good[0]["title"]
         if len(good) > 1:
-            overview = await self._jobs.patiently(job_id, lambda: self._overview(note, content.summary))
+            overview = await self._jobs.retry_until_available(job_id, lambda: self._overview(note, content.summary))
             if overview is None:
                 warnings.append("the summary is the parts' summaries, one after the other")
             else:
@@ -155,51 +164,26 @@ class Making:
             "provider": backend,
             "model": model,
             "extractive": extractive,
-            "status": READY,
         }
-        async with self._database.writing() as session:
-            job = await session.get_one(Job, job_id)
-            if job.status != RUNNING:
-                raise Conflict(f"this job is {job.status}")
-            job.status, job.stage, job.waiting_for = READY, "done", None
+        async with self._jobs.finishing(job_id) as (session, _):
             await session.execute(update(Note).where(Note.id == note.id).values(**values))
-        self._jobs.metrics.ended("note", READY)
         log.info("note ready", note=note.id, parts=len(drafts), incomplete=values["incomplete"])
 
     async def _overview(self, note: Note, summaries: str) -> Overview | None:
         try:
-            return (await self._write(Overview, instructions(note.kind), note, summaries)).value  # type: ignore[arg-type]
-        except InvalidOutput:
+            return (await self._generate(Overview, instructions(note.kind), note, summaries)).value  # type: ignore[arg-type]
+        except (InvalidOutput, OutOfTime):
             return None
 
-    async def _write(self, model: type[M], rules: str, note: Note, text: str) -> Written[M]:
+    async def _generate(self, model: type[M], rules: str, note: Note, text: str) -> Generated[M]:
         deadline = Deadline.after(self._settings.note_timeout_seconds)
         # All parts of a note by one side of a canary.
-        return await self._writer.write(model, rules, note.source_name, text, deadline, affinity=note.id)
-
-    async def failed(self, job_id: str, error: Exception) -> None:
-        """Record why; the note stays, with its text, so that nothing that was accepted is lost."""
-        async with self._database.writing() as session:
-            job = await session.get(Job, job_id)
-            if job is None or job.status == CANCELLED:
-                return
-            job.status, job.waiting_for, job.error = FAILED, None, problem(error)
-            await session.execute(update(Note).where(Note.id == job.note_id).values(status=FAILED))
-        self._jobs.metrics.ended("note", FAILED)
+        return await self._generator.generate(model, rules, note.source_name, text, deadline, affinity=note.id)
 
     async def _begin(self, job_id: str, stage: str) -> Note:
-        async with self._database.writing() as session:
-            job = await session.get_one(Job, job_id)
-            if job.status not in OPEN:
-                raise Conflict(f"this job is {job.status}")
-            job.status, job.stage = RUNNING, stage
-            note = await session.get_one(Note, job.note_id)
-            note.status = RUNNING
-        return note
-
-    async def _set(self, table: type[Note | Job], identity: str, **values: Any) -> None:
-        async with self._database.writing() as session:
-            await session.execute(update(table).where(table.id == identity).values(**values))
+        job = await self._jobs.begin(job_id, stage)
+        async with self._database.reading() as session:
+            return await session.get_one(Note, job.note_id)
 
 
 def searchable(title: str, content: Content) -> str:

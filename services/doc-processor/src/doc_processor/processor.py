@@ -1,4 +1,4 @@
-"""The use case: a file in, its pages out, in order and as they are done."""
+"""The processor: it takes a file and yields its pages in order, each as soon as it is read."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from typing import Protocol
 import anyio
 import structlog
 
-from doc_processor.errors import DocumentTimeout, UnreadableDocument, WorkersUnavailable, refused
+from doc_processor.errors import DocumentRefused, DocumentTimeout, WorkersUnavailable
 from doc_processor.events import DocumentEvent, DoneEvent, Event, PageEvent
 from doc_processor.metrics import PageMetrics
+from doc_processor.page_reader import PageReader, Source
 from doc_processor.parsers.base import PageText
-from doc_processor.reading import PageReader, Source
+from doc_processor.refusals import Unreadable
 from doc_processor.workers.pool import NoWorker, WorkerPool
 from doc_processor.workers.protocol import Message
 from doc_processor.workers.worker import WorkerFailed
@@ -38,7 +39,7 @@ class Readable(Protocol):
 
 
 class Processor:
-    """Reads documents; `work_dir` holds each upload for as long as it is worked on."""
+    """Reads documents; `work_dir` holds each upload while it is being read."""
 
     def __init__(
         self, pool: WorkerPool, reader: PageReader, metrics: PageMetrics, work_dir: Path, document_seconds: float
@@ -51,7 +52,7 @@ class Processor:
 
     @asynccontextmanager
     async def received(self, upload: Readable, name: str, declared: str) -> AsyncGenerator[Source, None]:
-        """Keep an upload in a folder of its own for the length of the block, and not a moment longer."""
+        """Store an upload in a folder of its own for the duration of the block."""
         folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}-{os.getpid()}-", dir=self._work_dir))
         path = folder / "upload"
         try:
@@ -66,28 +67,28 @@ class Processor:
             shutil.rmtree(folder, ignore_errors=True)
 
     async def open(self, source: Source, first_page: int = 1) -> Document:
-        """Find out what the file is; raises what `errors` has for files that are not read."""
+        """Open the file; raises `DocumentRefused` if it is not read, or `WorkersUnavailable`."""
         started = monotonic()
         deadline = Deadline.after(self._document_seconds)
         try:
             reply = await self._pool.run(source.task("open"))
         except WorkerFailed as error:
             log.warning("document failed", error=str(error))
-            raise UnreadableDocument(
-                "the file crashed the parser, or kept it busy for too long", field="file"
+            raise DocumentRefused(
+                Unreadable.kind, "the file crashed the parser, or kept it busy for too long"
             ) from error
         except NoWorker as error:
             raise WorkersUnavailable(str(error), retry_after=5) from error
         if "ok" not in reply:
             log.info("document refused", kind=reply.get("refused"), exception=reply.get("exception"))
-            raise refused(str(reply.get("refused")), str(reply.get("detail")))
-        found = Source(source.path, source.name, source.declared, reply["ok"]["media_type"])
-        head = _head(found, reply["ok"])
-        return Document(head, found, first_page, self._reader, self._metrics, self._pool.size, deadline, started)
+            raise DocumentRefused(str(reply.get("refused")), str(reply.get("detail")))
+        opened = Source(source.path, source.name, source.declared, reply["ok"]["media_type"])
+        head = _head(opened, reply["ok"])
+        return Document(head, opened, first_page, self._reader, self._metrics, self._pool.size, deadline, started)
 
 
 class Document:
-    """A document that was understood, with its pages still to be read."""
+    """An opened document, whose pages are still to be read."""
 
     def __init__(
         self,
@@ -105,7 +106,7 @@ class Document:
         self._first_page = first_page
         self._reader = reader
         self._metrics = metrics
-        # Enough to keep every worker busy while the oldest page is awaited, and no more: memory stays bounded.
+        # Enough to keep every worker busy while the oldest page is awaited, with bounded memory.
         self._window = 2 * workers
         self._deadline = deadline
         self._started = started
@@ -114,7 +115,7 @@ class Document:
     async def events(self) -> AsyncGenerator[Event, None]:
         """Yield the document, each page in order, and the end; raises `DocumentTimeout` or `WorkersUnavailable`.
 
-        Closing the generator stops the pages that are under way.
+        Closing the generator stops the pages that are being read.
         """
         yield self.head
         engines: Counter[str] = Counter()
@@ -171,20 +172,20 @@ class Document:
 
 
 def sweep(work_dir: Path) -> None:
-    """Remove what processes that were killed had left in `work_dir`."""
+    """Remove the files of killed processes from `work_dir`."""
     for folder in work_dir.glob(f"{_PREFIX}-*-*"):
         owner = folder.name.split("-")[2]
         if owner.isdigit() and int(owner) != os.getpid() and not Path(f"/proc/{owner}").exists():
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _head(source: Source, found: Message) -> DocumentEvent:
+def _head(source: Source, opened: Message) -> DocumentEvent:
     return DocumentEvent(
         media_type=source.media_type,
         file_name=source.name,
         size_bytes=source.path.stat().st_size,
-        pages_total=found["pages"],
-        warnings=[f"{note['code']}: {note['detail']}" for note in found["warnings"]],
+        pages_total=opened["pages"],
+        warnings=[f"{note['code']}: {note['detail']}" for note in opened["warnings"]],
     )
 
 

@@ -1,4 +1,4 @@
-"""One page at a time: text layer, else OCR, else the vision model; a page that fails never fails the document."""
+"""The reader of single pages: text layer, else OCR, else the vision model; a page that fails never fails the document."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file and what it was found to be, as tasks for workers name it."""
+    """An uploaded file and its media type, which is empty until the file was opened."""
 
     path: Path
     name: str
@@ -28,6 +28,7 @@ class Source:
     media_type: str = ""
 
     def task(self, task: str, **more: Any) -> Message:
+        """Return the message that has a worker do `task` with this file."""
         return {
             "task": task,
             "path": str(self.path),
@@ -39,7 +40,7 @@ class Source:
 
 
 class PageReader:
-    """Reads single pages; `transcriber` takes over where OCR is less sure than `vision_below`."""
+    """Reads single pages; pages on which OCR is less confident than `vision_below` go to the `transcriber`."""
 
     def __init__(self, pool: WorkerPool, transcriber: Transcriber | None, vision_below: float) -> None:
         self._pool = pool
@@ -51,13 +52,13 @@ class PageReader:
         page = await self._ask(source, "page", number)
         if not page.wants_ocr:
             return page
-        seen = await self._ask(source, "ocr", number)
-        if seen.engine == "none" or (not seen.text and page.text):
-            # What the text layer gave is poor, but it is all there is.
-            return replace(page, warnings=(*page.warnings, *seen.warnings), wants_ocr=False)
-        if self._transcriber is not None and (seen.confidence is None or seen.confidence < self._vision_below):
-            return await self._look(source, number, seen, self._transcriber)
-        return seen
+        scanned = await self._ask(source, "ocr", number)
+        if scanned.engine == "none" or (not scanned.text and page.text):
+            # The text layer is poor, but there is nothing else.
+            return replace(page, warnings=(*page.warnings, *scanned.warnings), wants_ocr=False)
+        if self._transcriber is not None and (scanned.confidence is None or scanned.confidence < self._vision_below):
+            return await self._transcribe(source, number, scanned, self._transcriber)
+        return scanned
 
     async def _ask(self, source: Source, task: str, number: int) -> PageText:
         try:
@@ -67,7 +68,7 @@ class PageReader:
             how = "took too long" if isinstance(error, WorkerTimedOut) else "crashed the parser"
             return PageText("", "none", warnings=(Note("page-failed", f"the page {how}; its text is missing"),))
 
-    async def _look(self, source: Source, number: int, seen: PageText, transcriber: Transcriber) -> PageText:
+    async def _transcribe(self, source: Source, number: int, scanned: PageText, transcriber: Transcriber) -> PageText:
         picture = source.path.with_name(f"page-{number}.jpg")
         try:
             reply = await self._pool.run(source.task("picture", number=number, into=str(picture)))
@@ -77,7 +78,7 @@ class PageReader:
         except (ProviderError, WorkerFailed) as error:
             log.warning("vision failed", page=number, error=type(error).__name__)
             note = Note("vision-failed", "the vision model could not read the page; this is the text from OCR")
-            return replace(seen, warnings=(*seen.warnings, note))
+            return replace(scanned, warnings=(*scanned.warnings, note))
         finally:
             picture.unlink(missing_ok=True)
 
@@ -88,8 +89,8 @@ def _page_text(reply: Message) -> PageText:
         note = Note(str(reply.get("refused")), f"{reply.get('detail')}; the page's text is missing")
         return PageText("", "none", warnings=(note,))
     try:
-        found = dict(reply["ok"])
-        notes = tuple(Note(**note) for note in found.pop("warnings"))
-        return PageText(**found, warnings=notes)
+        fields = dict(reply["ok"])
+        notes = tuple(Note(**note) for note in fields.pop("warnings"))
+        return PageText(**fields, warnings=notes)
     except (TypeError, KeyError) as error:
         raise WorkerFailed("the worker's answer is not a page") from BadMessage(str(error))

@@ -1,8 +1,8 @@
-"""Seats: which of a service's replicas this process is, so that a dead one's work is taken up and a living one's is not.
+"""Replica slots: the number of a process among the replicas of its service, by which its unfinished jobs are found again.
 
-A seat is a number, held by a PostgreSQL session lock, which the server lets go when its holder dies
-(https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS). Host names would not do: a container
-that is made anew has another one, and would never find what it left.
+A slot is held by a PostgreSQL session lock, which the server releases when its holder dies
+(https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS). Host names would not do: a recreated
+container has a new one, and would never find the jobs of the old one.
 """
 
 from __future__ import annotations
@@ -18,30 +18,31 @@ if TYPE_CHECKING:
     from psycopg import AsyncConnection
 
 log = structlog.get_logger(__name__)
-_MOST_SEATS = 1000
+_MAX_SLOTS = 1000
 _CONNECT_SECONDS = 5
 
 
-class Seat:
-    """The lowest number that no other process of `service` holds; `keep` must be called now and then."""
+class Slot:
+    """The lowest number that no other process of `service` holds; `renew` must be called regularly."""
 
     def __init__(self, url: str, service: str) -> None:
         self._url = url
+        # The words are those of the first release: a replica of another release must meet the same locks.
         self._space = crc32(f"seats of {service}".encode()) - 2**31
         self._connection: AsyncConnection | None = None
         self.number = -1
 
-    async def take(self) -> int:
-        """Take a seat and return its number; raises `psycopg.OperationalError` while the server is away."""
+    async def acquire(self) -> int:
+        """Acquire a slot and return its number; raises `psycopg.OperationalError` while the server is away."""
         connection = await self._connect()
-        for number in range(_MOST_SEATS):
+        for number in range(_MAX_SLOTS):
             if await self._lock(connection, number):
                 self.number = number
                 return number
-        raise RuntimeError(f"all of {_MOST_SEATS} seats are taken")
+        raise RuntimeError(f"all {_MAX_SLOTS} replica slots are in use")
 
-    async def keep(self) -> bool:
-        """Say whether the seat is held still, taking it again if the connection was lost meanwhile."""
+    async def renew(self) -> bool:
+        """Return whether the slot is still held; if the connection was lost, try to acquire the same slot again."""
         from psycopg import OperationalError
 
         try:
@@ -50,13 +51,13 @@ class Seat:
                 return True
             return await self._lock(await self._connect(), self.number)
         except OperationalError as error:
-            log.warning("seat lost", number=self.number, error=type(error).__name__)
-            await self.leave()
+            log.warning("replica slot lost", number=self.number, error=type(error).__name__)
+            await self.release()
             return False
 
     @asynccontextmanager
     async def vacant(self, number: int) -> AsyncGenerator[bool, None]:
-        """Say whether nobody holds seat `number`, and let nobody take it meanwhile. Call after `keep` said yes."""
+        """Yield whether no process holds slot `number`, and keep it free during the block. Call it after `renew`."""
         assert self._connection is not None
         if number == self.number or not await self._lock(self._connection, number):
             yield False
@@ -66,7 +67,7 @@ class Seat:
         finally:
             await self._connection.execute("SELECT pg_advisory_unlock(%s::int, %s::int)", (self._space, number))
 
-    async def leave(self) -> None:
+    async def release(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()

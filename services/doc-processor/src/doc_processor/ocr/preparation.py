@@ -1,4 +1,4 @@
-"""Pictures made ready for Tesseract: grey, dark on light, level, of a good size."""
+"""Preparation of pictures for Tesseract: grey, dark on light, level, of a good size."""
 
 from __future__ import annotations
 

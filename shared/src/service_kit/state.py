@@ -1,0 +1,32 @@
+"""What `create_app` puts on `app.state`, with types."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+
+if TYPE_CHECKING:
+    from service_kit.auth import Authenticator
+    from service_kit.health import Health
+    from service_kit.keys import KeyStore
+    from service_kit.metrics import Metrics
+    from service_kit.settings import ServiceSettings
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceState:
+    """What every service has, whatever it does."""
+
+    settings: ServiceSettings
+    health: Health
+    metrics: Metrics
+    keys: KeyStore
+    authenticate: Authenticator
+
+
+def service_state(app: FastAPI) -> ServiceState:
+    """Return the state of an app that `create_app` made."""
+    state: ServiceState = app.state.service
+    return state
