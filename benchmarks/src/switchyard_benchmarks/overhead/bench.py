@@ -17,14 +17,14 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from switchyard.overhead.engine import FIRST_SECONDS, MODEL, TOKEN_SECONDS, TOKENS
-from switchyard.overhead.service import KEY, asked, engine, mode, process, rag_service
-from switchyard.overhead.streams import Ask, Stream, package, wire
+from switchyard_benchmarks.overhead.engine import FIRST_SECONDS, MODEL, TOKEN_SECONDS, TOKENS
+from switchyard_benchmarks.overhead.streams import Ask, Stream, package, wire
+from switchyard_benchmarks.processes import KEY, chat_count, engine, process, rag_service, set_mode
 
 LEVELS = (1, 16, 64)
 LIMITS: dict[str, dict[int, int]] = {"package": {1: 2, 16: 5, 64: 15}, "service": {1: 5, 16: 15, 64: 60}}
 PEER: dict[str, dict[int, float]] = {"package": {1: 4.5, 16: 36, 64: 134}, "service": {1: 12, 16: 118, 64: 634}}
-"""Milliseconds: what the best-known gateway added on the same kind of run, in process and as a proxy."""
+"""Milliseconds: what the best-known gateway added in the same kind of run, in process and as a proxy."""
 THROUGHPUT = {"package": (0.95, 0.51), "service": (0.85, 0.29)}
 _HANG_SECONDS = 2.0
 _KILLED_REQUESTS = 200
@@ -32,7 +32,7 @@ _KILLED_REQUESTS = 200
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One way at one level: medians in seconds, streams a second, failures."""
+    """One path under one load: median seconds to the first token, streams a second, failures."""
 
     first: float
     rate: float
@@ -40,7 +40,7 @@ class Block:
 
 
 async def run(console: Console, rounds: int, seconds: float) -> None:
-    """Measure everything and print two tables; `rounds` interleaved blocks of `seconds` per way and level."""
+    """Measure everything and print two tables; `rounds` interleaved blocks of `seconds` per path and level."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         url = stack.enter_context(engine(_port()))
@@ -65,7 +65,7 @@ async def run(console: Console, rounds: int, seconds: float) -> None:
 
 
 async def _block(ask: Ask, level: int, seconds: float) -> Block:
-    """Keep `level` streams open for a while; they begin spread over one stream's time, as strangers do."""
+    """Keep `level` streams open for a while; their starts are spread over the length of one stream."""
     length, results = FIRST_SECONDS + TOKENS * TOKEN_SECONDS, list[Stream]()
     begun = perf_counter()
     end = begun + max(seconds, 2 * length)
@@ -76,11 +76,11 @@ async def _block(ask: Ask, level: int, seconds: float) -> Block:
             results.append(await ask())
 
     await asyncio.gather(*[user(number) for number in range(level)])
-    good = [stream for stream in results if not stream.error]
-    # Each user asks again at once: so many streams at a time, each so long.
-    rate = level / statistics.mean(stream.total for stream in good) if good else 0.0
-    first = statistics.median(stream.first for stream in good) if good else math.inf
-    return Block(first, rate, len(results) - len(good))
+    complete = [stream for stream in results if not stream.error]
+    # Little's law: each user asks again immediately, so that `level` streams of the mean length are always open.
+    rate = level / statistics.mean(stream.total for stream in complete) if complete else 0.0
+    first = statistics.median(stream.first for stream in complete) if complete else math.inf
+    return Block(first, rate, len(results) - len(complete))
 
 
 def _added(blocks: dict[tuple[str, int], list[Block]]) -> Table:
@@ -116,39 +116,39 @@ def _added(blocks: dict[tuple[str, int], list[Block]]) -> Table:
 
 
 async def _failures(folder: Path) -> Table:
-    """What a user notices of a primary that refuses, hangs or dies, with a healthy stand-in of the same pace."""
-    table = Table("primary", "measured", "must be", "best-known peer", title="With a stand-in")
+    """What a user notices when the primary refuses, hangs or dies and an equally fast fallback is healthy."""
+    table = Table("primary", "measured", "must be", "best-known peer", title="With a fallback")
     port = _port()
-    with engine(_port()) as standin_url:
-        standin = standin_url.removesuffix("/v1")
+    with engine(_port()) as fallback_url:
+        fallback = fallback_url.removesuffix("/v1")
         with engine(port) as primary:
-            nobody = f"http://127.0.0.1:{_port()}/v1"
-            for what, url, how in (
-                ("refuses the connection", nobody, "ok"),
+            unused = f"http://127.0.0.1:{_port()}/v1"
+            for what, url, mode in (
+                ("refuses the connection", unused, "ok"),
                 ("answers 503", primary, "refuse"),
                 ("answers 429, Retry-After 5", primary, "limit"),
             ):
-                mode(primary, how)
-                table.add_row(what, *await _refusing(folder, url, standin))
-            table.add_row("hangs", *await _hanging(folder, primary, standin))
-        table.add_row("is killed under load, and started again", *await _killed(folder, port, standin))
+                set_mode(primary, mode)
+                table.add_row(what, *await _refusing(folder, url, fallback))
+            table.add_row("hangs", *await _hanging(folder, primary, fallback))
+        table.add_row("is killed under load, and started again", *await _killed(folder, port, fallback))
     return table
 
 
-async def _refusing(folder: Path, primary: str, standin: str) -> Sequence[str]:
-    """First token above that of the stand-in asked alone, in turn; the breaker is kept from helping."""
+async def _refusing(folder: Path, primary: str, fallback: str) -> Sequence[str]:
+    """Compare the first token with that of the fallback alone, in turn; the circuit breaker is disabled."""
     async with (
-        package(_fresh(folder), primary, standin, breaker_failures=10_000) as failing,
-        package(_fresh(folder), None, standin) as healthy,
+        package(_fresh(folder), primary, fallback, breaker_failures=10_000) as failing,
+        package(_fresh(folder), None, fallback) as healthy,
     ):
         await asyncio.gather(failing(), healthy())
-        above = [(await failing()).first - (await healthy()).first for _ in range(15)]
-    return f"first token {statistics.median(above) * 1000:.1f} ms later", "≤ 10 ms", "13-18 ms; 4.8 s by default"
+        added = [(await failing()).first - (await healthy()).first for _ in range(15)]
+    return f"first token {statistics.median(added) * 1000:.1f} ms later", "≤ 10 ms", "13-18 ms; 4.8 s by default"
 
 
-async def _hanging(folder: Path, primary: str, standin: str) -> Sequence[str]:
-    mode(primary, "hang")
-    async with package(_fresh(folder), primary, standin, first_token_timeout=_HANG_SECONDS) as ask:
+async def _hanging(folder: Path, primary: str, fallback: str) -> Sequence[str]:
+    set_mode(primary, "hang")
+    async with package(_fresh(folder), primary, fallback, first_token_timeout=_HANG_SECONDS) as ask:
         streams = [await ask() for _ in range(8)]
     paid = sum(stream.first > _HANG_SECONDS for stream in streams)
     whole = sum(not stream.error for stream in streams)
@@ -159,34 +159,32 @@ async def _hanging(folder: Path, primary: str, standin: str) -> Sequence[str]:
     )
 
 
-async def _killed(folder: Path, port: int, standin: str) -> Sequence[str]:
-    """200 requests at 16 a time: the primary is killed after 50, and back after 120."""
+async def _killed(folder: Path, port: int, fallback: str) -> Sequence[str]:
+    """Send 200 requests, 16 at a time; the primary is killed after 50 and started again after 120."""
     results: list[Stream] = []
     url = f"http://127.0.0.1:{port}/v1"
-    async with package(_fresh(folder), url, standin) as ask:
+    async with package(_fresh(folder), url, fallback) as ask:
 
         async def user() -> None:
             while len(results) < _KILLED_REQUESTS:
                 results.append(await ask())
 
         with ExitStack() as first:
-            killed = first.enter_context(process("switchyard.overhead.engine", port, "/health", str(port)))
+            killed = first.enter_context(process("switchyard_benchmarks.overhead.engine", port, "/health", str(port)))
             users = [asyncio.create_task(user()) for _ in range(16)]
             await _until(lambda: len(results) >= 50)
             killed.kill()
         await _until(lambda: len(results) >= 120)
         with engine(port):
             await asyncio.gather(*users)
-            # Users are done within seconds; the breaker's probe comes every five.
-            await asyncio.wait_for(_until(lambda: asked(url) > 0), 15)
+            # The users finish within seconds; the circuit breaker probes every five.
+            await asyncio.wait_for(_until(lambda: chat_count(url) > 0), 15)
     failed = sum(bool(stream.error) for stream in results)
     return f"{failed} of {len(results)} failed", "0", "16 of 200"
 
 
-async def _until(what: Callable[[], bool]) -> None:
-    while True:
-        if what():
-            return
+async def _until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 - of another process
         await asyncio.sleep(0.02)
 
 

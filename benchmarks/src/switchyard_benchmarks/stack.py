@@ -1,21 +1,16 @@
-"""Measurements of the all-in-one stack and of each service; docs/performance.md says what they gave."""
+"""Measurements of the all-in-one stack and of each service; docs/performance.md has the results."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import httpx2
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -23,9 +18,10 @@ from rich.table import Table
 from switchyard.client import Client
 from switchyard.running import background, own_key
 from switchyard.tasks import watch
+from switchyard_benchmarks.processes import process
 
 SERVICES = (("rag_service", 18001), ("notes_service", 18002), ("doc_processor", 18003))
-_WORDS = Path(__file__).with_name("bench_words.txt")
+_WORDS = Path(__file__).with_name("words.txt")
 _IDLE_SECONDS = 8
 
 
@@ -35,16 +31,16 @@ def stack(console: Console, port: int, documents: int, questions: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         data_dir = Path(folder)
         began = time.perf_counter()
-        with background(data_dir, port) as process, Client(f"http://127.0.0.1:{port}", own_key(data_dir)) as client:
+        with background(data_dir, port) as child, Client(f"http://127.0.0.1:{port}", own_key(data_dir)) as client:
             table.add_row("ready after start", f"{time.perf_counter() - began:.2f} s")
             time.sleep(_IDLE_SECONDS)
-            table.add_row("resident, idle", f"{_resident(process.pid):.0f} MB")
+            table.add_row("resident, idle", f"{_resident(child.pid):.0f} MB")
             chunks, seconds = _ingest(console, client, documents)
             table.add_row("ingestion", f"{chunks / seconds:.1f} chunks/s ({chunks} chunks, {documents} documents)")
             p50, p99 = _search(client, questions)
             table.add_row("search, p50 / p99", f"{p50 * 1000:.0f} / {p99 * 1000:.0f} ms")
             time.sleep(_IDLE_SECONDS)
-            table.add_row("resident, after that", f"{_resident(process.pid):.0f} MB")
+            table.add_row("resident, after that", f"{_resident(child.pid):.0f} MB")
         bare = _bare_encoder(chunks)
         table.add_row("the bare encoder", f"{bare:.1f} chunks/s")
         table.add_row("ingestion / bare encoder", f"{chunks / seconds / bare:.2f}")
@@ -56,37 +52,18 @@ def services(console: Console) -> None:
     """Measure start-up time and idle memory of each service as a process of its own."""
     table = Table("service", "ready after start", "resident, idle", title="Each service alone, embedded")
     for module, port in SERVICES:
-        with tempfile.TemporaryDirectory() as folder, _service(module, port, Path(folder)) as (process, seconds):
-            time.sleep(_IDLE_SECONDS)
-            table.add_row(module.replace("_", "-"), f"{seconds:.2f} s", f"{_resident(process.pid):.0f} MB")
+        environment = {"PORT": str(port), "LLM_PROVIDER": "embedded"}
+        with tempfile.TemporaryDirectory() as folder:
+            began = time.perf_counter()
+            with process(module, port, "/readyz", DATA_DIR=folder, **environment) as child:
+                seconds = time.perf_counter() - began
+                time.sleep(_IDLE_SECONDS)
+                table.add_row(module.replace("_", "-"), f"{seconds:.2f} s", f"{_resident(child.pid):.0f} MB")
     console.print(table)
 
 
-@contextmanager
-def _service(module: str, port: int, data_dir: Path) -> Iterator[tuple[subprocess.Popen[bytes], float]]:
-    env = {**os.environ, "PORT": str(port), "DATA_DIR": str(data_dir), "LLM_PROVIDER": "embedded"}
-    began = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", module], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        while True:
-            try:
-                if httpx2.get(f"http://127.0.0.1:{port}/readyz").status_code == httpx2.codes.OK:
-                    break
-            except httpx2.HTTPError:
-                pass
-            if process.poll() is not None or time.perf_counter() - began > 60:
-                raise RuntimeError(f"{module} did not become ready")
-            time.sleep(0.02)
-        yield process, time.perf_counter() - began
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
-
-
 def _texts(count: int) -> Iterator[str]:
-    """Make documents of about forty paragraphs of plain prose, the same in every run."""
+    """Yield documents of forty paragraphs of plain prose, the same in every run."""
     dice = random.Random(7)  # noqa: S311
     words = _WORDS.read_text().split()
     for _ in range(count):

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import time
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +19,9 @@ from rich.progress import track
 from rich.table import Table
 
 from switchyard.client import Client, StackError
+from switchyard.compare.quality import contains, tokens
+from switchyard.tasks import watch
 
-_TOKEN = re.compile(r"[^\W_]+")
 _DEPTH = 10
 _ENOUGH_TOKENS = 25
 
@@ -36,15 +35,15 @@ class Evidence:
     end: int
 
     @classmethod
-    def read(cls, given: dict[str, Any]) -> Evidence:
-        place = given["start"] - given["sent_start"]
-        before, answer = given["sentence"][:place], given["sentence"][place : place + len(given["answer"])]
-        after = given["sentence"][place + len(given["answer"]) :]
+    def parse(cls, row: dict[str, Any]) -> Evidence:
+        start = row["start"] - row["sent_start"]
+        end = start + len(row["answer"])
+        before, answer, after = row["sentence"][:start], row["sentence"][start:end], row["sentence"][end:]
         parts = [tokens(before), tokens(answer), tokens(after)]
         return cls((*parts[0], *parts[1], *parts[2]), len(parts[0]), len(parts[0]) + len(parts[1]))
 
-    def stands_in(self, chunk: Sequence[str]) -> bool:
-        """Say whether the chunk holds the answer in place: within enough of its sentence to tell it is this place.
+    def is_in(self, chunk: Sequence[str]) -> bool:
+        """Return whether the chunk contains the answer in its context: enough of its sentence to tell that it is this place.
 
         Enough is as many tokens as the answer has, and half the sentence or 25, whichever is less.
         """
@@ -68,11 +67,6 @@ class Evidence:
         return before + self.end - self.start + after
 
 
-def tokens(text: str) -> tuple[str, ...]:
-    """Return case-folded words and numbers, compatibility forms unified."""
-    return tuple(_TOKEN.findall(unicodedata.normalize("NFKC", text).casefold()))
-
-
 def retrieval(console: Console, client: Client, data: Path, name: str, corpus: str | None) -> None:
     """Load a corpus into a collection of its own, ask every question, and print MRR@10, P@1, R@3 and nDCG@10."""
     documents = _load(console, client, data, corpus or name)
@@ -80,10 +74,10 @@ def retrieval(console: Console, client: Client, data: Path, name: str, corpus: s
     began = time.perf_counter()
     questions = list(_lines(data / f"{name}.questions.jsonl"))
     for question in track(questions, description="asking", console=console, transient=True):
-        given = {"question": question["question"], "collection": _collection(corpus or name), "limit": _DEPTH}
-        found = client.call("POST", "/rag/v1/search", json=given)["items"]
-        evidence = [Evidence.read(each) for each in question["evidence"]]
-        ranks.append(_rank(found, documents, question["doc_id"], evidence))
+        body = {"question": question["question"], "collection": _collection(corpus or name), "limit": _DEPTH}
+        passages = client.call("POST", "/rag/v1/search", json=body)["items"]
+        evidence = [Evidence.parse(each) for each in question["evidence"]]
+        ranks.append(_rank(passages, documents, question["doc_id"], evidence))
     table = Table("set", "questions", "MRR@10", "P@1", "R@3", "nDCG@10", "s/question")
     figures = (
         sum(1 / rank for rank in ranks if rank),
@@ -99,41 +93,38 @@ def retrieval(console: Console, client: Client, data: Path, name: str, corpus: s
 def answers(console: Console, client: Client, data: Path, name: str, count: int) -> None:
     """Ask answerable and unanswerable questions; print how often the answer is there, and how often it abstains."""
     _load(console, client, data, name)
-    table = Table("questions", "asked", "holds the answer", "abstains", "cites")
+    table = Table("questions", "asked", "contains the answer", "abstains", "cites")
     for kind in ("questions", "unanswerable"):
-        asked = list(_lines(data / f"{name}.{kind}.jsonl"))[:count]
-        held = abstained = cited = 0
-        for question in track(asked, description=kind, console=console, transient=True):
-            given = {"question": question["question"], "collection": _collection(name)}
-            answer = client.call("POST", "/rag/v1/query", json=given)
-            said = f" {' '.join(tokens(answer['text']))} "
-            held += any(f" {' '.join(tokens(gold))} " in said for gold in question["answers"])
+        questions = list(_lines(data / f"{name}.{kind}.jsonl"))[:count]
+        correct = abstained = cited = 0
+        for question in track(questions, description=kind, console=console, transient=True):
+            body = {"question": question["question"], "collection": _collection(name)}
+            answer = client.call("POST", "/rag/v1/query", json=body)
+            correct += any(contains(answer["text"], gold) for gold in question["answers"])
             abstained += not answer["answered"]
             cited += bool(answer["citations"])
-        shares = [f"{share / len(asked):.3f}" for share in (held, abstained, cited)]
-        table.add_row(kind, str(len(asked)), shares[0] if kind == "questions" else "–", *shares[1:])
+        shares = [f"{share / len(questions):.3f}" for share in (correct, abstained, cited)]
+        table.add_row(kind, str(len(questions)), shares[0] if kind == "questions" else "–", *shares[1:])
     console.print(table)
 
 
 def _rank(
-    found: Sequence[dict[str, Any]], documents: dict[str, str], wanted: str, evidence: Sequence[Evidence]
+    passages: Sequence[dict[str, Any]], documents: dict[str, str], doc_id: str, evidence: Sequence[Evidence]
 ) -> int | None:
-    for rank, passage in enumerate(found, 1):
-        if documents.get(passage["document_id"]) == wanted:
+    for rank, passage in enumerate(passages, 1):
+        if documents.get(passage["document_id"]) == doc_id:
             chunk = tokens(passage["text"])
-            if any(each.stands_in(chunk) for each in evidence):
+            if any(each.is_in(chunk) for each in evidence):
                 return rank
     return None
 
 
 def _load(console: Console, client: Client, data: Path, name: str) -> dict[str, str]:
     """Add the corpus and return document id → doc_id; documents that are there already are not read again."""
-    from switchyard.tasks import watch
-
     documents, jobs = {}, {}
     for line in _lines(data / f"{name}.corpus.jsonl"):
-        given = {"text": line["text"], "title": line["title"], "collection": _collection(name)}
-        added = client.call("POST", "/rag/v1/documents", json=given)["items"][0]
+        body = {"text": line["text"], "title": line["title"], "collection": _collection(name)}
+        added = client.call("POST", "/rag/v1/documents", json=body)["items"][0]
         documents[added["document"]["id"]] = line["doc_id"]
         if added["document"]["status"] != "ready":
             jobs[added["job_id"]] = line["title"]

@@ -1,4 +1,4 @@
-"""A scripted engine of both dialects: first token after 200 ms, then 64 tokens at 10 ms; run as a process."""
+"""A scripted engine that speaks both protocols: first token after 200 ms, then 64 tokens at 10 ms; run as a process."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ _OLLAMA_END = _line("", done=True, done_reason="stop", prompt_eval_count=8, eval
 
 
 class Engine:
-    """Answers every chat alike; `/_mode` makes it `refuse` (503), `limit` (429), `hang`, or `ok` again."""
+    """Gives the same answer to every chat; `/_mode` sets `refuse` (503), `limit` (429), `hang` or `ok`."""
 
     def __init__(self) -> None:
         self._mode = "ok"
-        self._asked = 0
+        self._chats = 0
 
     def app(self) -> web.Application:
         app = web.Application()
@@ -53,11 +53,11 @@ class Engine:
         app.router.add_get("/v1/models", self._models)
         app.router.add_get("/health", self._health)
         app.router.add_post("/_mode", self._set)
-        app.router.add_get("/_asked", self._count)
+        app.router.add_get("/_count", self._count)
         return app
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
-        self._asked += 1
+        self._chats += 1
         body = await request.json()
         if self._mode in ("refuse", "limit"):
             status, headers = (503, None) if self._mode == "refuse" else (429, {"Retry-After": "5"})
@@ -66,14 +66,14 @@ class Engine:
             await asyncio.Event().wait()
         ollama = request.path == "/api/chat"
         token, end = (_OLLAMA_TOKEN, _OLLAMA_END) if ollama else (_TOKEN, _END)
-        # A probe asks for one token, and gets it at once.
+        # A probe asks for one token and gets it immediately.
         tokens = min(TOKENS, body.get("max_tokens") or body.get("options", {}).get("num_predict") or TOKENS)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         loop = asyncio.get_running_loop()
         due = loop.time() + (FIRST_SECONDS if tokens > 1 else 0)
         for _ in range(tokens):
-            # On a grid of its own, so that a slow reader does not slow the engine down.
+            # At fixed times, so that a slow reader does not slow the engine down.
             await asyncio.sleep(due - loop.time())
             await response.write(token)
             due += TOKEN_SECONDS
@@ -94,7 +94,7 @@ class Engine:
         return web.Response()
 
     async def _count(self, _: web.Request) -> web.Response:
-        return web.json_response({"asked": self._asked})
+        return web.json_response({"chats": self._chats})
 
 
 def main() -> None:

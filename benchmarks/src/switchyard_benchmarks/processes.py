@@ -1,4 +1,4 @@
-"""A rag-service as a process of its own, asked for the model without documents."""
+"""Services and a scripted engine as child processes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx2
 
-from switchyard.overhead.engine import MODEL
+from switchyard_benchmarks.overhead.engine import MODEL
 
 KEY = "sy-bench-admin"
 _START_SECONDS = 60
@@ -22,7 +22,7 @@ _START_SECONDS = 60
 def process(
     module: str, port: int, ready: str, *arguments: str, **environment: str
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a module as a child until the block ends; raises RuntimeError if `ready` never answers 200."""
+    """Run a module as a child process until the block ends; raises RuntimeError if the path `ready` never answers 200."""
     child = subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
         env={**os.environ, **environment},
@@ -45,7 +45,7 @@ def process(
 @contextmanager
 def engine(port: int) -> Iterator[str]:
     """A scripted engine; yields its address, /v1 included."""
-    with process("switchyard.overhead.engine", port, "/health", str(port)):
+    with process("switchyard_benchmarks.overhead.engine", port, "/health", str(port)):
         yield f"http://127.0.0.1:{port}/v1"
 
 
@@ -62,19 +62,19 @@ def rag_service(port: int, data_dir: Path, engine_url: str) -> Iterator[str]:
         "USE_VISION_ANALYSIS": "false",
         "LOG_LEVEL": "warning",
     }
-    # Not /readyz: the scripted engine makes no vectors, and none are asked for.
+    # Not /readyz: the scripted engine has no embeddings, and none are needed.
     with process("rag_service", port, "/livez", **environment):
         yield f"http://127.0.0.1:{port}/v1"
 
 
-def mode(engine_url: str, to: str) -> None:
-    """Let an engine misbehave, or behave again."""
-    httpx2.post(f"{engine_url.removesuffix('/v1')}/_mode", json={"mode": to}).raise_for_status()
+def set_mode(engine_url: str, mode: str) -> None:
+    """Make the engine fail, or work again."""
+    httpx2.post(f"{engine_url.removesuffix('/v1')}/_mode", json={"mode": mode}).raise_for_status()
 
 
-def asked(engine_url: str) -> int:
-    """How many chats an engine has been asked for."""
-    return int(httpx2.get(f"{engine_url.removesuffix('/v1')}/_asked").json()["asked"])
+def chat_count(engine_url: str) -> int:
+    """Return how many chat requests the engine has had."""
+    return int(httpx2.get(f"{engine_url.removesuffix('/v1')}/_count").json()["chats"])
 
 
 def _await(child: subprocess.Popen[bytes], url: str, module: str) -> None:
@@ -85,5 +85,5 @@ def _await(child: subprocess.Popen[bytes], url: str, module: str) -> None:
                 return
         except httpx2.HTTPError:
             pass
-        time.sleep(0.05)
+        time.sleep(0.02)
     raise RuntimeError(f"{module} did not become ready")

@@ -1,4 +1,4 @@
-"""Ways to get one streamed answer, each measured from the same place: directly, by the package, through a service."""
+"""Paths to one streamed answer: directly, through the provider package, through a service."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from llm_providers import ProviderSettings, get_provider
 from llm_providers.settings import OllamaSettings, ResilienceSettings, SelectionSettings, TimeSettings, VLLMSettings
 from llm_providers.types import ChatRequest, Message, Role, Token
 from service_kit.metrics import Metrics
-from switchyard.overhead.engine import MODEL, TOKENS
+from switchyard_benchmarks.overhead.engine import MODEL, TOKENS
 
 PROMPT = "Say something."
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """Seconds from asking to the first token and to the end; an answer that was not whole has an error."""
+    """Seconds from the request to the first token and to the end; an incomplete answer has an error."""
 
     first: float
     total: float
@@ -68,19 +68,19 @@ async def wire(url: str, model: str, key: str = "") -> AsyncGenerator[Ask, None]
 async def package(
     policy: Path,
     primary: str | None = None,
-    standin: str | None = None,
+    fallback: str | None = None,
     *,
     first_token_timeout: float = 120.0,
     breaker_failures: int = 5,
 ) -> AsyncGenerator[Ask, None]:
-    """Ask by the provider package as a service has it: policy file, breaker, metrics, and Ollama as the stand-in.
+    """Ask through the provider package as a service uses it: policy file, breaker, metrics, Ollama as the fallback.
 
-    Without a `primary` the stand-in is asked alone.
+    Without a `primary` the fallback is asked alone.
     """
     settings = ProviderSettings(
         selection=SelectionSettings(llm_provider="vllm" if primary else "ollama", use_vision_analysis=False),
-        vllm=VLLMSettings(url=primary or "http://127.0.0.1:9/v1", model=MODEL, fallback=standin is not None),
-        ollama=OllamaSettings(url=standin or "http://127.0.0.1:9", model=MODEL),
+        vllm=VLLMSettings(url=primary or "http://127.0.0.1:9/v1", model=MODEL, fallback=fallback is not None),
+        ollama=OllamaSettings(url=fallback or "http://127.0.0.1:9", model=MODEL),
         times=TimeSettings(first_token_timeout=first_token_timeout),
         resilience=ResilienceSettings(probe_interval=3600, breaker_failures=breaker_failures),
     )
@@ -96,7 +96,7 @@ async def package(
                         if isinstance(event, Token):
                             first = first or perf_counter() - begun
                             tokens += 1
-            except Exception as error:  # any is a failed request, and its name is the result
+            except Exception as error:  # any error is a failed request, and its name is the result
                 return Stream(first, perf_counter() - begun, type(error).__name__)
             whole = "" if tokens == TOKENS else f"{tokens} of {TOKENS} tokens"
             return Stream(first, perf_counter() - begun, whole)
