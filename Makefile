@@ -8,7 +8,7 @@ PORT ?= 8080
 PYTHON := .venv/bin/python
 SWITCHYARD ?= .venv/bin/switchyard
 # Needs nothing but Python and Docker; run with -h it lists its verbs and options.
-STACK := PYTHONPATH=tools/src python3 -m switchyard.stack
+STACK := PYTHONPATH=tools/src:shared/src python3 -m switchyard.stack
 # The switchyard command, on the stack that runs in Docker if there is one, else on `make up-embedded`.
 OPERATE = $(STACK) cli $(SWITCHYARD)
 PERCENT ?= 10

@@ -14,7 +14,7 @@ import httpx2
 
 from switchyard_benchmarks.overhead.engine import MODEL
 
-KEY = "sy-bench-admin"
+KEY = "sy-benchmark-admin-key"
 _START_SECONDS = 60
 
 

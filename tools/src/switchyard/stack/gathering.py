@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from switchyard.stack import asking, carried, exposition
+from service_kit import peers
+from switchyard.stack import exposition
 from switchyard.stack.containers import Container, find
 from switchyard.stack.errors import DockerFailed
 from switchyard.stack.exposition import Sample
@@ -41,7 +42,7 @@ def gather(project: Project) -> Gathered:
     found = project.containers()
     answers, policy = _inside(project, found)
     for service, url in _published(found).items():
-        answers.setdefault(_health(service), asking.fetch([url])[url])
+        answers.setdefault(_health(service), peers.fetch([url])[url])
     health, unanswered = _health_pages(found, answers)
     return Gathered(
         found,
@@ -63,7 +64,7 @@ def _inside(project: Project, found: Sequence[Container]) -> tuple[dict[str, dic
     if find(found, "vllm"):
         urls += [f"http://vllm:{port}/metrics" for port in ENGINES.values()]
     try:
-        told = json.loads(project.docker.out("exec", asker.id, *carried.command(["asking"], urls), seconds=30))
+        told = json.loads(project.docker.out("exec", asker.id, "python", "-m", "service_kit.peers", *urls, seconds=30))
         document = json.loads(told["policy"].get("body", "{}"))
     except (DockerFailed, ValueError):
         return {}, {}

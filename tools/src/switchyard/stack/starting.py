@@ -24,7 +24,7 @@ def up(root: Path, environment: Mapping[str, str], stack: str, force: bool, say:
     if found:
         say(as_text(found).rstrip("\n"))
     if any(finding.level == FAULT for finding in found) and not force:
-        all_the_same = f"PYTHONPATH=tools/src python3 -m switchyard.stack up {stack} --force"
+        all_the_same = f"PYTHONPATH=tools/src:shared/src python3 -m switchyard.stack up {stack} --force"
         raise Stopped("the plan does not fit this machine", f"mend what is said above; or all the same: {all_the_same}")
     # Containers of the other stack would go on beside this one, on cards and memory that it needs.
     code = project.docker.show(*project.compose("up", "-d", "--build", "--wait", "--remove-orphans"))

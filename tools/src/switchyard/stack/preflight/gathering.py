@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from switchyard.stack import carried, settings
+from switchyard.stack import settings
 from switchyard.stack.containers import Container, find
 from switchyard.stack.errors import DockerFailed, Stopped
 from switchyard.stack.helper import volumes_of
@@ -175,12 +175,12 @@ def _policy(project: Project, found: Sequence[Container], volume: str | None) ->
     service = find(found, "rag-service")
     if service is None or volume is None:
         return {}
-    words = carried.command(["asking"])
-    look = ("run", "--rm", "--network", "none", "--read-only", "--user", "10001:10001", "--entrypoint", words[0])
+    module = ("-m", "service_kit.peers")
+    look = ("run", "--rm", "--network", "none", "--read-only", "--user", "10001:10001", "--entrypoint", "python")
     mount = ("-v", f"{volume}:/data/policy:ro,nocopy")
-    ways = [("exec", service.id, *words)] if service.running else []
+    ways = [("exec", service.id, "python", *module)] if service.running else []
     # Also for a service that restarts again and again, over this very policy perhaps.
-    for args in (*ways, (*look, *mount, service.image, *words[1:])):
+    for args in (*ways, (*look, *mount, service.image, *module)):
         try:
             document: dict[str, Any] = json.loads(json.loads(project.docker.out(*args))["policy"].get("body", "{}"))
         except (DockerFailed, ValueError):

@@ -1,20 +1,18 @@
-"""Puts an archive into volumes in a container: all of it beside what is there, then one exchange."""
+"""An archive unpacked into volumes: everything beside what is there, then one exchange."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
-import signal
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tarfile import TarInfo
 from typing import BinaryIO
 
-from switchyard.stack import archive
+from service_kit.volumes import archive
 
-_OURS = (archive.SNAPSHOT, archive.STAGING)
+_TEMPORARY = (archive.SNAPSHOT, archive.STAGING)
 
 
 class Staging:
@@ -35,57 +33,55 @@ class Staging:
             (volume / archive.STAGING).mkdir(mode=0o700)
 
     def folder(self, path: str, member: TarInfo) -> None:
-        target = self._place(path)
+        target = self._target(path)
         target.mkdir(exist_ok=True)
         os.chown(target, member.uid, member.gid)
         target.chmod(member.mode & 0o777)
 
     def file(self, path: str, member: TarInfo, blocks: Iterator[bytes]) -> None:
-        descriptor = os.open(self._place(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        descriptor = os.open(self._target(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "wb") as target:
             target.writelines(blocks)
             os.fchown(target.fileno(), member.uid, member.gid)
             os.fchmod(target.fileno(), member.mode & 0o777)
-        os.utime(self._place(path), (member.mtime, member.mtime))
+        os.utime(self._target(path), (member.mtime, member.mtime))
 
     def exchange(self) -> None:
-        """Replace what the volumes hold by what was staged."""
+        """Replace the contents of the volumes by what was staged."""
         os.sync()
         for volume in self._volumes:
             staged = volume / archive.STAGING
-            for old in _content(volume):
+            for old in _contents(volume):
                 shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
             for new in staged.iterdir():
                 new.rename(volume / new.name)
-            found = staged.stat()
-            os.chown(volume, found.st_uid, found.st_gid)
-            volume.chmod(found.st_mode & 0o777)
+            status = staged.stat()
+            os.chown(volume, status.st_uid, status.st_gid)
+            volume.chmod(status.st_mode & 0o777)
         self.clear()
         os.sync()
 
-    def _place(self, path: str) -> Path:
+    def _target(self, path: str) -> Path:
         volume, _, rest = path.partition("/")
         return self._root / volume / archive.STAGING / rest
 
 
-def _content(volume: Path) -> list[Path]:
-    return [path for path in volume.iterdir() if path.name not in _OURS]
+def _contents(volume: Path) -> list[Path]:
+    return [path for path in volume.iterdir() if path.name not in _TEMPORARY]
 
 
-def held(volume: Path) -> int:
-    """How many files `volume` holds."""
+def _count(volume: Path) -> int:
     return sum(
-        len(files)
-        for path in _content(volume)
-        for files in ([[path.name]] if not path.is_dir() else (found for _, _, found in os.walk(path)))
+        1 for path in _contents(volume) for file in (path, *path.rglob("*")) if file.is_symlink() or not file.is_dir()
     )
 
 
-def run(root: Path, volumes: Sequence[str], source: BinaryIO) -> None:
-    """Tell what is there, and if told to go on unpack `source`; until all of it was right, nothing is replaced."""
-    there = {name: held(root / name) for name in volumes}
+def run(root: Path, volumes: Sequence[str], source: BinaryIO, output: BinaryIO) -> None:
+    """Print what the volumes hold, and after the line `go` unpack `source`; nothing is replaced unless all of it is right."""
+    files = {name: _count(root / name) for name in volumes}
     free = min(shutil.disk_usage(root / name).free for name in volumes)
-    print(json.dumps({"held": there, "free": free}), flush=True)
+    output.write(json.dumps({"files": files, "free": free}).encode() + b"\n")
+    output.flush()
     if source.readline().strip() != b"go":
         return
     staging = Staging(root, volumes)
@@ -95,11 +91,5 @@ def run(root: Path, volumes: Sequence[str], source: BinaryIO) -> None:
         staging.exchange()
     finally:
         staging.clear()
-    print(json.dumps({"restored": True}), flush=True)
-
-
-def main(args: Sequence[str]) -> None:
-    """`args`: the folder of the volumes and their names, as one JSON object."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    given = json.loads(args[0])
-    run(Path(given["root"]), given["volumes"], sys.stdin.buffer)
+    output.write(json.dumps({"restored": True}).encode() + b"\n")
+    output.flush()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import json
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from switchyard.stack import archive, snapshot
-from switchyard.stack.snapshot import Snapshot
+from service_kit.volumes import archive, snapshot
+from service_kit.volumes.snapshot import Snapshot
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def test_sizes_count_what_is_copied_apart(volume: Path) -> None:
     assert Snapshot(volume).sizes() == (4, 9)
 
 
-def test_what_is_no_file_is_left_out_and_told(volume: Path) -> None:
+def test_what_is_no_file_is_left_out_and_reported(volume: Path) -> None:
     (volume / "link").symlink_to("/etc")
     os.mkfifo(volume / "pipe")
     taken = Snapshot(volume)
@@ -65,16 +66,16 @@ def test_what_is_no_file_is_left_out_and_told(volume: Path) -> None:
 
 
 @pytest.mark.parametrize("words", [[], ["prepare"], ["prepare", "take"], ["nonsense"]])
-def test_whoever_hangs_up_leaves_no_snapshot_behind(volume: Path, words: list[str]) -> None:
+def test_a_snapshot_that_is_given_up_is_removed(volume: Path, words: list[str]) -> None:
     (volume / archive.SNAPSHOT / "of a killed one").mkdir(parents=True)
-    told, answers = iter(words), list[Any]()
-    snapshot.run(volume.parent, ["rag"], {}, lambda: next(told, ""), answers.append)
-    assert answers[0]["copied"] == 4
+    commands, output = io.BytesIO("\n".join(words).encode()), io.BytesIO()
+    snapshot.run(volume.parent, ["rag"], {}, commands, output)
+    assert json.loads(output.getvalue().splitlines()[0])["copied"] == 4
     assert sorted(path.name for path in volume.iterdir()) == ["originals", "rag.db"]
 
 
 def test_only_a_digest_in_its_own_folder_is_immutable(volume: Path) -> None:
     sha = "ab" + "0" * 62
-    assert snapshot.immutable(Path("originals/ab", sha))
-    assert not snapshot.immutable(Path("originals/cd", sha))
-    assert not snapshot.immutable(Path("originals/ab/incoming-1"))
+    assert snapshot.is_original(Path("originals/ab", sha))
+    assert not snapshot.is_original(Path("originals/cd", sha))
+    assert not snapshot.is_original(Path("originals/ab/incoming-1"))

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from switchyard.stack import archive
-from switchyard.stack.archive import Damaged, Nowhere
-from switchyard.stack.unpacking import Staging
+from service_kit.volumes import archive
+from service_kit.volumes.archive import Check, Damaged
+from service_kit.volumes.staging import Staging
 
 
 @pytest.fixture
@@ -153,11 +153,11 @@ def test_nothing_but_plain_files_in_a_volume_is_let_in(volumes: Path, name: str,
 )
 def test_an_archive_that_is_not_right_is_refused(make: Callable[[], bytes], words: str) -> None:
     with pytest.raises(Damaged, match=words):
-        archive.read(io.BytesIO(make()), Nowhere())
+        archive.read(io.BytesIO(make()), Check())
 
 
 def test_what_follows_the_manifest_is_refused() -> None:
     first, second = crafted(), crafted(("rag/a", tarfile.REGTYPE, "1"))
     blocks = gzip.decompress(first)[:1024] + gzip.decompress(second)
     with pytest.raises(Damaged, match="follows the manifest"):
-        archive.read(io.BytesIO(gzip.compress(blocks)), Nowhere())
+        archive.read(io.BytesIO(gzip.compress(blocks)), Check())

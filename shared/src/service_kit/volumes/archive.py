@@ -1,7 +1,4 @@
-"""The format of a backup: a gzipped tar of volumes, whose last member lists every file with size and SHA-256.
-
-Runs on the host and, by `carried`, in a container: it imports nothing of ours.
-"""
+"""The format of a backup: a gzipped tar of volumes; its last member lists every file with size and SHA-256."""
 
 from __future__ import annotations
 
@@ -21,24 +18,24 @@ FORMAT = 1
 VOLUMES = ("keys", "policy", "rag", "notes", "chroma")
 MANIFEST = "manifest.json"
 SNAPSHOT, STAGING = ".switchyard-backup", ".switchyard-restore"
-"""Folders of ours in each volume, while a backup is made or restored."""
+"""Temporary folders in each volume, while a backup is made or restored."""
 _BLOCK = 1 << 20
-_LEVEL = 1  # originals are compressed already, and nothing waits for a smaller file
+_LEVEL = 1  # originals are compressed already
 
 
 class Damaged(ValueError):
-    """The archive is not what a backup made, or no longer."""
+    """The archive is not as a backup wrote it."""
 
 
-class Sink(Protocol):
-    """Takes what an archive holds; paths begin with the volume's name."""
+class Target(Protocol):
+    """Receives the contents of an archive; paths begin with the volume's name."""
 
     def folder(self, path: str, member: tarfile.TarInfo) -> None: ...
 
     def file(self, path: str, member: tarfile.TarInfo, blocks: Iterator[bytes]) -> None: ...
 
 
-class Nowhere:
+class Check:
     """Reads everything and keeps nothing."""
 
     def folder(self, path: str, member: tarfile.TarInfo) -> None:
@@ -49,22 +46,19 @@ class Nowhere:
             pass
 
 
-def write(target: BinaryIO, roots: Mapping[str, Path], about: Mapping[str, Any]) -> None:
-    """Write the folders `roots`, by volume, to `target`, and last the manifest, with `about` in it."""
+def write(output: BinaryIO, roots: Mapping[str, Path], about: Mapping[str, Any]) -> None:
+    """Write the folder of each volume to `output`, and last the manifest, which includes `about`."""
     files: dict[str, dict[str, Any]] = {}
-    packed = gzip.GzipFile(fileobj=target, mode="wb", compresslevel=_LEVEL)
-    with packed, tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT) as tar:
-        for name, root in roots.items():
+    compressed = gzip.GzipFile(fileobj=output, mode="wb", compresslevel=_LEVEL)
+    with compressed, tarfile.open(fileobj=compressed, mode="w|", format=tarfile.PAX_FORMAT) as tar:
+        for volume, root in roots.items():
             for path in _walk(root):
-                inside = "/".join((name, *path.relative_to(root).parts))
-                found = path.lstat()
-                if stat.S_ISDIR(found.st_mode):
-                    tar.addfile(_member(inside, found, tarfile.DIRTYPE))
+                name, status = "/".join((volume, *path.relative_to(root).parts)), path.lstat()
+                if stat.S_ISDIR(status.st_mode):
+                    tar.addfile(_member(name, status, tarfile.DIRTYPE))
                 else:
-                    files[inside] = {
-                        "size": found.st_size,
-                        "sha256": _add(tar, _member(inside, found, tarfile.REGTYPE), path),
-                    }
+                    digest = _add(tar, _member(name, status, tarfile.REGTYPE), path)
+                    files[name] = {"size": status.st_size, "sha256": digest}
         manifest = json.dumps({**about, "format": FORMAT, "volumes": list(roots), "files": files}).encode()
         last = tarfile.TarInfo(MANIFEST)
         last.size = len(manifest)
@@ -73,57 +67,57 @@ def write(target: BinaryIO, roots: Mapping[str, Path], about: Mapping[str, Any])
 
 def _add(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> str:
     with path.open("rb") as source:
-        hashing = _Hashing(source)
+        hashing = _HashingReader(source)
         tar.addfile(member, hashing)
     return hashing.digest.hexdigest()
 
 
-def read(source: BinaryIO, sink: Sink) -> dict[str, Any]:
-    """Hand everything in the archive to `sink`, compare it with the manifest, and return that; raises `Damaged`.
+def read(source: BinaryIO, target: Target) -> dict[str, Any]:
+    """Pass the contents of the archive to `target`, compare them with the manifest, and return it; raises `Damaged`.
 
-    Only plain files and folders with plain names below a known volume are handed on.
+    Only plain files and folders with plain names below a known volume are passed on.
     """
-    seen: dict[str, dict[str, Any]] = {}
+    files: dict[str, dict[str, Any]] = {}
     manifest: dict[str, Any] | None = None
     try:
-        with gzip.GzipFile(fileobj=source, mode="rb") as packed, tarfile.open(fileobj=packed, mode="r|") as tar:
+        with gzip.GzipFile(fileobj=source, mode="rb") as compressed, tarfile.open(fileobj=compressed, mode="r|") as tar:
             for member in tar:
                 if manifest is not None:
                     raise Damaged("something follows the manifest")
                 if member.name == MANIFEST:
                     manifest = _manifest(tar, member)
                 else:
-                    _hand_on(tar, member, sink, seen)
-            while packed.read(_BLOCK):  # up to gzip's own checksum
+                    _extract(tar, member, target, files)
+            while compressed.read(_BLOCK):  # to the end, for gzip's checksum
                 pass
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise Damaged(f"the archive can't be read to its end: {error}") from error
     if manifest is None:
         raise Damaged("the archive has no manifest: it is no backup, or it was cut off")
-    _compare(manifest["files"], seen)
+    _compare(manifest["files"], files)
     return manifest
 
 
-def _hand_on(tar: tarfile.TarFile, member: tarfile.TarInfo, sink: Sink, seen: dict[str, dict[str, Any]]) -> None:
-    path = _safe(member)
+def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Target, files: dict[str, dict[str, Any]]) -> None:
+    path = _safe_path(member)
     if member.isdir():
-        sink.folder(path, member)
+        target.folder(path, member)
         return
-    if path in seen:
+    if path in files:
         raise Damaged(f"{path} is there twice")
     source = tar.extractfile(member)
-    assert source is not None  # a plain file, says _safe
-    hashing = _Hashing(source)
-    sink.file(path, member, iter(lambda: hashing.read(_BLOCK), b""))
-    seen[path] = {"size": member.size, "sha256": hashing.digest.hexdigest()}
+    assert source is not None  # a plain file: see _safe_path
+    hashing = _HashingReader(source)
+    target.file(path, member, iter(lambda: hashing.read(_BLOCK), b""))
+    files[path] = {"size": member.size, "sha256": hashing.digest.hexdigest()}
 
 
-def _safe(member: tarfile.TarInfo) -> str:
+def _safe_path(member: tarfile.TarInfo) -> str:
     parts = member.name.split("/")
     if parts[0] not in VOLUMES or any(part in ("", ".", "..") or "\0" in part for part in parts):
         raise Damaged(f"{member.name!r} is no path in a volume")
     if parts[1:2] in ([SNAPSHOT], [STAGING]):
-        raise Damaged(f"{member.name!r} is a name that is ours")
+        raise Damaged(f"{member.name!r} is a reserved name")
     if not (member.isdir() or (member.isreg() and not member.issparse())):
         raise Damaged(f"{member.name!r} is neither a file nor a folder")
     if len(parts) == 1 and not member.isdir():
@@ -134,22 +128,22 @@ def _safe(member: tarfile.TarInfo) -> str:
 def _manifest(tar: tarfile.TarFile, member: tarfile.TarInfo) -> dict[str, Any]:
     source = tar.extractfile(member)
     try:
-        found = json.loads(source.read()) if source else None
+        manifest = json.loads(source.read()) if source else None
     except ValueError as error:
         raise Damaged("the manifest is not JSON") from error
-    if not isinstance(found, dict) or not isinstance(found.get("files"), dict):
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
         raise Damaged("the manifest lists no files")
-    if found.get("format") != FORMAT:
-        raise Damaged(f"the archive has format {found.get('format')!r}, this version reads {FORMAT}")
-    return found
+    if manifest.get("format") != FORMAT:
+        raise Damaged(f"the archive has format {manifest.get('format')!r}, this version reads {FORMAT}")
+    return manifest
 
 
-def _compare(wanted: Mapping[str, Any], seen: Mapping[str, Any]) -> None:
-    for path in sorted({*wanted, *seen}):
-        if path not in seen:
+def _compare(listed: Mapping[str, Any], files: Mapping[str, Any]) -> None:
+    for path in sorted({*listed, *files}):
+        if path not in files:
             raise Damaged(f"{path} is missing")
-        if wanted.get(path) != seen[path]:
-            raise Damaged(f"{path} is not what the manifest says it was")
+        if listed.get(path) != files[path]:
+            raise Damaged(f"{path} is not what the manifest says")
 
 
 def _walk(root: Path) -> Iterator[Path]:
@@ -159,16 +153,16 @@ def _walk(root: Path) -> Iterator[Path]:
         yield from (Path(folder, name) for name in (*folders, *sorted(files)))
 
 
-def _member(name: str, found: os.stat_result, kind: bytes) -> tarfile.TarInfo:
+def _member(name: str, status: os.stat_result, kind: bytes) -> tarfile.TarInfo:
     member = tarfile.TarInfo(name)
-    member.type, member.mode = kind, stat.S_IMODE(found.st_mode)
-    member.uid, member.gid, member.mtime = found.st_uid, found.st_gid, int(found.st_mtime)
-    member.size = found.st_size if kind == tarfile.REGTYPE else 0
+    member.type, member.mode = kind, stat.S_IMODE(status.st_mode)
+    member.uid, member.gid, member.mtime = status.st_uid, status.st_gid, int(status.st_mtime)
+    member.size = status.st_size if kind == tarfile.REGTYPE else 0
     return member
 
 
-class _Hashing:
-    """Reads from `source` and hashes what it reads."""
+class _HashingReader:
+    """Hashes what it reads from `source`."""
 
     def __init__(self, source: Any) -> None:
         self._source, self.digest = source, hashlib.sha256()

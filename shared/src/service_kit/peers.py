@@ -1,4 +1,7 @@
-"""Asks several URLs at once; runs on the host, and by `carried` in a container, so it imports nothing of ours."""
+"""`python -m service_kit.peers URL…` prints as JSON what URLs answer from inside this container, and its policy.
+
+Needs the standard library of Python 3.9 and nothing else: the host calls `fetch` too.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +15,18 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 _POLICY = "/data/policy/policy.json"
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def fetch(urls: Sequence[str], seconds: float = 5) -> dict[str, dict[str, Any]]:
-    """Return per URL what it answered, `{"status", "body"}`, or why there was no answer, `{"error"}`."""
+    """Return the answer of each URL, `{"status", "body"}`, or why there was none, `{"error"}`; all at once."""
     with ThreadPoolExecutor(max(1, len(urls))) as pool:
-        asked = {url: pool.submit(_one, url, seconds) for url in urls}
-        return {url: answer.result() for url, answer in asked.items()}
+        return dict(zip(urls, pool.map(lambda url: _fetch(url, seconds), urls)))
 
 
-def _one(url: str, seconds: float) -> dict[str, Any]:
+def _fetch(url: str, seconds: float) -> dict[str, Any]:
     try:
-        with _DIRECT.open(url, timeout=seconds) as answer:
+        with _OPENER.open(url, timeout=seconds) as answer:
             return {"status": answer.status, "body": answer.read().decode(errors="replace")}
     except urllib.error.HTTPError as error:
         return {"status": error.code, "body": error.read().decode(errors="replace")}
@@ -33,7 +35,7 @@ def _one(url: str, seconds: float) -> dict[str, Any]:
 
 
 def policy() -> dict[str, Any]:
-    """Return the policy document as the container sees it, or why it can't be read."""
+    """Return the text of the policy document, `{"body"}`, or why it can't be read, `{"error"}`."""
     try:
         with open(os.environ.get("POLICY_FILE") or _POLICY, encoding="utf-8") as file:
             return {"body": file.read()}
@@ -41,6 +43,5 @@ def policy() -> dict[str, Any]:
         return {"error": str(error)}
 
 
-def main(urls: Sequence[str]) -> None:
-    """Print as JSON what `urls` answer, and the policy."""
-    json.dump({"answers": fetch(urls), "policy": policy()}, sys.stdout)
+if __name__ == "__main__":
+    json.dump({"answers": fetch(sys.argv[1:]), "policy": policy()}, sys.stdout)
