@@ -102,7 +102,7 @@ drill: ## Switch, kill, canary and roll back under load, with a real vLLM on CPU
 check: ## ruff, mypy --strict, import-linter, shellcheck
 	@scripts/setup.sh --tests
 	@.venv/bin/ruff check && .venv/bin/ruff format --check
-	@.venv/bin/mypy && .venv/bin/mypy deploy/vllm/hub.py
+	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 	@.venv/bin/shellcheck scripts/*.sh deploy/ollama/*.sh services/gateway/*.sh vllm-entrypoint.sh
 
