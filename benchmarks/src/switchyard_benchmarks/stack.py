@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import statistics
 import sys
 import tempfile
 import time
@@ -15,6 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from llm_providers.percentile import percentile
 from switchyard.client import Client
 from switchyard.running import background, own_key
 from switchyard.tasks import watch
@@ -96,7 +96,7 @@ def _search(client: Client, questions: int) -> tuple[float, float]:
             began = time.perf_counter()
             client.call("POST", "/rag/v1/search", json={"question": question, "limit": 6})
             times.append(time.perf_counter() - began)
-    return statistics.median(times), statistics.quantiles(times, n=100)[98]
+    return percentile(times, 50), percentile(times, 99)
 
 
 def _bare_encoder(chunks: int) -> float:

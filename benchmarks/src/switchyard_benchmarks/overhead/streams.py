@@ -16,6 +16,7 @@ from llm_providers import ProviderSettings, get_provider
 from llm_providers.settings import OllamaSettings, ResilienceSettings, SelectionSettings, TimeSettings, VLLMSettings
 from llm_providers.types import ChatRequest, Message, Role, Token
 from service_kit.metrics import Metrics
+from service_kit.sse import EventReader
 from switchyard_benchmarks.overhead.engine import MODEL, TOKENS
 
 PROMPT = "Say something."
@@ -42,11 +43,14 @@ async def by_wire(session: aiohttp.ClientSession, url: str, model: str, key: str
         async with session.post(f"{url}/chat/completions", json=body, headers=headers) as response:
             if response.status != 200:
                 return Stream(0, perf_counter() - begun, f"status {response.status}")
-            async for line in response.content:
-                if line.startswith(b"data: {") and _has_text(json.loads(line[6:])):
-                    first = first or perf_counter() - begun
-                    tokens += 1
-                ended = ended or line.startswith(b"data: [DONE]")
+            reader = EventReader()
+            async for chunk in response.content.iter_any():
+                for _, data in reader.feed(chunk):
+                    if data == "[DONE]":
+                        ended = True
+                    elif _has_text(json.loads(data)):
+                        first = first or perf_counter() - begun
+                        tokens += 1
     except aiohttp.ClientError as error:
         return Stream(first, perf_counter() - begun, type(error).__name__)
     whole = ended and tokens == TOKENS
