@@ -17,10 +17,11 @@ from rich.table import Table
 from llm_providers.percentile import percentile
 from switchyard.client import Client
 from switchyard.running import background, own_key
+from switchyard.services import SERVICES
 from switchyard.tasks import watch
 from switchyard_benchmarks.processes import process
 
-SERVICES = (("rag_service", 18001), ("notes_service", 18002), ("doc_processor", 18003))
+_PORT_OFFSET = 10_000
 _WORDS = Path(__file__).with_name("words.txt")
 _IDLE_SECONDS = 8
 
@@ -51,14 +52,15 @@ def stack(console: Console, port: int, documents: int, questions: int) -> None:
 def services(console: Console) -> None:
     """Measure start-up time and idle memory of each service as a process of its own."""
     table = Table("service", "ready after start", "resident, idle", title="Each service alone, embedded")
-    for module, port in SERVICES:
+    for service in SERVICES:
+        port = service.port + _PORT_OFFSET
         environment = {"PORT": str(port), "LLM_PROVIDER": "embedded"}
         with tempfile.TemporaryDirectory() as folder:
             began = time.perf_counter()
-            with process(module, port, "/readyz", DATA_DIR=folder, **environment) as child:
+            with process(service.module, port, "/readyz", DATA_DIR=folder, **environment) as child:
                 seconds = time.perf_counter() - began
                 time.sleep(_IDLE_SECONDS)
-                table.add_row(module.replace("_", "-"), f"{seconds:.2f} s", f"{_resident(child.pid):.0f} MB")
+                table.add_row(service.name, f"{seconds:.2f} s", f"{_resident(child.pid):.0f} MB")
     console.print(table)
 
 

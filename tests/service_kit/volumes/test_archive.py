@@ -50,7 +50,7 @@ def unpack(data: bytes, volumes: Path) -> dict[str, Any]:
     staging = Staging(volumes, ["rag"])
     staging.begin()
     try:
-        manifest = archive.read(io.BytesIO(data), staging)
+        manifest = archive.read(io.BytesIO(data), staging, ["rag"])
         staging.exchange()
         return manifest
     finally:
@@ -153,11 +153,11 @@ def test_nothing_but_plain_files_in_a_volume_is_let_in(volumes: Path, name: str,
 )
 def test_an_archive_that_is_not_right_is_refused(make: Callable[[], bytes], words: str) -> None:
     with pytest.raises(Damaged, match=words):
-        archive.read(io.BytesIO(make()), Check())
+        archive.read(io.BytesIO(make()), Check(), ["rag"])
 
 
 def test_what_follows_the_manifest_is_refused() -> None:
     first, second = crafted(), crafted(("rag/a", tarfile.REGTYPE, "1"))
     blocks = gzip.decompress(first)[:1024] + gzip.decompress(second)
     with pytest.raises(Damaged, match="follows the manifest"):
-        archive.read(io.BytesIO(gzip.compress(blocks)), Check())
+        archive.read(io.BytesIO(gzip.compress(blocks)), Check(), ["rag"])

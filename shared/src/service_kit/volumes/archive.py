@@ -10,12 +10,11 @@ import os
 import stat
 import tarfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 FORMAT = 1
-VOLUMES = ("keys", "policy", "rag", "notes", "chroma")
 MANIFEST = "manifest.json"
 SNAPSHOT, STAGING = ".switchyard-backup", ".switchyard-restore"
 """Temporary folders in each volume, while a backup is made or restored."""
@@ -72,10 +71,10 @@ def _add(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> str:
     return hashing.digest.hexdigest()
 
 
-def read(source: BinaryIO, target: Target) -> dict[str, Any]:
+def read(source: BinaryIO, target: Target, volumes: Collection[str]) -> dict[str, Any]:
     """Pass the contents of the archive to `target`, compare them with the manifest, and return it; raises `Damaged`.
 
-    Only plain files and folders with plain names below a known volume are passed on.
+    Only plain files and folders with plain names in one of `volumes` are passed on.
     """
     files: dict[str, dict[str, Any]] = {}
     manifest: dict[str, Any] | None = None
@@ -87,7 +86,7 @@ def read(source: BinaryIO, target: Target) -> dict[str, Any]:
                 if member.name == MANIFEST:
                     manifest = _manifest(tar, member)
                 else:
-                    _extract(tar, member, target, files)
+                    _extract(tar, member, volumes, target, files)
             while compressed.read(_BLOCK):  # to the end, for gzip's checksum
                 pass
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -98,8 +97,14 @@ def read(source: BinaryIO, target: Target) -> dict[str, Any]:
     return manifest
 
 
-def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Target, files: dict[str, dict[str, Any]]) -> None:
-    path = _safe_path(member)
+def _extract(
+    tar: tarfile.TarFile,
+    member: tarfile.TarInfo,
+    volumes: Collection[str],
+    target: Target,
+    files: dict[str, dict[str, Any]],
+) -> None:
+    path = _safe_path(member, volumes)
     if member.isdir():
         target.folder(path, member)
         return
@@ -112,9 +117,9 @@ def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Target, file
     files[path] = {"size": member.size, "sha256": hashing.digest.hexdigest()}
 
 
-def _safe_path(member: tarfile.TarInfo) -> str:
+def _safe_path(member: tarfile.TarInfo, volumes: Collection[str]) -> str:
     parts = member.name.split("/")
-    if parts[0] not in VOLUMES or any(part in ("", ".", "..") or "\0" in part for part in parts):
+    if parts[0] not in volumes or any(part in ("", ".", "..") or "\0" in part for part in parts):
         raise Damaged(f"{member.name!r} is no path in a volume")
     if parts[1:2] in ([SNAPSHOT], [STAGING]):
         raise Damaged(f"{member.name!r} is a reserved name")

@@ -87,7 +87,7 @@ def run(root: Path, volumes: Sequence[str], source: BinaryIO, output: BinaryIO) 
     staging = Staging(root, volumes)
     staging.begin()
     try:
-        archive.read(source, staging)
+        archive.read(source, staging, volumes)
         staging.exchange()
     finally:
         staging.clear()

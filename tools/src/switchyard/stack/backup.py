@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 from service_kit.volumes import archive
 from service_kit.volumes.snapshot import is_original
+from switchyard.services import VOLUMES, WRITERS
 from switchyard.stack.errors import Stopped
 from switchyard.stack.external import external_databases, external_words
 from switchyard.stack.helper import Helper, helper, image_of, volumes_of
@@ -19,7 +20,6 @@ from switchyard.stack.pause import paused
 from switchyard.stack.sizes import size
 from switchyard.stack.stacks import Project
 
-_WRITERS = ("rag-service", "notes-service", "chroma")
 _PREFIX, _SUFFIX = "switchyard-", ".tar.gz"
 _SPARE = 1.05
 Say = Callable[[str], None]
@@ -28,13 +28,13 @@ Say = Callable[[str], None]
 def backup(project: Project, folder: Path, say: Say) -> Path:
     """Write an archive into `folder`, read it back, and return its path; what is done is reported to `say`."""
     containers = project.containers()
-    volumes = {name: real for name, real in volumes_of(project).items() if name in archive.VOLUMES}
+    volumes = {name: real for name, real in volumes_of(project).items() if name in VOLUMES}
     if not volumes:
         raise Stopped(f"the project {project.name} has no volumes: there is nothing to back up", "was it ever started?")
     image = image_of(project, containers)
     if not image:
         raise Stopped("rag-service's image is not built", "docker compose build rag-service")
-    writers = [one for one in containers if one.service in _WRITERS and one.running]
+    writers = [one for one in containers if one.service in WRITERS and one.running]
     databases = external_databases(project)
     about = {
         "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -90,7 +90,7 @@ def _receive(container: Helper, folder: Path) -> tuple[Path, dict[str, Any]]:
         os.fsync(target.fileno())
         try:
             with partial.open("rb") as source:
-                manifest = archive.read(source, archive.Check())
+                manifest = archive.read(source, archive.Check(), VOLUMES)
         except archive.Damaged as error:
             raise Stopped(f"the archive was not written correctly: {error}", "check the disk and try again") from error
         partial.replace(final)

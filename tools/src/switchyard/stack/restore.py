@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from service_kit.volumes import archive
+from switchyard.services import VOLUMES, WRITERS
 from switchyard.stack.errors import Stopped
 from switchyard.stack.external import external_words
 from switchyard.stack.helper import Helper, helper, image_of, volumes_of
 from switchyard.stack.sizes import size
 from switchyard.stack.stacks import Project
 
-_MOUNTING = ("rag-service", "notes-service", "chroma")
-"""Services that together mount every volume of an archive."""
 _UP = ("running", "paused", "restarting")
 Say = Callable[[str], None]
 
@@ -53,7 +52,7 @@ def restore(project: Project, path: Path, force: bool, say: Say) -> None:
 def _verified(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as source:
-            return archive.read(source, archive.Check())
+            return archive.read(source, archive.Check(), VOLUMES)
     except OSError as error:
         raise Stopped(f"{path} can't be read: {error.strerror or error}") from error
     except archive.Damaged as error:
@@ -76,7 +75,7 @@ def _volumes(project: Project, names: list[str]) -> Mapping[str, str]:
     if not set(names) <= set(volumes) or not image_of(project, project.containers()):
         compose, docker = project.compose, project.docker
         before = {one.id for one in project.containers()}
-        if docker.show(*compose("up", "--no-start", "--no-deps", "--no-recreate", *_MOUNTING)):
+        if docker.show(*compose("up", "--no-start", "--no-deps", "--no-recreate", *WRITERS)):
             raise Stopped("Compose could not create the volumes", "see above")
         for one in project.containers():
             if one.id not in before:

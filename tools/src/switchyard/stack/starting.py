@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from switchyard.services import SERVICES
 from switchyard.stack.diagnosis import diagnose
 from switchyard.stack.errors import DockerFailed, Stopped
 from switchyard.stack.preflight import checks
@@ -60,7 +61,7 @@ def _where(config: Mapping[str, Any]) -> list[str]:
     return [
         "the stack is up",
         f"  page       http://{shown}:{port}/",
-        f"  REST       http://{shown}:{port}/rag/docs, /notes/docs, /doc-processor/docs",
+        f"  REST       http://{shown}:{port}" + ", ".join(f"/{service.path}/docs" for service in SERVICES),
         "  first key  make key",
         "  how it is  make status",
     ]

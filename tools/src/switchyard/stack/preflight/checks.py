@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from difflib import get_close_matches
 
+from switchyard.services import SERVICES
 from switchyard.stack.preflight import fit, models
 from switchyard.stack.preflight.facts import Facts
 from switchyard.stack.preflight.findings import Finding, Result, fault, ok, warning
@@ -18,9 +19,7 @@ _OLLAMA_DRIVER, _VLLM_COMPUTE = (550,), (7, 5)
 _GPU_SETTINGS = {"ollama": "OLLAMA_GPU", "vllm": "VLLM_GPU"}
 _PORT_SETTINGS = {
     "gateway": "GATEWAY_PORT",
-    "rag-service": "RAG_PORT",
-    "notes-service": "NOTES_PORT",
-    "doc-processor": "DOC_PROCESSOR_PORT",
+    **{service.name: service.port_setting for service in SERVICES},
     "grafana": "GRAFANA_PORT",
     "prometheus": "PROMETHEUS_PORT",
 }
