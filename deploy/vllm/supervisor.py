@@ -40,18 +40,21 @@ GATED = 77
 BAD_SETTING = 78
 DOWNLOAD_STOPPED = 143
 
-_NAMES = Path(__file__).with_name("names.txt")
-# The services' own defaults.
-_DEFAULT_MODELS = {"text": "Qwen/Qwen3-4B-Instruct-2507", "embeddings": "nomic-ai/nomic-embed-text-v1.5", "rerank": ""}
+_FOLDER = Path(__file__).parent
+_DEFAULTS = dict(line.split("=", 1) for line in (_FOLDER / "defaults.env").read_text(encoding="utf-8").split())
 _MODEL_SETTINGS = {"text": "VLLM_MODEL", "embeddings": "VLLM_EMBED_MODEL", "rerank": "VLLM_RERANK_MODEL"}
 _SHARE_SETTINGS = {
-    "text": ("GPU_MEMORY_UTILIZATION", "0.70"),
-    "embeddings": ("EMBED_MEMORY_UTILIZATION", "0.08"),
-    "rerank": ("RERANK_MEMORY_UTILIZATION", "0.08"),
+    "text": "GPU_MEMORY_UTILIZATION",
+    "embeddings": "EMBED_MEMORY_UTILIZATION",
+    "rerank": "RERANK_MEMORY_UTILIZATION",
 }
 _ARGUMENT_SETTINGS = {"text": "VLLM_ARGS", "embeddings": "VLLM_EMBED_ARGS", "rerank": "VLLM_RERANK_ARGS"}
-_OPEN_ALTERNATIVES = {**_DEFAULT_MODELS, "rerank": "BAAI/bge-reranker-v2-m3"}
-_GATED = tuple(Path(__file__).with_name("gated.txt").read_text(encoding="utf-8").split())
+_OPEN_ALTERNATIVES = {
+    "text": "Qwen/Qwen3-4B-Instruct-2507",
+    "embeddings": "nomic-ai/nomic-embed-text-v1.5",
+    "rerank": "BAAI/bge-reranker-v2-m3",
+}
+_GATED = tuple((_FOLDER / "gated.txt").read_text(encoding="utf-8").split())
 """What the ids of gated models begin with."""
 _PROBES = {
     "text": ("/v1/completions", {"prompt": "a", "max_tokens": 1}),
@@ -69,6 +72,8 @@ _NOT_FOR_VLLM = (
 
 _DEATH_GRACE = 5
 """Seconds the other servers have after one has died: the container is to restart soon."""
+_STOP_MARGIN = 10
+"""Seconds beyond VLLM_SHUTDOWN_TIMEOUT that a server may take to end."""
 _STALL = 120
 """A busy server that makes no step for so many seconds hangs: a full prefill on a slow CPU takes less."""
 _POLL = 0.2
@@ -127,7 +132,11 @@ class Model:
 
 def _names() -> list[tuple[str, str]]:
     """Return Ollama's short names and the Hugging Face ids that they stand for."""
-    lines = [line.split() for line in _NAMES.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    lines = [
+        line.split()
+        for line in (_FOLDER / "names.txt").read_text(encoding="utf-8").splitlines()
+        if not line.startswith("#")
+    ]
     return [(line[0], line[1]) for line in lines]
 
 
@@ -155,15 +164,15 @@ class Settings:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
-        self.max_model_len = self._whole_number("VLLM_MAX_MODEL_LEN", "16384")
-        self.max_queued = self._whole_number("VLLM_MAX_QUEUED", "256")
-        self.shutdown_timeout = self._whole_number("VLLM_SHUTDOWN_TIMEOUT", "60")
-        self.port_base = self._whole_number("VLLM_PORT_BASE", "8000")
-        self.stop_margin = int(self.get("STOP_MARGIN", "10"))
-        names = {role: self.get(_MODEL_SETTINGS[role], default) for role, default in _DEFAULT_MODELS.items()}
+        self.max_model_len = self._whole_number("VLLM_MAX_MODEL_LEN")
+        self.max_queued = self._whole_number("VLLM_MAX_QUEUED")
+        self.shutdown_timeout = self._whole_number("VLLM_SHUTDOWN_TIMEOUT")
+        self.port_base = self._whole_number("VLLM_PORT_BASE")
+        self.stop_margin = int(self.get("STOP_MARGIN") or _STOP_MARGIN)
+        names = {role: self.get(setting) for role, setting in _MODEL_SETTINGS.items()}
         self.roles = [role for role, name in names.items() if name]
-        self.shares = {role: self.get(*_SHARE_SETTINGS[role]) for role in self.roles}
-        self.device = self.get("VLLM_DEVICE", "gpu")
+        self.shares = {role: self.get(_SHARE_SETTINGS[role]) for role in self.roles}
+        self.device = self.get("VLLM_DEVICE")
         self.cpu_cache = ""
         if self.device == "gpu":
             self._check_shares()
@@ -171,16 +180,16 @@ class Settings:
             # On a CPU a share would be one of the machine's memory, whatever the container's limit and the other servers
             # are. With a KV cache of fixed size vLLM reads no share. Every server takes that much at once, but for those
             # whose model needs no KV cache, as most embedding models.
-            self.cpu_cache = str(self._whole_number("VLLM_CPU_KVCACHE_SPACE", "4"))
+            self.cpu_cache = str(self._whole_number("VLLM_CPU_KVCACHE_SPACE"))
         else:
             die(BAD_SETTING, f"VLLM_DEVICE is '{self.device}', and must be gpu or cpu.")
         self.models = [_model(role, names[role]) for role in self.roles]
 
-    def get(self, name: str, default: str = "") -> str:
-        return self._environment.get(name) or default
+    def get(self, name: str) -> str:
+        return self._environment.get(name) or _DEFAULTS.get(name, "")
 
-    def _whole_number(self, name: str, default: str) -> int:
-        value = self.get(name, default)
+    def _whole_number(self, name: str) -> int:
+        value = self.get(name)
         if not re.fullmatch(r"[1-9][0-9]*", value):
             die(BAD_SETTING, f"{name} is '{value}', and must be a whole number above 0.")
         return int(value)
@@ -189,11 +198,11 @@ class Settings:
         """Each share is of the whole card, whoever else uses it, and vLLM needs some memory besides: leave a tenth."""
         for role, share in self.shares.items():
             if not re.fullmatch(r"0?\.[0-9]*[1-9][0-9]*", share):
-                name = _SHARE_SETTINGS[role][0]
+                name = _SHARE_SETTINGS[role]
                 die(BAD_SETTING, f"{name} is '{share}', and must be between 0 and 1, such as 0.08.")
         total = sum(map(Decimal, self.shares.values()))
         if total >= Decimal("0.9"):
-            parts = " + ".join(f"{share} ({_SHARE_SETTINGS[role][0]})" for role, share in self.shares.items())
+            parts = " + ".join(f"{share} ({_SHARE_SETTINGS[role]})" for role, share in self.shares.items())
             die(
                 BAD_SETTING,
                 f"the memory shares add up to {total}: {parts}. They must stay below 0.9, or the last server finds the "
@@ -265,7 +274,7 @@ class Server:
 
     def __init__(self, model: Model, settings: Settings) -> None:
         self.model, self.role = model, model.role
-        self.port = settings.port_base + list(_DEFAULT_MODELS).index(self.role)
+        self.port = settings.port_base + list(_MODEL_SETTINGS).index(self.role)
         options: list[object] = ["--host", "0.0.0.0", "--port", self.port]  # noqa: S104
         options += ["--max-num-queued-reqs", settings.max_queued, "--shutdown-timeout", settings.shutdown_timeout]
         if settings.device == "gpu":
@@ -430,7 +439,7 @@ def get(port: int, path: str, body: object = None) -> str | None:
 def health(settings: Settings) -> int:
     """Check every server; print what is wrong with the first that does not work."""
     for model in settings.models:
-        if fault := check(model.role, settings.port_base + list(_DEFAULT_MODELS).index(model.role)):
+        if fault := check(model.role, settings.port_base + list(_MODEL_SETTINGS).index(model.role)):
             print(f"{model.role}: {fault}")
             return 1
     print(f"healthy: {' '.join(settings.roles)}")

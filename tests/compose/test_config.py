@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from compose.stack import Stack
-from llm_providers.settings import OllamaSettings, VLLMSettings
 from switchyard.services import SERVICES
 
 pytestmark = pytest.mark.compose
@@ -160,13 +159,3 @@ def test_the_stacks_share_project_and_volumes(folder: Path) -> None:
     assert ollama["volumes"].items() <= vllm["volumes"].items()
     for service in (*NAMES, "chroma", "ollama"):
         assert ollama["services"][service]["volumes"] == vllm["services"][service]["volumes"]
-
-
-def test_models_are_those_the_settings_name(folder: Path) -> None:
-    """Compose hands them to the engines too, so it must know them; they may not drift apart."""
-    environment = config(folder, "vllm")["services"]["rag-service"]["environment"]
-    assert environment["OLLAMA_MODEL"] == OllamaSettings.model_fields["model"].default
-    assert environment["OLLAMA_EMBED_MODEL"] == OllamaSettings.model_fields["embed_model"].default
-    assert environment["OLLAMA_VISION_MODEL"] == OllamaSettings.model_fields["vision_model"].default
-    assert environment["VLLM_MODEL"] == VLLMSettings.model_fields["model"].default
-    assert environment["VLLM_EMBED_MODEL"] == VLLMSettings.model_fields["embed_model"].default

@@ -44,7 +44,7 @@ def plan(vllm_card: str = "1", ollama_card: str = "0", **vllm: str) -> dict[str,
     names = {"VLLM_MODEL": "Qwen/Qwen3-4B-Instruct-2507", "VLLM_EMBED_MODEL": "nomic-ai/nomic-embed-text-v1.5"}
     names["VLLM_RERANK_MODEL"] = ""
     shares = {"GPU_MEMORY_UTILIZATION": "", "EMBED_MEMORY_UTILIZATION": "", "RERANK_MEMORY_UTILIZATION": ""}
-    ollama_models = {"MODELS": "llama3.2 nomic-embed-text", "VISION_MODEL": "llava", "USE_VISION_ANALYSIS": "true"}
+    ollama_models = {"OLLAMA_MODEL": "", "OLLAMA_EMBED_MODEL": "", "OLLAMA_VISION_MODEL": "", "USE_VISION_ANALYSIS": ""}
     limits = {"limits": {"cpus": "2", "memory": str(2 * GIB)}}
     return {
         "services": {
@@ -53,7 +53,7 @@ def plan(vllm_card: str = "1", ollama_card: str = "0", **vllm: str) -> dict[str,
             "ollama-models": {"environment": ollama_models},
             "vllm-models": {"environment": {**names, **vllm}},
             "ollama": {
-                "environment": {"CHAT_MODEL": "llava", "EMBED_MODEL": ""},
+                "environment": {"LOADED_ROLES": "vision"},
                 "deploy": {"resources": pinned(ollama_card)},
             },
             "vllm": {"environment": {**names, **shares, **vllm}, "deploy": {"resources": pinned(vllm_card)}},
@@ -66,7 +66,7 @@ def ollama_plan() -> dict[str, Any]:
     config = plan()
     for name in ("vllm", "vllm-models"):
         del config["services"][name]
-    environment = {"CHAT_MODEL": "llama3.2", "EMBED_MODEL": "nomic-embed-text"}
+    environment = {"LOADED_ROLES": "text embeddings"}
     limits = {"limits": {"memory": str(12 * GIB)}}
     config["services"]["ollama"] = {"environment": environment, "deploy": {"resources": limits}}
     return config
@@ -299,7 +299,7 @@ def test_memory(good: Facts, memory: Memory, level: str, words: str) -> None:
 
 def test_a_model_above_its_containers_limit(good: Facts) -> None:
     config = ollama_plan()
-    config["services"]["ollama"]["environment"]["CHAT_MODEL"] = "qwen3:14b"
+    config["services"]["ollama"]["environment"]["OLLAMA_MODEL"] = "qwen3:14b"
     config["services"]["ollama"]["deploy"]["resources"]["limits"]["memory"] = str(8 * GIB)
     finding = only(replace(with_ollama(good), config=config))
     assert "ollama's models need about" in finding.message

@@ -13,11 +13,12 @@ from switchyard.stack import settings
 from switchyard.stack.containers import Container, find
 from switchyard.stack.errors import DockerFailed, Stopped
 from switchyard.stack.helper import volumes_of
-from switchyard.stack.preflight import machine
+from switchyard.stack.preflight import machine, models
 from switchyard.stack.preflight.machine import Gpu, Memory
 from switchyard.stack.stacks import Project, of_stack
 
 T = TypeVar("T")
+_OLLAMA_MODELS = {"text": "OLLAMA_MODEL", "embeddings": "OLLAMA_EMBED_MODEL", "vision": "OLLAMA_VISION_MODEL"}
 
 
 @dataclass(frozen=True)
@@ -68,10 +69,12 @@ class Facts:
         services: Mapping[str, Any] = self.config.get("services") or {}
         return services
 
-    def setting(self, service: str, name: str, default: str = "") -> str:
-        """Return a variable of a service's environment; `default` if it is empty."""
-        environment = self.services.get(service, {}).get("environment") or {}
-        return str(environment.get(name) or default)
+    def setting(self, service: str, name: str) -> str:
+        """Return a variable of a service's environment, or the engine's default; empty if there is no such service."""
+        if service not in self.services:
+            return ""
+        environment = self.services[service].get("environment") or {}
+        return str(environment.get(name) or models.defaults().get(name, ""))
 
     def limit(self, service: str, name: str) -> float:
         """Return a service's limit of `cpus` or of `memory` in bytes; 0 if it has none."""
@@ -98,12 +101,13 @@ class Facts:
     def vllm_on_cpu(self) -> bool:
         return self.setting("vllm", "VLLM_DEVICE") == "cpu"
 
-    def ollama_models(self) -> list[str]:
-        """Return the names of the models that Ollama fetches."""
-        names = self.setting("ollama-models", "MODELS").split()
-        if self.setting("ollama-models", "USE_VISION_ANALYSIS", "true") == "true":
-            names.append(self.setting("ollama-models", "VISION_MODEL"))
-        return names
+    def ollama_models(self, service: str = "ollama-models") -> list[str]:
+        """Return the models that Ollama fetches, or of the service `ollama` those that it keeps in memory."""
+        roles = self.setting(service, "LOADED_ROLES").split() or list(_OLLAMA_MODELS)
+        if self.setting(service, "USE_VISION_ANALYSIS") == "false":
+            roles = [role for role in roles if role != "vision"]
+        names = [self.setting(service, _OLLAMA_MODELS[role]) for role in roles]
+        return [name for name in names if name]
 
 
 def gather(root: Path, environment: Mapping[str, str], stack: str) -> tuple[Project, Facts]:

@@ -13,9 +13,9 @@ from switchyard.stack.sizes import size
 
 VLLM_MODELS = ("VLLM_MODEL", "VLLM_EMBED_MODEL", "VLLM_RERANK_MODEL")
 _SHARES = {
-    "VLLM_MODEL": ("GPU_MEMORY_UTILIZATION", "0.70"),
-    "VLLM_EMBED_MODEL": ("EMBED_MEMORY_UTILIZATION", "0.08"),
-    "VLLM_RERANK_MODEL": ("RERANK_MEMORY_UTILIZATION", "0.08"),
+    "VLLM_MODEL": "GPU_MEMORY_UTILIZATION",
+    "VLLM_EMBED_MODEL": "EMBED_MEMORY_UTILIZATION",
+    "VLLM_RERANK_MODEL": "RERANK_MEMORY_UTILIZATION",
 }
 _SHARES_BELOW = 0.9
 _WORKSPACE, _SMALL_WORKSPACE = int(1.5 * GIB), GIB // 2
@@ -54,8 +54,9 @@ def shares(facts: Facts) -> Iterator[Result]:
 
 
 def _shares(facts: Facts) -> dict[str, float]:
-    used = [names for model, names in _SHARES.items() if facts.setting("vllm", model) or model != "VLLM_RERANK_MODEL"]
-    return {name: float(facts.setting("vllm", name, default)) for name, default in used}
+    return {
+        share: float(facts.setting("vllm", share)) for model, share in _SHARES.items() if facts.setting("vllm", model)
+    }
 
 
 def vllm(facts: Facts) -> Iterator[Result]:
@@ -64,10 +65,10 @@ def vllm(facts: Facts) -> Iterator[Result]:
     if card is None or card.total is None:
         return
     try:
-        parts, length = _shares(facts), int(facts.setting("vllm", "VLLM_MAX_MODEL_LEN", "16384"))
+        parts, length = _shares(facts), int(facts.setting("vllm", "VLLM_MAX_MODEL_LEN"))
     except ValueError:
         return  # reported by `shares`, or by the entrypoint
-    for setting, (share, _) in _SHARES.items():
+    for setting, share in _SHARES.items():
         name = facts.setting("vllm", setting)
         model = models.in_vllm(name) if name else None
         if model is not None and share in parts:
@@ -104,13 +105,12 @@ def ollama(facts: Facts) -> Iterator[Result]:
     card, shared = facts.card("ollama"), shares_card(facts)
     if card is None or card.total is None:
         return
-    names = [facts.setting("ollama", name) for name in ("CHAT_MODEL", "EMBED_MODEL")]
     needed, left = _ollama_memory(facts), card.total * _CARD_USABLE
     if shared:
         with suppress(ValueError):  # reported by `shares`
             left -= sum(_shares(facts).values()) * card.total
     words = (
-        f"Ollama's models ({', '.join(filter(None, names))}) need about {size(needed)}; "
+        f"Ollama's models ({', '.join(facts.ollama_models('ollama'))}) need about {size(needed)}; "
         f"card {card.index} has {size(left)} for them"
     )
     if needed > left:
@@ -121,8 +121,8 @@ def ollama(facts: Facts) -> Iterator[Result]:
 
 
 def _ollama_memory(facts: Facts) -> float:
-    names = [facts.setting("ollama", name) for name in ("CHAT_MODEL", "EMBED_MODEL")]
-    return _OLLAMA_OVERHEAD * sum(model.weights for model in map(models.in_ollama, names) if model)
+    loaded = map(models.in_ollama, facts.ollama_models("ollama"))
+    return _OLLAMA_OVERHEAD * sum(model.weights for model in loaded if model)
 
 
 def main_memory(facts: Facts) -> Iterator[Result]:
@@ -162,7 +162,7 @@ def _loaded(facts: Facts) -> dict[str, float]:
         known = [model for model in map(models.in_vllm, names) if model]
         # Each server whose model has a KV cache takes that much; the one for text always does.
         caches = max(1, sum(model.kv_per_token > 0 for model in known))
-        cache = float(facts.setting("vllm", "VLLM_CPU_KVCACHE_SPACE", "4")) * GIB
+        cache = float(facts.setting("vllm", "VLLM_CPU_KVCACHE_SPACE")) * GIB
         loaded["vllm"] = sum(model.weights for model in known) + caches * cache
     if "ollama" in facts.services and not facts.devices("ollama"):
         loaded["ollama"] = _ollama_memory(facts)

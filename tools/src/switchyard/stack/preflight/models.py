@@ -7,8 +7,9 @@ from functools import lru_cache
 from pathlib import Path
 
 GIB = 1 << 30
-# What vLLM's container reads too.
-_TABLES = Path(__file__).parents[5] / "deploy" / "vllm"
+# What the containers read too.
+_DEPLOY = Path(__file__).parents[5] / "deploy"
+_VLLM_TABLES = _DEPLOY / "vllm"
 _GB = 10**9
 
 # Hugging Face id, parameters in 10^9 (a quarter of them where weights have 4 bits), bytes of KV cache per token at 16 bits
@@ -141,11 +142,18 @@ def _ollama() -> dict[str, tuple[int, str]]:
 
 
 @lru_cache(maxsize=1)
+def defaults() -> dict[str, str]:
+    """Return the settings that the containers of Ollama and vLLM use where they are given none."""
+    files = (_DEPLOY / engine / "defaults.env" for engine in ("ollama", "vllm"))
+    return dict(line.split("=", 1) for file in files for line in file.read_text(encoding="utf-8").split())
+
+
+@lru_cache(maxsize=1)
 def names() -> dict[str, str]:
     """Return Ollama's names and the Hugging Face ids that they stand for."""
     rows = [
         line.split()
-        for line in (_TABLES / "names.txt").read_text(encoding="utf-8").splitlines()
+        for line in (_VLLM_TABLES / "names.txt").read_text(encoding="utf-8").splitlines()
         if not line.startswith("#")
     ]
     return {row[0]: row[1] for row in rows}
@@ -172,7 +180,7 @@ def in_ollama(name: str) -> Model | None:
 
 def gated(name: str) -> bool:
     """Return whether Hugging Face gives the model only to accounts that accepted its licence."""
-    return hub_id(name).startswith(tuple((_TABLES / "gated.txt").read_text(encoding="utf-8").split()))
+    return hub_id(name).startswith(tuple((_VLLM_TABLES / "gated.txt").read_text(encoding="utf-8").split()))
 
 
 def _bare(name: str) -> str:
