@@ -8,7 +8,7 @@ PORT ?= 8080
 PYTHON := .venv/bin/python
 SWITCHYARD ?= .venv/bin/switchyard
 # Needs nothing but Python and Docker; run with -h it lists its verbs and options.
-STACK := PYTHONPATH=tools/src python3 -m switchyard.stack
+STACK := PYTHONPATH=tools/src:shared/src python3 -m switchyard.stack
 # The switchyard command, on the stack that runs in Docker if there is one, else on `make up-embedded`.
 OPERATE = $(STACK) cli $(SWITCHYARD)
 PERCENT ?= 10
@@ -102,7 +102,7 @@ drill: ## Switch, kill, canary and roll back under load, with a real vLLM on CPU
 check: ## ruff, mypy --strict, import-linter, shellcheck
 	@scripts/setup.sh --tests
 	@.venv/bin/ruff check && .venv/bin/ruff format --check
-	@.venv/bin/mypy && .venv/bin/mypy deploy/vllm/hub.py
+	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 	@.venv/bin/shellcheck scripts/*.sh deploy/ollama/*.sh services/gateway/*.sh vllm-entrypoint.sh
 

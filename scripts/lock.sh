@@ -4,15 +4,19 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 uv=.venv/bin/uv
 
+ours=(--no-emit-package switchyard-shared)
+for project in services/*/pyproject.toml; do ours+=(--no-emit-package "$(basename "$(dirname "$project")")"); done
+
 compile() {
   "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-    --no-emit-index-url --no-emit-find-links --no-emit-package switchyard-shared --no-emit-package rag-service \
-    --no-emit-package notes-service --no-emit-package doc-processor "$@"
+    --no-emit-index-url --no-emit-find-links "${ours[@]}" "$@"
 }
 
-compile --extra server services/rag-service/pyproject.toml -o services/rag-service/requirements.lock
-for service in notes-service doc-processor; do
-  compile "services/$service/pyproject.toml" -o "services/$service/requirements.lock"
+for project in services/*/pyproject.toml; do
+  # rag-service's image has the client of Chroma's server, the all-in-one process Chroma itself.
+  extra=()
+  if [[ $project == services/rag-service/* ]]; then extra=(--extra server); fi
+  compile "${extra[@]}" "$project" -o "${project%/pyproject.toml}/requirements.lock"
 done
 compile tools/pyproject.toml -o tools/requirements.lock
 compile tools/pyproject.toml tests/requirements.in -c tools/requirements.lock -o tests/requirements.lock

@@ -45,17 +45,18 @@ virtual_environment() {
     say "Making .venv…"
     "$python" -m venv .venv
   fi
-  # What is installed is remembered by the digest of all that decides it: nothing changed, nothing to do.
-  local digest installed
-  digest=$(cat ./*/requirements.lock scripts/setup.sh shared/pyproject.toml services/*/pyproject.toml tools/pyproject.toml |
-    sha256sum | cut -d ' ' -f 1)
+  local projects=(shared/pyproject.toml services/*/pyproject.toml tools/pyproject.toml benchmarks/pyproject.toml)
+  local editables=() project digest installed
+  for project in "${projects[@]}"; do editables+=(-e "${project%/pyproject.toml}"); done
+  # What is installed is known by the digest of all that decides it: if that is the same, there is nothing to do.
+  digest=$(cat ./*/requirements.lock scripts/setup.sh "${projects[@]}" | sha256sum | cut -d ' ' -f 1)
   installed=$(cat .venv/installed 2>/dev/null || true)
   if [[ $installed == "$lock $digest" || $installed == "tests/requirements.lock $digest" ]]; then return; fi
   say "Installing locked dependencies ($lock)…"
   [[ -x .venv/bin/uv ]] || .venv/bin/python -m pip install --quiet --disable-pip-version-check "uv==$uv_version"
   .venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes -r "$lock"
   .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps \
-    --build-constraints scripts/build.lock -e shared -e services/rag-service -e services/notes-service -e services/doc-processor -e tools
+    --build-constraints scripts/build.lock "${editables[@]}"
   echo "$lock $digest" >.venv/installed
 }
 

@@ -1,16 +1,22 @@
 #!/bin/bash
-# Fetches Ollama's models and checks on them. The image has neither curl nor Python, so this speaks HTTP by itself.
-#   models.sh pull     fetch MODELS, and VISION_MODEL unless USE_VISION_ANALYSIS is false, with a server of its own
-#   models.sh loaded   whether CHAT_MODEL and EMBED_MODEL, where set, are in memory; loads them if not (health check)
+# Fetches and checks Ollama's models. The image has neither curl nor Python, so this speaks HTTP itself.
+#   models.sh pull     fetch the models, with a server of its own
+#   models.sh loaded   check whether the models of LOADED_ROLES are in memory, and load them if not (health check)
+# The models are OLLAMA_MODEL, OLLAMA_EMBED_MODEL and, unless USE_VISION_ANALYSIS is false, OLLAMA_VISION_MODEL.
 set -euo pipefail
 
 port=11434
+while IFS='=' read -r name default; do
+  if [[ -z ${!name:-} ]]; then printf -v "$name" %s "$default"; fi
+done <"$(dirname "$0")/defaults.env"
+vision=$OLLAMA_VISION_MODEL
+if [[ $USE_VISION_ANALYSIS == false ]]; then vision=; fi
 
 say() { printf '%s\n' "$*"; }
 complain() { printf 'ollama-models: %s\n' "$*" >&2; }
 
 # Sends $1 /path with the JSON $3 and prints the body. Fails unless the answer is 200; the body then says why.
-# HTTP/1.0, so that the answer comes as it is and not in chunks.
+# HTTP/1.0, so that the body is not chunked.
 call() {
   local method=$1 path=$2 body=${3:-} status line
   exec 3<>"/dev/tcp/127.0.0.1/$port" || return 1
@@ -33,7 +39,7 @@ require_name() {
   fi
 }
 
-# Prints a line whenever another tenth has come, so that it reads well in a log too.
+# Prints a line for every tenth, to be readable in a log too.
 show_progress() {
   local model=$1 line status total completed tenth shown='' error=''
   while IFS= read -r line; do
@@ -63,21 +69,20 @@ fetch() {
     return
   fi
   for try in 1 2 3; do
-    # What has come is kept, so another try goes on where the last one stopped.
+    # Ollama keeps what was downloaded, so the next try continues there.
     if call POST /api/pull "{\"model\":\"$model\"}" | show_progress "$model"; then return; fi
     say "$model: try $try of 3 failed"
     sleep $((try * 5))
   done
-  complain "$model could not be fetched: is the name right (https://ollama.com/library), has this machine a way out, is the disk full?"
+  complain "$model could not be fetched: is the name right (https://ollama.com/library), can this container reach it, is the disk full?"
   exit 1
 }
 
 pull() {
-  local models=() model waited=0
-  read -r -a models <<<"${MODELS:?}"
-  if [[ ${USE_VISION_ANALYSIS:-true} != false ]]; then models+=("$VISION_MODEL"); fi
+  local models=("$OLLAMA_MODEL" "$OLLAMA_EMBED_MODEL") model waited=0
+  if [[ -n $vision ]]; then models+=("$vision"); fi
   for model in "${models[@]}"; do require_name "$model"; done
-  # Nobody but this script may reach it.
+  # Only this script may reach it.
   OLLAMA_HOST=127.0.0.1:$port ollama serve >/tmp/serve.log 2>&1 &
   # Expanded now on purpose: the process is the one just started.
   # shellcheck disable=SC2064
@@ -93,25 +98,31 @@ pull() {
   say "all models are here"
 }
 
-# Loading makes no token: an empty request brings the model into memory, and the running ones are not waited for.
+# An empty request loads the model and generates no token, so it does not wait for requests that run.
 loaded() {
-  local now
+  local now role model
   now=$(call GET /api/ps) || { say "Ollama does not answer"; return 1; }
-  if [[ -n ${CHAT_MODEL:-} && $now != *"\"${CHAT_MODEL%:latest}"[\":]* ]]; then
-    say "$CHAT_MODEL is not in memory"
-    call POST /api/generate "{\"model\":\"$CHAT_MODEL\",\"stream\":false}"
-  fi
-  if [[ -n ${EMBED_MODEL:-} && $now != *"\"${EMBED_MODEL%:latest}"[\":]* ]]; then
-    say "$EMBED_MODEL is not in memory"
-    call POST /api/embed "{\"model\":\"$EMBED_MODEL\",\"input\":\"ok\"}" | head -c 200
-  fi
+  for role in $LOADED_ROLES; do
+    case $role in
+      text) model=$OLLAMA_MODEL ;;
+      embeddings) model=$OLLAMA_EMBED_MODEL ;;
+      vision) model=$vision ;;
+    esac
+    if [[ -z $model || $now == *"\"${model%:latest}"[\":]* ]]; then continue; fi
+    say "$model is not in memory"
+    if [[ $role == embeddings ]]; then
+      call POST /api/embed "{\"model\":\"$model\",\"input\":\"ok\"}" | head -c 200
+    else
+      call POST /api/generate "{\"model\":\"$model\",\"stream\":false}"
+    fi
+  done
 }
 
 case ${1:-} in
   pull) pull ;;
   loaded) loaded ;;
   *)
-    complain "say pull or loaded"
+    complain "usage: models.sh pull|loaded"
     exit 2
     ;;
 esac

@@ -1,22 +1,16 @@
-"""Looks for a model in the Hugging Face cache, and fetches it; vllm-entrypoint.sh runs this inside vLLM's image.
-
-hub.py cached ID   true where all of it that vLLM reads lies in the cache; asks nobody
-hub.py fetch ID    fetches it; exits with NO_MODEL or GATED, having said why
-"""
+"""Models in the Hugging Face cache, and their download; uses the client library of vLLM's image."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
-import sys
 import threading
 import time
 from collections.abc import Collection, Iterable
 from fnmatch import fnmatch
 from pathlib import Path
 
-NO_MODEL, GATED = 69, 77
 # Weights in formats of other programs.
 IGNORED = [
     "original/*",
@@ -39,6 +33,14 @@ IGNORED = [
 WEIGHTS = ["*.safetensors", "*.bin", "*.pt"]
 
 
+class NoModel(Exception):
+    """The model could not be fetched; the reason was printed."""
+
+
+class Gated(Exception):
+    """The Hub gives the model only to accounts that accepted its licence."""
+
+
 def hub_cache() -> Path:
     home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "huggingface")
     return Path(os.environ.get("HF_HUB_CACHE") or Path(home, "hub")).expanduser()
@@ -53,7 +55,7 @@ def matches(file: str, patterns: Iterable[str]) -> bool:
 
 
 def unread(files: Collection[str]) -> list[str]:
-    """Patterns of what vLLM leaves alone when it finds these files: it takes one format of several."""
+    """Return patterns of what vLLM ignores when it finds these files: it reads one format of several."""
     also = []
     if matches_any(files, "consolidated*.safetensors"):
         also = ["model*.safetensors", "model.safetensors.index.json", "*.bin"]
@@ -72,7 +74,7 @@ class Repository:
     def __init__(self, name: str) -> None:
         self.name = name
         self.folder = hub_cache() / ("models--" + name.replace("/", "--"))
-        # There from the first byte until the last: without it, a download that was cut looks like a model.
+        # Exists during a download: without it, one that was cut off looks like a model.
         self.unfinished = self.folder / ".unfinished"
 
     def complete(self) -> bool:
@@ -90,7 +92,7 @@ class Repository:
         return bool(configured and any(matches(file, WEIGHTS) for file in files)) and self._shards(snapshot) <= files
 
     def _listed(self, commit: str) -> set[str] | None:
-        """All files of the repository, where the Hub's client noted them down."""
+        """Return all files of the repository, if the Hub's client recorded them."""
         try:
             return set(json.loads((self.folder / "trees" / f"{commit}.json").read_text())["files"])
         except (OSError, ValueError, KeyError):
@@ -106,7 +108,7 @@ class Repository:
 
         info = HfApi().model_info(self.name, files_metadata=True)
         if info.gated and not os.environ.get("HF_TOKEN"):
-            sys.exit(GATED)
+            raise Gated
         sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
         ignored = unread(sizes)
         total = sum(size for file, size in sizes.items() if not matches(file, ignored))
@@ -128,7 +130,7 @@ class Repository:
         say(f"{self.name}: complete, {gigabytes(total)}; {gigabytes(fetched)} fetched in {seconds:.0f} s")
 
     def _on_disk(self) -> int:
-        """Bytes; by blocks, since a file that is being fetched may be as long as it will be, with holes."""
+        """Return bytes, counted by blocks: a file that is being fetched may have its final length already, with holes."""
         total = 0
         for blob in (self.folder / "blobs").glob("*"):
             try:
@@ -143,7 +145,7 @@ class Repository:
         free = shutil.disk_usage(self.folder).free
         if missing > free:
             say(f"ERROR: {self.name} needs {gigabytes(missing)} more, and the volume has {gigabytes(free)} free.")
-            sys.exit(NO_MODEL)
+            raise NoModel
 
     def _report(self, total: int, ended: threading.Event) -> None:
         interval = float(os.environ.get("DOWNLOAD_REPORT_SECONDS", "10"))
@@ -162,11 +164,12 @@ def gigabytes(size: float) -> str:
     return f"{size / 1e9:.2f} GB" if size >= 1e7 else f"{size / 1e6:.2f} MB"
 
 
-def fetch(repository: Repository) -> None:
-    """Fetch it, beginning anew from where it was cut."""
+def fetch(name: str) -> None:
+    """Fetch a model, with retries that continue an interrupted download; raises `NoModel` or `Gated`."""
+    repository = Repository(name)
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
         say(f"ERROR: {repository.name} is not in the cache, and HF_HUB_OFFLINE forbids to fetch it.")
-        sys.exit(NO_MODEL)
+        raise NoModel
 
     from huggingface_hub import errors
 
@@ -177,12 +180,14 @@ def fetch(repository: Repository) -> None:
     for attempt in range(1, attempts + 1):
         try:
             return repository.fetch()
-        except errors.GatedRepoError:
-            sys.exit(GATED)
-        except errors.RepositoryNotFoundError:
+        except (Gated, NoModel):
+            raise
+        except errors.GatedRepoError as error:
+            raise Gated from error
+        except errors.RepositoryNotFoundError as error:
             say(f"ERROR: the Hub has no {repository.name}, or hides it from this HF_TOKEN. Is the name right?")
-            sys.exit(NO_MODEL)
-        except Exception as error:  # the network has many ways to fail, and each comes by another library's name
+            raise NoModel from error
+        except Exception as error:  # each of the libraries below has its own exceptions for a failing network
             why = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         where = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
         if attempt < attempts:
@@ -190,17 +195,7 @@ def fetch(repository: Repository) -> None:
             time.sleep(pause)
             pause = min(pause * 2, 60)
     say(
-        f"ERROR: {repository.name} could not be fetched from {where} ({why}). Has this container a way out, "
-        "by DNS, proxy and firewall? What was fetched is kept: start it again to go on."
+        f"ERROR: {repository.name} could not be fetched from {where} ({why}). Can this container reach it, "
+        "by DNS, proxy and firewall? What was fetched is kept: start it again to continue."
     )
-    sys.exit(NO_MODEL)
-
-
-def main(verb: str, name: str) -> None:
-    if verb == "cached":
-        sys.exit(0 if Repository(name).complete() else 1)
-    fetch(Repository(name))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    raise NoModel

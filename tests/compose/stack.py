@@ -8,12 +8,14 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx2
+
+from switchyard.services import SERVICES
 
 REPOSITORY = Path(__file__).parents[2]
 # Other names and ports, for a second run of the suite on the same engine.
@@ -22,9 +24,7 @@ _OFFSET = int(os.environ.get("SWITCHYARD_TEST_PORT_OFFSET", "0"))
 BASE = "python:3.11-slim-bookworm"
 PORTS = {
     "GATEWAY_PORT": str(18080 + _OFFSET),
-    "RAG_PORT": str(18001 + _OFFSET),
-    "NOTES_PORT": str(18002 + _OFFSET),
-    "DOC_PROCESSOR_PORT": str(18003 + _OFFSET),
+    **{service.port_setting: str(service.port + 10_000 + _OFFSET) for service in SERVICES},
     "PROMETHEUS_PORT": str(19090 + _OFFSET),
     "GRAFANA_PORT": str(13000 + _OFFSET),
 }
@@ -71,14 +71,15 @@ class Stack:
 
     def own_url(self, service: str) -> str:
         """Where a service listens on loopback, without the gateway."""
-        name = {"rag-service": "RAG_PORT", "notes-service": "NOTES_PORT", "doc-processor": "DOC_PROCESSOR_PORT"}
-        return f"http://127.0.0.1:{PORTS[name[service]]}"
+        port = next(PORTS[known.port_setting] for known in SERVICES if known.name == service)
+        return f"http://127.0.0.1:{port}"
 
     def command(self, *command: str, seconds: float = 600, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run `command` in the copy; raises `CommandFailed` unless it ends well or `check` is off."""
         environment = {
             **os.environ,
             **PORTS,
+            "PYTHON_IMAGE": BASE,
             "COMPOSE_PROJECT_NAME": PROJECT,
             "COMPOSE_FILE": ":".join(self.files),
             "SWITCHYARD": str(Path(sys.executable).with_name("switchyard")),
@@ -195,13 +196,3 @@ def require_engine() -> None:
             "these tests need a Docker engine with Compose 2.24 or newer that this user may use: "
             f"{said.decode(errors='replace').strip() or error}"
         ) from None
-
-
-def events(lines: Iterator[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Read server-sent events: name and data."""
-    name = ""
-    for line in lines:
-        if line.startswith("event: "):
-            name = line[7:]
-        elif line.startswith("data: "):
-            yield name, json.loads(line[6:])

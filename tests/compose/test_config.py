@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from compose.stack import Stack
-from llm_providers.settings import OllamaSettings, VLLMSettings
+from switchyard.services import SERVICES
 
 pytestmark = pytest.mark.compose
 
+NAMES = {service.name for service in SERVICES}
 STACKS = {
     "ollama": ("docker-compose.yml",),
     "ollama-gpu": ("docker-compose.yml", "docker-compose.gpu.yml"),
@@ -71,7 +72,7 @@ def test_only_the_gateway_is_published_beyond_loopback(folder: Path, name: str) 
         if said.get("ports")
     }
     assert published.pop("gateway") == {"192.0.2.7"}
-    assert set(published) == {"rag-service", "notes-service", "doc-processor", "prometheus", "grafana"}
+    assert set(published) == {*NAMES, "prometheus", "grafana"}
     assert all(addresses == {"127.0.0.1"} for addresses in published.values())
     assert {port["host_ip"] for port in config(folder, name)["services"]["gateway"]["ports"]} == {"127.0.0.1"}
 
@@ -89,12 +90,7 @@ def test_engines_and_chroma_are_on_the_internal_network_alone(folder: Path, name
 def test_names_outside_are_refused_at_once_where_there_is_no_way_out(folder: Path, name: str) -> None:
     """Else a stopped engine's name would be asked for outside, for 8 seconds; and a question to a name server is a way out."""
     services = config(folder, name)["services"]
-    assert {service for service, said in services.items() if said.get("dns") == ["127.0.0.1"]} == {
-        "gateway",
-        "rag-service",
-        "notes-service",
-        "doc-processor",
-    }
+    assert {name for name, said in services.items() if said.get("dns") == ["127.0.0.1"]} == {"gateway", *NAMES}
 
 
 def test_no_secret_is_shown(folder: Path, name: str) -> None:
@@ -116,6 +112,18 @@ def test_no_secret_is_shown(folder: Path, name: str) -> None:
         if "HF_TOKEN" in [mounted["source"] for mounted in said.get("secrets", [])]
     }
     assert holders == ({"vllm-models"} if "vllm" in name else set())
+
+
+def test_services_are_those_of_the_list(folder: Path, name: str) -> None:
+    services = config(folder, name)["services"]
+    for service in SERVICES:
+        found = services[service.name]
+        assert found["environment"]["PORT"] == str(service.port)
+        assert [(port["target"], port["host_ip"]) for port in found["ports"]] == [(service.port, "127.0.0.1")]
+        volumes = {mount["source"] for mount in found["volumes"]}
+        assert {"keys", "policy"} <= volumes
+        assert service.volume in volumes or not service.volume
+        assert service.name in services["gateway"]["depends_on"]
 
 
 def test_every_image_is_pinned(folder: Path, name: str) -> None:
@@ -149,15 +157,5 @@ def test_every_container_is_confined_limited_and_watched(folder: Path, name: str
 def test_the_stacks_share_project_and_volumes(folder: Path) -> None:
     ollama, vllm = config(folder, "ollama"), config(folder, "vllm")
     assert ollama["volumes"].items() <= vllm["volumes"].items()
-    for service in ("rag-service", "notes-service", "doc-processor", "chroma", "ollama"):
+    for service in (*NAMES, "chroma", "ollama"):
         assert ollama["services"][service]["volumes"] == vllm["services"][service]["volumes"]
-
-
-def test_models_are_those_the_settings_name(folder: Path) -> None:
-    """Compose hands them to the engines too, so it must know them; they may not drift apart."""
-    environment = config(folder, "vllm")["services"]["rag-service"]["environment"]
-    assert environment["OLLAMA_MODEL"] == OllamaSettings.model_fields["model"].default
-    assert environment["OLLAMA_EMBED_MODEL"] == OllamaSettings.model_fields["embed_model"].default
-    assert environment["OLLAMA_VISION_MODEL"] == OllamaSettings.model_fields["vision_model"].default
-    assert environment["VLLM_MODEL"] == VLLMSettings.model_fields["model"].default
-    assert environment["VLLM_EMBED_MODEL"] == VLLMSettings.model_fields["embed_model"].default

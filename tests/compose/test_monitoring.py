@@ -12,9 +12,9 @@ from compose.load import until
 from compose.monitoring import Prometheus, exported, expressions, panels, rules, wanted
 from compose.stack import OLLAMA, PORTS, Stack
 from compose.use import QUESTIONS, add, ask_streamed
+from switchyard.services import SERVICES
 
 pytestmark = pytest.mark.compose
-SERVICES = {"rag-service": 8001, "notes-service": 8002, "doc-processor": 8003}
 # Panels that are about what does not happen here: alerts, failures, fallbacks, canaries and shadows.
 QUIET = {103, 204, 303, 306, 308, 309}
 VLLM = range(500, 600)
@@ -74,7 +74,7 @@ def promtool(stack: Stack, *arguments: str) -> str:
 
 
 def test_every_target_is_up_and_there_is_no_vllm_to_be_missed(prometheus: Prometheus) -> None:
-    expected = {f"{service}:{port}" for service, port in SERVICES.items()} | {"localhost:9090"}
+    expected = {f"{service.name}:{service.port}" for service in SERVICES} | {"localhost:9090"}
     until(lambda: {health for health, _ in prometheus.targets().values()} == {"up"}, seconds=60)
     assert set(prometheus.targets()) == expected
 
@@ -82,7 +82,7 @@ def test_every_target_is_up_and_there_is_no_vllm_to_be_missed(prometheus: Promet
 def test_every_metric_that_is_asked_for_is_exported(stack: Stack, key: str, prometheus: Prometheus) -> None:
     there: set[str] = set()
     for service in SERVICES:
-        with stack.client(url=stack.own_url(service)) as client:
+        with stack.client(url=stack.own_url(service.name)) as client:
             there |= exported(client.get("/metrics").text)
     asked = {name for name in wanted() if not name.startswith("vllm:")}
     assert len(asked) > 15

@@ -13,9 +13,11 @@ import pytest
 from compose.load import Load, until
 from compose.stack import OLLAMA, PORTS, Stack
 from compose.use import QUESTIONS, add, ask_streamed, complete, state
+from switchyard.services import SERVICES
 
 pytestmark = pytest.mark.compose
-SERVICES = ("gateway", "rag-service", "notes-service", "doc-processor", "chroma", "ollama")
+NAMES = tuple(service.name for service in SERVICES)
+CONTAINERS = ("gateway", *NAMES, "chroma", "ollama")
 # What a page that needs no key may be asked for, and what the anonymous allowance is.
 ALLOWANCE = 10
 
@@ -36,7 +38,7 @@ def key(stack: Stack) -> str:
 
 
 def test_all_is_healthy_and_the_models_came_with_progress(stack: Stack) -> None:
-    for service in SERVICES:
+    for service in CONTAINERS:
         stack.await_healthy(service, seconds=1)
     said = stack.compose("logs", "--no-log-prefix", "ollama-models")
     for model in ("llama3.2", "nomic-embed-text", "llava"):
@@ -147,13 +149,13 @@ def test_only_the_one_shots_have_a_way_out(stack: Stack) -> None:
     assert stack.run_on("switchyard-test_download", code).returncode == 0, f"this machine does not reach {host}"
     assert stack.run_on("switchyard-test_edge", code).returncode != 0
     assert stack.run_on("switchyard-test_backend", code).returncode != 0
-    for service in ("rag-service", "notes-service", "doc-processor"):
+    for service in NAMES:
         done = stack.command("docker", "compose", "exec", "-T", service, "python", "-c", code, check=False)
         assert done.returncode != 0, service
 
 
 def test_containers_run_without_rights(stack: Stack) -> None:
-    for service in ("rag-service", "notes-service", "doc-processor"):
+    for service in NAMES:
         identity = stack.compose("exec", "-T", service, "id", "-u").strip()
         assert identity == "10001", service
         for where in ("/app/x", "/etc/x", "/usr/x"):
@@ -202,7 +204,7 @@ def test_health_is_red_while_ollama_lacks_its_model(stack: Stack) -> None:
     stack.await_healthy("ollama")
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", CONTAINERS)
 def test_a_killed_container_comes_back_and_nothing_acknowledged_is_lost(stack: Stack, key: str, service: str) -> None:
     with Load(stack, key, f"the day {service} died") as load:
         until(lambda: load.answered >= 2 and load.documents and load.notes)
@@ -263,7 +265,7 @@ def test_a_secret_of_ones_own_is_a_file_and_shown_nowhere(stack: Stack, key: str
                 large = client.post("/rag/v1/documents", files={"files": ("a.txt", b"a" * 1_500_000)})
                 assert large.status_code == 413, large.text
         shown = stack.compose("config") + stack.compose("logs")
-        shown += "".join(json.dumps(stack.inspect(service)) for service in SERVICES)
+        shown += "".join(json.dumps(stack.inspect(service)) for service in CONTAINERS)
         assert secret not in shown
     finally:
         (stack.folder / ".env").unlink()

@@ -14,7 +14,8 @@ from compose.load import until
 from compose.monitoring import check_vllm_names
 from compose.stack import PROJECT, VLLM, Stack
 from compose.use import QUESTIONS, add, ask_streamed, complete
-from drill.users import crowd, faults, percentile
+from drill.users import crowd, faults
+from llm_providers.percentile import percentile
 
 pytestmark = pytest.mark.compose
 STREAMS = 16
@@ -128,7 +129,7 @@ async def test_engines_are_changed_under_load_and_nothing_restarts(stack: Stack,
     served = {name: sum(seen.backend == name for seen in people.answers) for name in ("ollama", "vllm")}
     times = [seen.pieces[0][0] - seen.started for seen in people.answers if seen.pieces]
     print(
-        f"{len(people.answers)} answers, {served}; first token p50/p95 {percentile(times, 0.5):.2f}/{percentile(times, 0.95):.2f} s"
+        f"{len(people.answers)} answers, {served}; first token p50/p95 {percentile(times, 50):.2f}/{percentile(times, 95):.2f} s"
     )
     assert (failed, torn) == (0, 0), [seen.error for seen in people.answers if seen.error]
     assert min(served.values()) >= 8

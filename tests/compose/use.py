@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
 import httpx2
 from openai import OpenAI
 
-from compose.stack import REPOSITORY, Stack, events
+from compose.stack import REPOSITORY, Stack
+from service_kit.sse import EventReader
 
 EXAMPLES = REPOSITORY / "examples"
 QUESTIONS = (
@@ -45,12 +47,14 @@ def ask_streamed(client: httpx2.Client, prefix: str, question: str) -> tuple[lis
         "POST", f"{prefix}/v1/query", json={"question": question}, headers={"Accept": "text/event-stream"}
     ) as answer:
         assert answer.status_code == 200, answer.read()
-        for name, data in events(answer.iter_lines()):
-            if name == "token":
-                came.append(time.monotonic())
-            elif name in ("done", "error", "cancelled"):
-                assert name == "done", data
-                return came, data
+        reader = EventReader()
+        for chunk in answer.iter_bytes():
+            for name, data in reader.feed(chunk):
+                if name == "token":
+                    came.append(time.monotonic())
+                elif name in ("done", "error", "cancelled"):
+                    assert name == "done", data
+                    return came, json.loads(data)
     raise AssertionError("the stream has no end")
 
 

@@ -6,15 +6,17 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
+from math import inf
 from time import monotonic
 
 import aiohttp
 
 from drill.stack import Stack
 from drill.table import Line
-from drill.users import Seen, crowd, faults, percentile
+from drill.users import Seen, crowd, faults
 from engines.answers import numbered
 from engines.real_vllm import VLLMServer
+from llm_providers.percentile import percentile
 
 USERS = 32
 LONG = 2400
@@ -80,7 +82,7 @@ async def dying(stack: Stack, server: VLLMServer, how: str) -> Line:
     wrong = [fault for seen in hit if (fault := _seam_fault(seen, prefixes))]
     whole = sum(not seen.failed and not seen.torn for seen in hit)
     over = sum(len(seen.failovers) == 1 for seen in hit)
-    p95 = percentile(waits, 0.95)
+    p95 = percentile(waits or [inf], 95)
     limit = 0.5 + own
     return Line(
         f"vLLM {how} while {USERS} answers stream, policy continue",
@@ -124,7 +126,7 @@ async def _own_first_token(stack: Stack) -> float:
             return monotonic() - begun
 
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        return percentile(list(await asyncio.gather(*[first(session) for _ in range(USERS)])), 0.95)
+        return percentile(list(await asyncio.gather(*[first(session) for _ in range(USERS)])), 95)
 
 
 def _waits(seen: Seen, at: float) -> list[float]:

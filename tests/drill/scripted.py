@@ -14,7 +14,8 @@ import aiohttp
 from drill.processes import HEADERS, Process
 from drill.stack import Stack
 from drill.table import Line
-from drill.users import Crowd, crowd, faults, percentile
+from drill.users import Crowd, crowd, faults
+from llm_providers.percentile import percentile
 
 CHAT = "/chat/completions"
 GATES = {"min_requests": 20, "max_p95_seconds": 2.0, "max_first_token_p95_seconds": 10.0, "window_seconds": 60}
@@ -117,7 +118,7 @@ async def hanging_shadow(stack: Stack, vllm: Process) -> Line:
         people = Crowd(stack.urls, 4, 60)
         await people.run(rounds=6)
         failed += faults(people.answers)[0]
-        p95[on].append(percentile([seen.seconds for seen in people.answers], 0.95))
+        p95[on].append(percentile([seen.seconds for seen in people.answers], 95))
     report = (await stack.shown())["shadow"]["text"]
     await stack.script(vllm, None)
     ratio = median(on / off for on, off in zip(p95[True], p95[False], strict=True))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from typing import Any
 import aiohttp
 
 from drill.processes import HEADERS
+from service_kit.sse import EventReader
 
 TERMINAL = ("done", "error", "cancelled")
 
@@ -60,13 +60,10 @@ async def ask(session: aiohttp.ClientSession, url: str, question: str, seen: See
             if answer.status != 200:
                 seen.error = f"{answer.status} {(await answer.text())[:200]}"
                 return
-            name = ""
-            async for raw in answer.content:
-                line = raw.decode()
-                if line.startswith("event: "):
-                    name = line[7:].strip()
-                elif line.startswith("data: "):
-                    _note(seen, name, json.loads(line[6:]))
+            reader = EventReader()
+            async for chunk in answer.content.iter_any():
+                for name, data in reader.feed(chunk):
+                    _note(seen, name, json.loads(data))
     except aiohttp.ClientError as error:
         seen.error = f"{type(error).__name__}: {error}"
     finally:
@@ -143,12 +140,6 @@ async def crowd(
     finally:
         people.stop()
         await task
-
-
-def percentile(values: list[float], share: float) -> float:
-    """The smallest value that `share` of them do not exceed; infinity where there are none."""
-    ordered = sorted(values)
-    return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else math.inf
 
 
 def faults(answers: list[Seen]) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""The real script, with a `vllm` of our own before all others on its PATH."""
+"""The real entrypoint, with a `vllm` of our own before all others on its PATH."""
 
 from __future__ import annotations
 
@@ -76,13 +76,13 @@ class Entrypoint:
 
     def run(self, verb: str = "serve", **settings: str) -> subprocess.CompletedProcess[str]:
         """A run that ends by itself."""
-        command = ["bash", str(SCRIPT), verb]
+        command = [str(SCRIPT), verb]
         return subprocess.run(
             command, env=self.environment(**settings), capture_output=True, text=True, timeout=30, cwd=self.folder
         )
 
     def start(self, verb: str = "serve", **settings: str) -> subprocess.Popen[str]:
-        command, environment = ["bash", str(SCRIPT), verb], self.environment(**settings)
+        command, environment = [str(SCRIPT), verb], self.environment(**settings)
         with (self.folder / "out").open("w") as out:
             self.process = subprocess.Popen(
                 command, env=environment, stdout=out, stderr=subprocess.STDOUT, text=True, cwd=self.folder
@@ -113,7 +113,7 @@ class Entrypoint:
         return [line for line in lines if line["event"] == event and line["port"] in ports]
 
     def was_checked(self, role: str, times: int) -> bool:
-        """Whether the script has asked for a server's health so often."""
+        """Whether the supervisor has asked for a server's health so often."""
         return len(self.events("health", role)) >= times
 
     def started(self, role: str) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def test_a_server_that_answers_503_is_red(serving: Entrypoint, role: str) -> Non
 @pytest.mark.parametrize(("role", "status"), [("text", "500"), ("embeddings", "503")])
 def test_an_idle_server_that_makes_nothing_is_red(serving: Entrypoint, role: str, status: str) -> None:
     serving.tell(role, "answers", status)
-    assert f"{role}: idle, and yet" in red(serving)
+    assert f"{role}: idle, but" in red(serving)
 
 
 def test_a_busy_server_is_not_asked_for_more(serving: Entrypoint) -> None:

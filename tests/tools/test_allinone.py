@@ -14,6 +14,7 @@ import chromadb
 import pytest
 
 from switchyard.client import Client, StackError
+from switchyard.services import SERVICES
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 LONG = "\n\n".join(
@@ -59,8 +60,9 @@ def test_the_main_job_on_real_files(process: Any, ended: Callable[..., Any]) -> 
     client: Client = process.start()
     page = client.http.get("/")
     assert page.status_code == 200
-    assert "/doc-processor/docs" in page.text or "doc-processor" in page.text
-    for path in ("/rag", "/notes", "/doc-processor"):
+    for service in SERVICES:
+        path = f"/{service.path}"
+        assert service.name in page.text
         assert client.http.get(f"{path}/docs").status_code == 200
         assert client.call("GET", f"{path}/openapi.json")["info"]["title"]
         assert "switchyard_http_requests" in client.http.get(f"{path}/metrics").text

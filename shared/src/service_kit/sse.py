@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import Any
 
 import anyio
 from pydantic import BaseModel
 from starlette.responses import StreamingResponse
 
+_LINE_END = re.compile(rb"\r\n|\n|\r")
 HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
@@ -17,6 +19,42 @@ def encode(event: str, data: BaseModel | dict[str, Any]) -> str:
     """Frame one event; JSON has no raw line breaks, so one `data:` line is enough."""
     text = data.model_dump_json() if isinstance(data, BaseModel) else json.dumps(data, ensure_ascii=False)
     return f"event: {event}\ndata: {text}\n\n"
+
+
+class EventReader:
+    """Reads an event stream from chunks of bytes, as section 9.2.6 of the standard says; `id` and `retry` are ignored.
+
+    For any HTTP client: httpx-sse reads responses of httpx only, and keeps its decoder to itself.
+    """
+
+    def __init__(self) -> None:
+        self._line, self._after_cr, self._at_start = b"", False, True
+        self._event, self._data = "", list[str]()
+
+    def feed(self, chunk: bytes) -> Iterator[tuple[str, str]]:
+        """Yield (event, data) of the events that end in `chunk`; an event without a name is a `message`."""
+        if self._after_cr and chunk:
+            chunk = chunk.removeprefix(b"\n")
+            self._after_cr = False
+        self._after_cr |= chunk.endswith(b"\r")
+        *lines, self._line = _LINE_END.split(self._line + chunk)
+        for line in lines:
+            if self._at_start:
+                line, self._at_start = line.removeprefix(b"\xef\xbb\xbf"), False
+            if line:
+                self._field(line.decode(errors="replace"))
+                continue
+            if self._data:
+                yield self._event or "message", "\n".join(self._data)
+            self._event, self._data = "", []
+
+    def _field(self, line: str) -> None:
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if name == "event":
+            self._event = value
+        elif name == "data":
+            self._data.append(value)
 
 
 class EventStream(StreamingResponse):

@@ -20,7 +20,7 @@ from switchyard.compare import gpu, load, questions
 from switchyard.compare.asking import Answer
 from switchyard.compare.environment import doubts, inequalities, repeats
 from switchyard.compare.load import Level, Setting
-from switchyard.compare.measure import figures, percentile
+from switchyard.compare.measure import figures
 from switchyard.compare.quality import f1, pairs, quality, word_diff
 from switchyard.compare.questions import Question
 
@@ -142,12 +142,6 @@ def test_f1_and_the_word_diff() -> None:
         (False, "at nine", "by ten, daily"),
     ]
     assert word_diff("", "so") == [(False, "", "so")]
-
-
-def test_percentiles_interpolate() -> None:
-    assert percentile([4, 1, 3, 2], 50) == 2.5
-    assert percentile([7], 99) == 7
-    assert percentile(list(range(101)), 95) == 95
 
 
 def test_questions_are_json_lines_or_plain_ones(tmp_path: Path) -> None:

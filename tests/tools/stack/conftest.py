@@ -26,10 +26,9 @@ for rule in json.loads((folder / "rules").read_text()):
         for _ in range(rule["reads"]):
             sys.stdin.readline()
         if rule["volumes"]:
-            program, given = args[-2:]
-            given = json.loads(given)
-            given["root"] = rule["volumes"]
-            os.execv(sys.executable, [sys.executable, "-c", program, json.dumps(given)])
+            *module, settings = args[-4:]
+            settings = {{**json.loads(settings), "root": rule["volumes"]}}
+            os.execv(sys.executable, [sys.executable, *module, json.dumps(settings)])
         sys.exit(rule["code"])
 sys.stderr.write("no rule for " + " ".join(args)[:200])
 sys.exit(99)
@@ -48,7 +47,7 @@ class ScriptedDocker:
     ) -> None:
         """Answer so to `words`, once `reads` lines were read from stdin.
 
-        `volumes`: run the program that the helper container is to run, on the folders there instead.
+        `volumes`: run the command of the helper container on the folders there instead.
         """
         rule = {
             "words": words,

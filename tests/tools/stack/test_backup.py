@@ -35,7 +35,7 @@ def verbs(docker: ScriptedDocker) -> list[str]:
     return [call[0] for call in docker.calls]
 
 
-def test_the_writers_are_frozen_while_the_snapshot_is_taken(
+def test_the_writers_are_paused_while_the_snapshot_is_taken(
     docker: ScriptedDocker, root: Path, volumes: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     running(docker)
@@ -43,8 +43,8 @@ def test_the_writers_are_frozen_while_the_snapshot_is_taken(
     docker.on("pause")
     assert main(["backup", "--to", "kept"], root, docker.env) == 0
     told = capsys.readouterr().out
-    assert "chroma, notes-service, rag-service stood still for" in told
-    assert "read back and right" in told
+    assert "chroma, notes-service, rag-service paused for" in told
+    assert "verified" in told
     paused, released = (next(call for call in docker.calls if call[0] == word) for word in ("pause", "unpause"))
     assert paused[1:] == released[1:] == ["chroma-id", "notes-service-id", "rag-service-id"]
     made = list((root / "kept").iterdir())
@@ -72,21 +72,25 @@ def test_the_round_trip_when_nothing_runs(docker: ScriptedDocker, root: Path, vo
     [
         ({"words": ("pause",), "err": "cannot pause", "code": 1}, "cannot pause"),
         (
+            {"words": ("run",), "err": "/app/bin/python: No module named service_kit.volumes", "code": 1},
+            "image is older than this checkout",
+        ),
+        (
             {"words": ("run",), "err": 'The container name "/x" is already in use by container "y"', "code": 125},
             "another",
         ),
         ({"words": ("run",), "err": "OSError: [Errno 28] No space left on device", "code": 1}, "No space left"),
         (
-            {"words": ("run",), "out": '{"copied": 1, "whole": 1, "free": 1000}\n{}\n', "reads": 2, "code": 1},
-            "said nothing",
+            {"words": ("run",), "out": '{"copied": 1, "total": 1, "free": 1000}\n{}\n', "reads": 2, "code": 1},
+            "without a message",
         ),
         (
-            {"words": ("run",), "out": '{"copied": 1, "whole": 1, "free": 9}\n{}\n{"left_out": []}\nxx', "reads": 3},
-            "not written well",
+            {"words": ("run",), "out": '{"copied": 1, "total": 1, "free": 9}\n{}\n{"left_out": []}\nxx', "reads": 3},
+            "not written correctly",
         ),
     ],
 )
-def test_a_failure_leaves_nothing_frozen_and_no_archive(
+def test_a_failure_leaves_nothing_paused_and_no_archive(
     docker: ScriptedDocker,
     root: Path,
     volumes: Path,
@@ -108,11 +112,11 @@ def test_a_failure_leaves_nothing_frozen_and_no_archive(
     assert list((root / "backups").glob("*")) == []
 
 
-def test_room_is_asked_for_before_anything_stands_still(tmp_path: Path) -> None:
+def test_space_is_checked_before_anything_is_paused(tmp_path: Path) -> None:
     with pytest.raises(Stopped, match=r"the snapshot takes 2\.0 KiB"):
-        backups._require_space({"free": 1000, "copied": 2048, "whole": 3000}, tmp_path)
+        backups._require_space({"free": 1000, "copied": 2048, "total": 3000}, tmp_path)
     with pytest.raises(Stopped, match="the archive may take") as stopped:
-        backups._require_space({"free": 1000, "copied": 10, "whole": 1 << 60}, tmp_path)
+        backups._require_space({"free": 1000, "copied": 10, "total": 1 << 60}, tmp_path)
     assert "FOLDER=" in stopped.value.todo
 
 

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from switchyard.stack.__main__ import main
-from switchyard.stack.preflight import checks, engine_checks, gathering, models, parsing
-from switchyard.stack.preflight.facts import Facts, Secret, closed, readable
-from switchyard.stack.preflight.findings import FAULT, OK, WARNING, Finding, as_text, fault, ok
+from switchyard.stack.preflight import checks, machine, models
+from switchyard.stack.preflight.facts import Facts, Secret, gather, secret, setting_names
+from switchyard.stack.preflight.findings import FAULT, OK, WARNING, Finding, as_text, fault
+from switchyard.stack.preflight.machine import Gpu, Memory
 from switchyard.stack.preflight.models import GIB
-from switchyard.stack.preflight.parsing import Gpu, Memory
 
 from .conftest import ScriptedDocker, container
 
@@ -32,7 +32,7 @@ MemAvailable:   60012344 kB
 Buffers:          202924 kB
 HugePages_Total:       0
 """
-CARDS = parsing.gpus(SMI)
+CARDS = machine.parse_gpus(SMI)
 
 
 def pinned(card: str) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def plan(vllm_card: str = "1", ollama_card: str = "0", **vllm: str) -> dict[str,
     names = {"VLLM_MODEL": "Qwen/Qwen3-4B-Instruct-2507", "VLLM_EMBED_MODEL": "nomic-ai/nomic-embed-text-v1.5"}
     names["VLLM_RERANK_MODEL"] = ""
     shares = {"GPU_MEMORY_UTILIZATION": "", "EMBED_MEMORY_UTILIZATION": "", "RERANK_MEMORY_UTILIZATION": ""}
-    ollama_models = {"MODELS": "llama3.2 nomic-embed-text", "VISION_MODEL": "llava", "USE_VISION_ANALYSIS": "true"}
+    ollama_models = {"OLLAMA_MODEL": "", "OLLAMA_EMBED_MODEL": "", "OLLAMA_VISION_MODEL": "", "USE_VISION_ANALYSIS": ""}
     limits = {"limits": {"cpus": "2", "memory": str(2 * GIB)}}
     return {
         "services": {
@@ -53,7 +53,7 @@ def plan(vllm_card: str = "1", ollama_card: str = "0", **vllm: str) -> dict[str,
             "ollama-models": {"environment": ollama_models},
             "vllm-models": {"environment": {**names, **vllm}},
             "ollama": {
-                "environment": {"CHAT_MODEL": "llava", "EMBED_MODEL": ""},
+                "environment": {"LOADED_ROLES": "vision"},
                 "deploy": {"resources": pinned(ollama_card)},
             },
             "vllm": {"environment": {**names, **shares, **vllm}, "deploy": {"resources": pinned(vllm_card)}},
@@ -66,7 +66,7 @@ def ollama_plan() -> dict[str, Any]:
     config = plan()
     for name in ("vllm", "vllm-models"):
         del config["services"][name]
-    environment = {"CHAT_MODEL": "llama3.2", "EMBED_MODEL": "nomic-embed-text"}
+    environment = {"LOADED_ROLES": "text embeddings"}
     limits = {"limits": {"memory": str(12 * GIB)}}
     config["services"]["ollama"] = {"environment": environment, "deploy": {"resources": limits}}
     return config
@@ -111,9 +111,9 @@ def test_the_ollama_stack_needs_no_card(good: Facts) -> None:
 
 def test_whatever_is_wrong_comes_with_something_to_do() -> None:
     with pytest.raises(TypeError):
-        fault("x", "words")  # type: ignore[call-arg]
-    text = as_text([ok("a", "fine"), fault("longer", "bad", "mend it")])
-    assert text == "ok     a       fine\nFAULT  longer  bad\n         -> mend it\n"
+        fault("words")  # type: ignore[call-arg]
+    text = as_text([Finding(OK, "a", "fine"), Finding(FAULT, "longer", "bad", "fix it")])
+    assert text == "ok     a       fine\nFAULT  longer  bad\n         -> fix it\n"
 
 
 # --- engine
@@ -127,7 +127,7 @@ def test_whatever_is_wrong_comes_with_something_to_do() -> None:
         (
             {"config_fault": "services.x Additional property y is not allowed", "config": {}},
             "Additional property",
-            "mend",
+            "fix",
         ),
     ],
 )
@@ -136,7 +136,7 @@ def test_compose_must_be_new_enough_and_its_files_right(
 ) -> None:
     finding = only(replace(good, **change))
     assert finding.level == FAULT
-    assert words in finding.words
+    assert words in finding.message
     assert todo in finding.todo
 
 
@@ -162,9 +162,11 @@ def test_an_engine_that_does_not_answer(said: str, todo: str) -> None:
     ],
 )
 def test_the_overlays_need_a_newer_compose(good: Facts, stack: str, compose: tuple[int, ...], old: str) -> None:
-    found = list(engine_checks.compose(replace(good, stack=stack, compose=compose)))
+    found = [
+        finding for finding in checks.run(replace(good, stack=stack, compose=compose)) if finding.subject == "compose"
+    ]
     assert [finding.level for finding in found] == ["FAULT" if old else "ok"]
-    assert f"{old} is needed" in found[0].words if old else True
+    assert f"{old} is needed" in found[0].message if old else True
 
 
 def test_no_docker_is_said_once() -> None:
@@ -193,7 +195,7 @@ def with_card(card: Gpu, facts: Facts) -> Facts:
         ({"config": plan(vllm_card="7")}, "vllm is pinned to card 7", "set VLLM_GPU in .env to one of 0, 1"),
         ({"config": plan(ollama_card="GPU-gone")}, "ollama is pinned to card GPU-gone", "OLLAMA_GPU"),
         ({"config": plan(vllm_card="0")}, "both pinned to card 0", "make up-single-gpu"),
-        ({"toolkit": False}, "can't hand the cards on", "nvidia-container-toolkit"),
+        ({"toolkit": False}, "can't give containers a card", "nvidia-container-toolkit"),
         ({"settings": {"CUDA_VISIBLE_DEVICES": "1"}}, "CUDA_VISIBLE_DEVICES is set", "unset it"),
         ({"config": plan(CUDA_VISIBLE_DEVICES="1")}, "vllm is given CUDA_VISIBLE_DEVICES", "out of the compose file"),
         ({"gpus": (replace(CARDS[0], driver="535.183.01"), CARDS[1])}, "Ollama needs driver 550", "driver"),
@@ -207,14 +209,14 @@ def with_card(card: Gpu, facts: Facts) -> Facts:
 )
 def test_cards_that_are_not_as_the_plan_says(good: Facts, change: dict[str, Any], words: str, todo: str) -> None:
     finding = only(replace(good, **change))
-    assert words in finding.words
+    assert words in finding.message
     assert todo in finding.todo
 
 
 def test_no_card_at_all_names_the_stacks_that_need_none(good: Facts) -> None:
     found = unwell(replace(good, gpus=(), gpu_fault="NVIDIA-SMI has failed"))
     assert {finding.level for finding in found} == {FAULT}
-    assert all("NVIDIA-SMI has failed" in finding.words and "make up-cpu" in finding.todo for finding in found)
+    assert all("NVIDIA-SMI has failed" in finding.message and "make up-cpu" in finding.todo for finding in found)
 
 
 def test_uuids_name_cards_too(good: Facts) -> None:
@@ -241,16 +243,16 @@ def test_vllm_that_runs_already_has_its_memory(good: Facts) -> None:
 def test_shares_and_what_must_fit_into_them(good: Facts, settings: dict[str, str], words: str) -> None:
     finding = only(replace(good, config=plan(**settings)))
     assert finding.level == FAULT
-    assert words in finding.words
+    assert words in finding.message
 
 
 def test_a_model_that_is_not_known_is_not_judged(good: Facts) -> None:
     finding = only(replace(good, config=plan(VLLM_MODEL="somebody/new-model")))
-    assert (finding.level, "not a model we know" in finding.words) == (WARNING, True)
+    assert (finding.level, "not a known model" in finding.message) == (WARNING, True)
 
 
 def test_a_card_that_does_not_tell_its_memory_is_not_judged(good: Facts) -> None:
-    (card,) = parsing.gpus("1, GPU-x, NVIDIA GB10, [N/A], [N/A], 580.95.05, 12.1\n")
+    (card,) = machine.parse_gpus("1, GPU-x, NVIDIA GB10, [N/A], [N/A], 580.95.05, 12.1\n")
     assert (card.total, card.compute) == (None, (12, 1))
     assert unwell(with_card(card, good)) == []
 
@@ -260,7 +262,7 @@ def test_on_one_card_both_engines_must_fit(good: Facts) -> None:
     one = replace(good, stack="single-gpu", gpus=CARDS[:1], config=plan("0", "0", **shares))
     assert unwell(one) == []
     greedy = replace(one, config=plan("0", "0", **{**shares, "GPU_MEMORY_UTILIZATION": "0.75"}))
-    assert "card 0 has" in only(greedy).words
+    assert "card 0 has" in only(greedy).message
     assert only(greedy).level == FAULT
 
 
@@ -279,7 +281,7 @@ def with_ollama(facts: Facts, **change: Any) -> Facts:
 def test_more_cores_in_a_limit_than_there_are(good: Facts) -> None:
     finding = only(replace(good, engine={**good.engine, "NCPU": 1}))
     assert finding.level == FAULT
-    assert "rag-service may use 2 cores and the machine has 1" in finding.words
+    assert "rag-service may use 2 cores and the machine has 1" in finding.message
 
 
 @pytest.mark.parametrize(
@@ -292,15 +294,15 @@ def test_more_cores_in_a_limit_than_there_are(good: Facts) -> None:
 )
 def test_memory(good: Facts, memory: Memory, level: str, words: str) -> None:
     finding = only(with_ollama(good, memory=memory))
-    assert (finding.level, words in finding.words) == (level, True), finding
+    assert (finding.level, words in finding.message) == (level, True), finding
 
 
 def test_a_model_above_its_containers_limit(good: Facts) -> None:
     config = ollama_plan()
-    config["services"]["ollama"]["environment"]["CHAT_MODEL"] = "qwen3:14b"
+    config["services"]["ollama"]["environment"]["OLLAMA_MODEL"] = "qwen3:14b"
     config["services"]["ollama"]["deploy"]["resources"]["limits"]["memory"] = str(8 * GIB)
     finding = only(replace(with_ollama(good), config=config))
-    assert "ollama's models need about" in finding.words
+    assert "ollama's models need about" in finding.message
     assert "OLLAMA_MEMORY" in finding.todo
 
 
@@ -310,7 +312,7 @@ def test_vllm_on_cpu_counts_its_weights_and_cache(good: Facts) -> None:
         config["services"][name]["deploy"] = {}
     finding = only(replace(good, stack="cpu", config=config, gpus=(), memory=Memory(48 * GIB, 40 * GIB)))
     assert finding.level == FAULT
-    assert "the machine has 48.0 GiB" in finding.words
+    assert "the machine has 48.0 GiB" in finding.message
 
 
 @pytest.mark.parametrize(("free", "level"), [(20 * GIB, FAULT), (45 * GIB, WARNING)])
@@ -330,8 +332,8 @@ def test_what_is_there_already_needs_no_disk(good: Facts) -> None:
 
 
 def test_a_port_that_somebody_has(good: Facts) -> None:
-    finding = only(replace(good, taken={"127.0.0.1:8080": "Address already in use"}))
-    assert "gateway wants 127.0.0.1:8080: Address already in use" in finding.words
+    finding = only(replace(good, ports_in_use={"127.0.0.1:8080": "Address already in use"}))
+    assert "gateway needs 127.0.0.1:8080: Address already in use" in finding.message
     assert "GATEWAY_PORT" in finding.todo
 
 
@@ -344,8 +346,8 @@ def occupied() -> Iterator[int]:
 def test_ports_are_tried_and_our_own_are_fine(occupied: int) -> None:
     config = {"services": {"gateway": {"ports": [{"host_ip": "127.0.0.1", "published": str(occupied)}]}}}
     address = f"127.0.0.1:{occupied}"
-    assert gathering.taken(config, set()) == {address: "Address already in use"}
-    assert gathering.taken(config, {address}) == {}
+    assert machine.ports_in_use(config, set()) == {address: "Address already in use"}
+    assert machine.ports_in_use(config, {address}) == {}
 
 
 # --- settings
@@ -365,7 +367,7 @@ def test_ports_are_tried_and_our_own_are_fine(occupied: int) -> None:
 def test_secrets_do_not_belong_into_dotenv(good: Facts, dotenv: dict[str, str], found: bool) -> None:
     findings = unwell(replace(good, dotenv=dotenv))
     assert [finding.level for finding in findings] == ([FAULT] if found else [])
-    assert all(value not in finding.words for finding in findings for value in dotenv.values())
+    assert all(value not in finding.message for finding in findings for value in dotenv.values())
 
 
 @pytest.mark.parametrize(
@@ -378,7 +380,7 @@ def test_secrets_do_not_belong_into_dotenv(good: Facts, dotenv: dict[str, str], 
 )
 def test_secret_files(good: Facts, secret: Secret, level: str, words: str) -> None:
     finding = only(replace(good, secrets={"HF_TOKEN": secret}))
-    assert (finding.level, words in finding.words) == (level, True)
+    assert (finding.level, words in finding.message) == (level, True)
 
 
 def test_files_that_containers_cannot_read(good: Facts, tmp_path: Path) -> None:
@@ -386,36 +388,36 @@ def test_files_that_containers_cannot_read(good: Facts, tmp_path: Path) -> None:
     for name, mode in (("open", 0o644), ("shut", 0o600)):
         (tmp_path / "deploy" / name).write_text("")
         (tmp_path / "deploy" / name).chmod(mode)
-    found = closed(tmp_path / "deploy")
+    found = machine.unreadable(tmp_path / "deploy")
     assert found == [str(tmp_path / "deploy" / "shut")]
-    assert closed(tmp_path / "gone") == [str(tmp_path / "gone")]
-    finding = only(replace(good, closed=tuple(found * 2)))
+    assert machine.unreadable(tmp_path / "gone") == [str(tmp_path / "gone")]
+    finding = only(replace(good, unreadable=tuple(found * 2)))
     assert finding.level == "FAULT"
-    assert "and 1 more" in finding.words
+    assert "and 1 more" in finding.message
 
 
 def test_a_secret_is_looked_at_and_not_into(tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_text("x" * 20)
     path.chmod(0o640)
-    assert readable(path) == Secret(str(path), 20, 0o640)
-    assert readable(tmp_path / "none").fault == "No such file or directory"
+    assert secret(path) == Secret(str(path), 20, 0o640)
+    assert secret(tmp_path / "none").fault == "No such file or directory"
 
 
 def test_a_slip_of_the_pen_in_dotenv_is_told_with_what_was_meant(good: Facts) -> None:
     finding = only(
         replace(good, dotenv={"VLM_MODEL": "x", "GATEWAY_PORT": "1", "COMPOSE_FILE": "x", "HTTP_PROXY": "x"})
     )
-    assert (finding.level, "VLM_MODEL" in finding.words, finding.todo) == (WARNING, True, "did you mean VLLM_MODEL?")
+    assert (finding.level, "VLM_MODEL" in finding.message, finding.todo) == (WARNING, True, "did you mean VLLM_MODEL?")
 
 
 def test_dotenv_in_git(good: Facts, tmp_path: Path) -> None:
     assert "git rm --cached" in only(replace(good, dotenv_tracked=True)).todo
-    assert gathering.tracked(tmp_path) is False
+    assert machine.is_tracked(tmp_path) is False
     for words in (["init", "-q"], ["add", "-f", ".env"]):
         (tmp_path / ".env").write_text("A=1")
         subprocess.run(["git", *words], cwd=tmp_path, check=True)
-    assert gathering.tracked(tmp_path) is True
+    assert machine.is_tracked(tmp_path) is True
 
 
 @pytest.mark.parametrize("name", ["llama3.2", "meta-llama/Llama-3.2-3B-Instruct", "google/gemma-3-4b-it"])
@@ -428,8 +430,8 @@ def test_a_gated_model_needs_a_token(good: Facts, name: str) -> None:
 
 def test_terms_are_named_and_the_non_commercial_ones_warned_of(good: Facts) -> None:
     finding = only(replace(good, config=plan(VLLM_MODEL="Qwen/Qwen2.5-3B-Instruct")))
-    assert (finding.level, "NOT for commercial use" in finding.words) == (WARNING, True)
-    told = [finding.words for finding in checks.run(good) if finding.subject == "licence"]
+    assert (finding.level, "NOT for commercial use" in finding.message) == (WARNING, True)
+    told = [finding.message for finding in checks.run(good) if finding.subject == "licence"]
     assert any("llama3.2: Llama community licence" in words for words in told)
 
 
@@ -458,7 +460,7 @@ CHAIN = 'make switchyard DO="providers chain --role text --no-fallbacks"'
 )
 def test_a_policy_that_names_what_the_stack_lacks(good: Facts, text: dict[str, Any], steps: str) -> None:
     finding = only(with_ollama(good, policy=policy(**text), running=frozenset({"rag-service"})))
-    assert "the policy names vllm for text" in finding.words
+    assert "the policy names vllm for text" in finding.message
     assert finding.todo == f"{steps}; then start this stack"
     down = only(with_ollama(good, policy=policy(**text)))
     assert down.todo == f"make up-vllm; {steps}; then start this stack"
@@ -479,24 +481,24 @@ def test_nvidia_smi() -> None:
     assert [card.index for card in CARDS] == ["0", "1"]
     assert CARDS[0].total == 24564 << 20
     assert CARDS[1].compute == (8, 9)
-    assert parsing.gpus("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\n") == ()
-    assert parsing.gpus("No devices were found\n") == ()
+    assert machine.parse_gpus("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\n") == ()
+    assert machine.parse_gpus("No devices were found\n") == ()
 
 
 def test_meminfo() -> None:
-    assert parsing.memory(MEMINFO) == Memory(65843668 * 1024, 60012344 * 1024)
-    assert parsing.memory("nothing") is None
+    assert machine.parse_memory(MEMINFO) == Memory(65843668 * 1024, 60012344 * 1024)
+    assert machine.parse_memory("nothing") is None
 
 
 @pytest.mark.parametrize(
     ("text", "numbers"), [("2.26.1-4\n", (2, 26, 1)), ("Docker Compose version v2.24", (2, 24)), ("none", ())]
 )
 def test_versions(text: str, numbers: tuple[int, ...]) -> None:
-    assert parsing.version(text) == numbers
+    assert machine.version(text) == numbers
 
 
 def test_setting_names() -> None:
-    assert parsing.setting_names("# A comment = no\n#VLLM_MODEL=x\nGATEWAY_PORT=1\n# OLD_ONE=2\n") == {
+    assert setting_names("# A comment = no\n#VLLM_MODEL=x\nGATEWAY_PORT=1\n# OLD_ONE=2\n") == {
         "VLLM_MODEL",
         "GATEWAY_PORT",
         "OLD_ONE",
@@ -525,7 +527,7 @@ def test_with_cards_and_toolkit_the_ollama_stack_takes_its_overlay(docker: Scrip
     engine(docker, {"services": {}}, Runtimes={"nvidia": {}, "runc": {}})
     docker.with_containers()
     smi(docker, SMI)
-    project, facts = gathering.gather(root, docker.env, "ollama")
+    project, facts = gather(root, docker.env, "ollama")
     assert facts.gpus == CARDS
     assert project.files == ("docker-compose.yml", "docker-compose.gpu.yml")
 
@@ -538,7 +540,7 @@ def test_the_policy_is_read_from_the_volume_when_all_is_down(docker: ScriptedDoc
     engine(docker, ollama_plan())
     docker.with_containers(container("rag-service", status="exited"))
     docker.on("run", out=json.dumps({"answers": {}, "policy": {"body": json.dumps(document)}}))
-    _, facts = gathering.gather(root, docker.env, "ollama")
+    _, facts = gather(root, docker.env, "ollama")
     assert facts.policy == document
     assert any("switchyard_policy:/data/policy:ro,nocopy" in call for call in docker.calls)
 

@@ -1,4 +1,4 @@
-"""Backup and restore on a real engine, with writers that never rest: what was consistent stays so."""
+"""Backup and restore on a real engine, with services that write all the time: what was consistent stays so."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 pytestmark = pytest.mark.compose
-SOURCES = Path(__file__).parents[3] / "tools" / "src"
+SHARED, TOOLS = (Path(__file__).parents[3] / name / "src" for name in ("shared", "tools"))
 WRITER = """\
 import hashlib, os, pathlib, sqlite3, time
 data = pathlib.Path("/data")
@@ -55,7 +55,12 @@ print(len(rows), found.st_uid, oct(found.st_mode & 0o777), (data / "auth" / "key
 COMPOSE = """\
 services:
   rag-service: &writer
-    image: python:3.11-slim-bookworm
+    image: switchyard-test/writer
+    build:
+      context: {shared}
+      dockerfile_inline: |
+        FROM python:3.11-slim-bookworm
+        COPY service_kit /usr/local/lib/python3.11/site-packages/service_kit
     user: "10001:10001"
     init: true
     entrypoint: ["python3", "/writer.py"]
@@ -77,8 +82,8 @@ class Stack:
 
     def __init__(self, root: Path) -> None:
         self.root, self.name = root, f"backup-test-{os.getpid()}"
-        self.env = {**os.environ, "PYTHONPATH": str(SOURCES), "COMPOSE_PROJECT_NAME": self.name}
-        (root / "docker-compose.yml").write_text(COMPOSE)
+        self.env = {**os.environ, "PYTHONPATH": f"{TOOLS}:{SHARED}", "COMPOSE_PROJECT_NAME": self.name}
+        (root / "docker-compose.yml").write_text(COMPOSE.replace("{shared}", str(SHARED)))
         (root / "writer.py").write_text(WRITER)
         (root / "writer.py").chmod(0o644)
 
@@ -138,7 +143,7 @@ def test_everything_comes_back_as_it_was_in_one_instant(stack: Stack) -> None:
     wait_for_rows(stack, 200)
     code, told = stack.run("backup")
     assert code == 0, told
-    assert "stood still for" in told
+    assert "paused for" in told
     assert stack.states() == {"running"}
     archive = next((stack.root / "backups").glob("switchyard-*.tar.gz"))
     assert archive.stat().st_mode & 0o777 == 0o600
@@ -169,9 +174,9 @@ def test_everything_comes_back_as_it_was_in_one_instant(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_backup_that_is_ended_leaves_nothing_frozen_and_the_next_clears_up(stack: Stack, ending: int) -> None:
+def test_a_backup_that_is_ended_leaves_nothing_paused_and_the_next_clears_up(stack: Stack, ending: int) -> None:
     wait_for_rows(stack, 100)
-    shim, marker, before = stack.root / "bin", stack.root / "frozen", dict(stack.env)
+    shim, marker, before = stack.root / "bin", stack.root / "paused", dict(stack.env)
     shim.mkdir()
     (shim / "docker").write_text(SLOW.format(docker=shutil.which("docker"), marker=marker))
     (shim / "docker").chmod(0o755)

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from switchyard.stack import asking, carried, exposition
+from service_kit import peers
+from switchyard.stack import exposition
 from switchyard.stack.__main__ import main
 from switchyard.stack.status import duration
 
@@ -193,23 +194,22 @@ def test_where_nothing_can_be_run_inside_the_published_port_is_asked(
 ) -> None:
     ports = {"8001/tcp": [{"HostIp": "0.0.0.0", "HostPort": str(page)}], "9000/tcp": None}
     docker.with_containers(container("rag-service", ports=ports))
-    docker.on("exec", err="no python3", code=127)
+    docker.on("exec", err="no python", code=127)
     docker.on("config", "--services")
     assert main(["status"], root, docker.env) == 0
     assert "meta-llama/Llama-3.2-3B-Instruct" in capsys.readouterr().out
 
 
-def test_asking_tells_answers_refusals_and_silence_apart(page: int) -> None:
+def test_answers_refusals_and_silence_are_told_apart(page: int) -> None:
     urls = [f"http://127.0.0.1:{page}/health", f"http://127.0.0.1:{page}/readyz", "http://127.0.0.1:1/x"]
-    answers = asking.fetch(urls)
+    answers = peers.fetch(urls)
     assert [answers[url].get("status") for url in urls] == [200, 503, None]
     assert "refused" in answers[urls[2]]["error"]
 
 
-def test_a_carried_module_runs_where_the_package_is_not(page: int, tmp_path: Path) -> None:
+def test_the_module_prints_answers_and_the_policy(page: int) -> None:
     url = f"http://127.0.0.1:{page}/health"
-    _, *words = carried.command(["asking"], [url])
-    ran = subprocess.run([sys.executable, "-I", "-S", *words], cwd=tmp_path, capture_output=True, text=True, check=True)
+    ran = subprocess.run([sys.executable, "-m", "service_kit.peers", url], capture_output=True, text=True, check=True)
     shown = json.loads(ran.stdout)
     assert shown["answers"][url]["status"] == 200
     assert "No such file" in shown["policy"]["error"]

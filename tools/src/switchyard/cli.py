@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated
 
@@ -14,15 +15,12 @@ from switchyard.client import Client, StackError, saved_key
 from switchyard.options import DATA, URL, DataDir, Port, Url
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
-bench = typer.Typer(
-    no_args_is_help=True, help="Measure speed, memory and disk; docs/performance.md has what came of it."
-)
-evaluate = typer.Typer(no_args_is_help=True, help="Measure quality on questions whose answers are known.")
-app.add_typer(evaluate, name="eval")
-app.add_typer(bench, name="bench")
 app.add_typer(providers.app, name="providers")
 app.command()(commands.compare)
 app.command()(commands.migrate)
+# Commands of packages that are not shipped with this one: benchmarks/ in a checkout.
+for command in sorted(entry_points(group="switchyard.commands")):
+    app.add_typer(command.load(), name=command.name)
 console = Console()
 
 
@@ -120,53 +118,6 @@ def parity(
     with Client(url, saved_key(data_dir)) as client:
         if not spaces.parity(console, client, a, b, collection):
             raise typer.Exit(1)
-
-
-@evaluate.command("retrieval")
-def eval_retrieval(data: Path, name: str, corpus: str | None = None, url: Url = URL, data_dir: DataDir = DATA) -> None:
-    """Score the search on DATA/NAME.questions.jsonl over DATA/NAME.corpus.jsonl (or over another corpus)."""
-    from switchyard.evaluation import retrieval
-
-    with Client(url, saved_key(data_dir)) as client:
-        retrieval(console, client, data, name, corpus)
-
-
-@evaluate.command("answers")
-def eval_answers(data: Path, name: str, count: int = 100, url: Url = URL, data_dir: DataDir = DATA) -> None:
-    """Score answers and abstention on DATA/NAME.questions.jsonl and NAME.unanswerable.jsonl."""
-    from switchyard.evaluation import answers
-
-    with Client(url, saved_key(data_dir)) as client:
-        answers(console, client, data, name, count)
-
-
-@bench.command("stack")
-def bench_stack(port: Port = 18080, documents: int = 12, questions: int = 200) -> None:
-    """Start-up, memory, disk, ingestion and search latency of the all-in-one process."""
-    from switchyard.benchmarks import stack
-
-    stack(console, port, documents, questions)
-
-
-@bench.command("services")
-def bench_services() -> None:
-    """Start-up time and memory of each service as a process of its own."""
-    from switchyard.benchmarks import services
-
-    services(console)
-
-
-@bench.command("overhead")
-def bench_overhead(
-    rounds: Annotated[int, typer.Option(help="Interleaved blocks per way and level")] = 3,
-    seconds: Annotated[float, typer.Option(help="Length of a block")] = 4,
-) -> None:
-    """What the provider package and a service add to calling an engine directly, at 1, 16 and 64 streams."""
-    import asyncio
-
-    from switchyard.overhead.bench import run
-
-    asyncio.run(run(console, rounds, seconds))
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})

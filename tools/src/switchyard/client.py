@@ -49,17 +49,18 @@ class Client:
 
     def events(self, method: str, path: str, **options: Any) -> Iterator[tuple[str, Any]]:
         """Yield (event, data) of a server-sent event stream."""
+        # Imported only now: most commands need no part of the services.
+        from service_kit.sse import EventReader
+
         headers = {"Accept": "text/event-stream"}
         with self._told(), self.http.stream(method, path, headers=headers, **options) as answer:
             if answer.status_code >= 400:
                 answer.read()
                 raise _refusal(answer)
-            event = ""
-            for line in answer.iter_lines():
-                if line.startswith("event: "):
-                    event = line.removeprefix("event: ")
-                elif line.startswith("data: "):
-                    yield event, json.loads(line.removeprefix("data: "))
+            reader = EventReader()
+            for chunk in answer.iter_bytes():
+                for event, data in reader.feed(chunk):
+                    yield event, json.loads(data)
 
     @contextmanager
     def _told(self) -> Iterator[None]:

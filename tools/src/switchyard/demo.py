@@ -12,6 +12,7 @@ from rich.panel import Panel
 
 from switchyard.client import Client, StackError
 from switchyard.running import background, own_key
+from switchyard.services import SERVICES
 from switchyard.tasks import add_files, ask_question, provider_table
 
 _SUFFIXES = {".md", ".txt", ".html", ".docx", ".pdf", ".png"}
@@ -82,7 +83,7 @@ def _note(console: Console, client: Client, transcript: Path) -> None:
 def _onward(url: str, data_dir: Path) -> str:
     lines = [
         f"Page        {url}/",
-        f"API docs    {url}/rag/docs   {url}/notes/docs   {url}/doc-processor/docs",
+        "API docs    " + "   ".join(f"{url}/{service.path}/docs" for service in SERVICES),
         "",
         f"KEY=$(cat {data_dir}/cli-key)",
         f'curl -H "Authorization: Bearer $KEY" -F files=@README.md {url}/rag/v1/documents',

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from switchyard.client import Client, StackError
+from switchyard.services import SERVICES
 from switchyard.transitions import Policy, Transition
 
 _STALE = "stale-policy"
 
-SERVICES = ("rag", "notes", "doc-processor")
-_FIRST = SERVICES[0]
+PATHS = tuple(service.path for service in SERVICES)
+_FIRST = PATHS[0]
 _POLL_SECONDS = 0.05
 _LONGEST_WHY = 500
 
@@ -68,7 +69,7 @@ def change(client: Client, step: Transition, why: str, say: Callable[[str], None
     raise AssertionError("unreachable")
 
 
-def follow(client: Client, revision: int, within: float = 2.0, services: Sequence[str] = SERVICES) -> Followed:
+def follow(client: Client, revision: int, within: float = 2.0, services: Sequence[str] = PATHS) -> Followed:
     """Wait until every service has the revision, at most `within` seconds."""
     began = time.monotonic()
     seconds: dict[str, float] = {}

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 
 from switchyard.client import Client, StackError
+from switchyard.services import SERVICES
 
 _OPEN = ("queued", "running")
 _POLL_SECONDS = 0.3
@@ -120,13 +121,13 @@ def _show_sources(console: Console, done: dict[str, Any]) -> None:
 
 def show_status(console: Console, client: Client) -> None:
     """Print the active provider per role, and the services' health."""
-    services = Table("service", "status", "version", "up")
+    table = Table("service", "status", "version", "up")
     providers: dict[str, Any] = {}
-    for path in ("rag", "notes", "doc-processor"):
-        health = client.call("GET", f"/{path}/health")
-        services.add_row(health["service"], health["status"], health["version"], f"{health['uptime_seconds']:.0f} s")
+    for service in SERVICES:
+        health = client.call("GET", f"/{service.path}/health")
+        table.add_row(health["service"], health["status"], health["version"], f"{health['uptime_seconds']:.0f} s")
         providers |= {role: known for role, known in health["providers"].items() if role not in providers}
-    console.print(services)
+    console.print(table)
     console.print(provider_table(providers))
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
 
+from service_kit.sse import EventReader
 from switchyard.client import in_words
 
 BACKEND_HEADER = "X-Switchyard-Backend"
@@ -74,24 +74,31 @@ async def ask(
 async def _read(response: aiohttp.ClientResponse, answer: Answer, began: float) -> None:
     pieces: list[str] = []
     answer.error = "cut off"
-    async for event, data in _events(response):
-        match event:
-            case "token":
-                if answer.first_token is None:
-                    answer.first_token = time.perf_counter() - began
-                pieces.append(data["text"])
-            case "failover":
-                answer.failovers += 1
-                if data.get("restarted"):
-                    pieces.clear()
-            case "error":
-                answer.error = f"in mid-answer: {str(data.get('type', '')).rsplit(':', 1)[-1]}"
-                answer.detail = str(data.get("detail", ""))
-            case "cancelled":
-                answer.error, answer.detail = "cancelled", str(data.get("detail", ""))
-            case "done":
-                _done(answer, data)
+    reader = EventReader()
+    # Not line by line: aiohttp refuses lines of more than 128 KiB, and the sources are one line.
+    async for chunk in response.content.iter_any():
+        for event, data in reader.feed(chunk):
+            _apply(answer, pieces, event, json.loads(data), began)
     answer.text = "".join(pieces)
+
+
+def _apply(answer: Answer, pieces: list[str], event: str, data: dict[str, Any], began: float) -> None:
+    match event:
+        case "token":
+            if answer.first_token is None:
+                answer.first_token = time.perf_counter() - began
+            pieces.append(data["text"])
+        case "failover":
+            answer.failovers += 1
+            if data.get("restarted"):
+                pieces.clear()
+        case "error":
+            answer.error = f"in mid-answer: {str(data.get('type', '')).rsplit(':', 1)[-1]}"
+            answer.detail = str(data.get("detail", ""))
+        case "cancelled":
+            answer.error, answer.detail = "cancelled", str(data.get("detail", ""))
+        case "done":
+            _done(answer, data)
 
 
 def _done(answer: Answer, data: dict[str, Any]) -> None:
@@ -105,17 +112,3 @@ def _done(answer: Answer, data: dict[str, Any]) -> None:
     answer.provider, answer.model = data["provider"], data["model"]
     answer.citations = [(cited["document_id"], cited["page"], cited["title"]) for cited in data["citations"]]
     answer.degraded, answer.warnings = list(data.get("degraded", ())), list(data.get("warnings", ()))
-
-
-async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-    """Yield (event, data); every event of ours has one line of data."""
-    event = ""
-    pending = b""
-    # Not line by line from the response: that refuses lines beyond 128 KiB, and the sources come in one.
-    async for chunk in response.content.iter_any():
-        *lines, pending = (pending + chunk).split(b"\n")
-        for line in lines:
-            if line.startswith(b"event: "):
-                event = line[7:].strip().decode()
-            elif line.startswith(b"data: "):
-                yield event, json.loads(line[6:])

@@ -13,20 +13,17 @@ from switchyard.client import Client, StackError
 from switchyard.compare.comparison import compare, document, measure, prepare
 from switchyard.compare.files import write_json, write_text
 from switchyard.compare.load import Setting
-from switchyard.compare.page import page
 from switchyard.compare.questions import load
-from switchyard.compare.report import sections
+from switchyard.compare.report import page
 from switchyard.compare.verdict import verdict
-from switchyard.markup import tag
 from switchyard.showing import figure
 
 
 def run(console: Console, setting: Setting, questions: Path, out: Path) -> bool:
     """Compare, print, write `report.json` and `report.html` to `out`; return whether it came to its end."""
     found = comparison(console, setting, questions)
-    title = f"{found['a']} and {found['b']} compared"
     write_json(out / "report.json", found)
-    write_text(out / "report.html", page(title, tag("h1", title), sections(found)))
+    write_text(out / "report.html", page(found))
     show(console, found)
     console.print(f"{out / 'report.html'} and report.json", highlight=False, soft_wrap=True)
     return bool(found["complete"])

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from llm_providers.percentile import percentile
 from switchyard.compare.load import Level
 
 POINTS = (50, 95, 99)
@@ -62,14 +63,5 @@ def figures(level: Level) -> Figures:
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float] | None:
-    """Return p50, p95 and p99, or None for no values."""
+    """Return p50, p95 and p99 by nearest rank, or None for no values."""
     return {f"p{point}": percentile(values, point) for point in POINTS} if values else None
-
-
-def percentile(values: Sequence[float], point: float) -> float:
-    """Interpolate linearly between the two nearest, as numpy does by default."""
-    ordered = sorted(values)
-    place = (len(ordered) - 1) * point / 100
-    below = int(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)

@@ -8,13 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from switchyard.markup import Raw, tag
-
-# Okabe and Ito's: told apart by the colour-blind as well, and on light and on dark.
+# From the palette of Okabe and Ito: distinct for colour-blind readers too, on light and on dark.
 COLOURS = ("#e69f00", "#0072b2")
 _INK = "#010203"
 _DROPPED = re.compile(r"<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>|<!--.*?-->", re.S)
@@ -29,7 +28,7 @@ _STYLE: Any = {
     "font.size": 10,
     "svg.fonttype": "none",
     "svg.hashsalt": "switchyard",
-    # Names of backends are not mathematics.
+    # Names of backends are no formulas.
     "text.parse_math": False,
 }
 
@@ -37,7 +36,7 @@ Series = tuple[str, Sequence[float | None], int, str]
 """Name, a value for each number of users (None: not measured), which colour, line style."""
 
 
-def lines(title: str, unit: str, users: Sequence[int], series: Sequence[Series]) -> Raw:
+def lines(unit: str, users: Sequence[int], series: Sequence[Series]) -> Markup:
     """Draw values over numbers of users; the scale is logarithmic where values lie far apart."""
     with mpl.rc_context(_STYLE):
         figure, axes = _axes(unit, users)
@@ -52,10 +51,10 @@ def lines(title: str, unit: str, users: Sequence[int], series: Sequence[Series])
             axes.yaxis.set_minor_formatter(NullFormatter())
         else:
             axes.set_ylim(bottom=0)
-        return _svg(figure, axes, title)
+        return _svg(figure, axes)
 
 
-def bars(title: str, unit: str, users: Sequence[int], series: Mapping[str, Sequence[float | None]]) -> Raw:
+def bars(unit: str, users: Sequence[int], series: Mapping[str, Sequence[float | None]]) -> Markup:
     """Draw a bar for each of `series`, side by side, at each number of users."""
     with mpl.rc_context(_STYLE):
         figure, axes = _axes(unit, users)
@@ -64,7 +63,7 @@ def bars(title: str, unit: str, users: Sequence[int], series: Mapping[str, Seque
             places = [place - 0.4 + width * (number + 0.5) for place in range(len(values))]
             axes.bar(places, [value or 0 for value in values], width, color=COLOURS[number], label=_plain(name))
         axes.set_ylim(0, max(1.0, axes.get_ylim()[1]))
-        return _svg(figure, axes, title)
+        return _svg(figure, axes)
 
 
 def _axes(unit: str, users: Sequence[int]) -> tuple[Figure, Axes]:
@@ -80,16 +79,16 @@ def _axes(unit: str, users: Sequence[int]) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _svg(figure: Figure, axes: Axes, title: str) -> Raw:
+def _svg(figure: Figure, axes: Axes) -> Markup:
     axes.legend(loc="best", frameon=False, fontsize=9)
     written = io.StringIO()
     figure.savefig(written, format="svg", transparent=True, metadata={"Date": None})
     drawn = written.getvalue()
     drawn = _DROPPED.sub("", drawn[drawn.index("<svg") :])
     drawn = _FAMILY.sub("system-ui, sans-serif", drawn).replace(_INK, "currentColor")
-    return tag("figure", Raw(drawn), aria_label=title)
+    return Markup(drawn)  # noqa: S704 - matplotlib escapes text
 
 
 def _plain(name: str) -> str:
-    """Keep matplotlib from leaving out a name that begins with an underscore."""
+    """Return a name that matplotlib does not leave out, as it does with those that begin with an underscore."""
     return name.lstrip("_")

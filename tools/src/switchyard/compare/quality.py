@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,9 +12,9 @@ from dataclasses import dataclass
 from switchyard.compare.asking import Answer
 from switchyard.compare.load import Level
 from switchyard.compare.questions import Question
-from switchyard.evaluation import tokens
 
 _WORD = re.compile(r"\S+\s*")
+_TOKEN = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +73,16 @@ def quality(backend: str, answers: Sequence[tuple[Question, Answer]]) -> Quality
         _mean(answer.finish_reason == "length" for _, answer in answers),
         _mean(bool(answer.degraded) for _, answer in answers),
         len(known),
-        _mean(any(_holds(answer.text, gold) for gold in question.gold) for question, answer in known)
+        _mean(any(contains(answer.text, gold) for gold in question.gold) for question, answer in known)
         if known
         else None,
         _mean(max(f1(answer.text, gold) for gold in question.gold) for question, answer in known) if known else None,
     )
+
+
+def tokens(text: str) -> tuple[str, ...]:
+    """Return case-folded words and numbers, with compatibility forms unified."""
+    return tuple(_TOKEN.findall(unicodedata.normalize("NFKC", text).casefold()))
 
 
 def f1(one: str, other: str) -> float:
@@ -104,7 +110,8 @@ def _pair(question: Question, a: Answer, b: Answer) -> Pair:
     return Pair(question, a, b, f1(a.text, b.text), overlap)
 
 
-def _holds(text: str, gold: str) -> bool:
+def contains(text: str, gold: str) -> bool:
+    """Return whether the tokens of `gold` are in `text`, one after the other."""
     return f" {' '.join(tokens(gold))} " in f" {' '.join(tokens(text))} "
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from switchyard.client import Client, StackError
-from switchyard.following import SERVICES, View
+from switchyard.following import PATHS, View
 from switchyard.migrate.plan import Plan
 from switchyard.transitions import role_of
 
@@ -14,7 +14,7 @@ from switchyard.transitions import role_of
 def preflight(client: Client, plan: Plan, view: View) -> Iterator[str]:
     """Yield what was found in order; raises `StackError` naming all that is not."""
     faults = list(_policy_faults(plan, view))
-    for service in SERVICES:
+    for service in PATHS:
         try:
             client.call("GET", f"/{service}/readyz")
         except StackError as error:

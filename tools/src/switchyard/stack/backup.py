@@ -1,4 +1,4 @@
-"""`backup`: one archive of everything that can't be made again, while the stack runs."""
+"""`backup`: one archive of everything that can't be recreated, while the stack runs."""
 
 from __future__ import annotations
 
@@ -10,50 +10,51 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from switchyard.stack import archive, snapshot
+from service_kit.volumes import archive
+from service_kit.volumes.snapshot import is_original
+from switchyard.services import VOLUMES, WRITERS
 from switchyard.stack.errors import Stopped
 from switchyard.stack.external import external_databases, external_words
-from switchyard.stack.freezing import frozen
 from switchyard.stack.helper import Helper, helper, image_of, volumes_of
+from switchyard.stack.pause import paused
 from switchyard.stack.sizes import size
 from switchyard.stack.stacks import Project
 
-_WRITERS = ("rag-service", "notes-service", "chroma")
 _PREFIX, _SUFFIX = "switchyard-", ".tar.gz"
 _SPARE = 1.05
 Say = Callable[[str], None]
 
 
 def backup(project: Project, folder: Path, say: Say) -> Path:
-    """Write an archive into `folder`, read it back, and return its path; `say` is told what is done."""
-    found = project.containers()
-    volumes = {ours: real for ours, real in volumes_of(project).items() if ours in archive.VOLUMES}
+    """Write an archive into `folder`, read it back, and return its path; what is done is reported to `say`."""
+    containers = project.containers()
+    volumes = {name: real for name, real in volumes_of(project).items() if name in VOLUMES}
     if not volumes:
         raise Stopped(f"the project {project.name} has no volumes: there is nothing to back up", "was it ever started?")
-    image = image_of(project, found)
+    image = image_of(project, containers)
     if not image:
-        raise Stopped("rag-service's image is not there", "docker compose build rag-service")
-    writers = [one for one in found if one.service in _WRITERS and one.running]
+        raise Stopped("rag-service's image is not built", "docker compose build rag-service")
+    writers = [one for one in containers if one.service in WRITERS and one.running]
     databases = external_databases(project)
     about = {
         "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "project": project.name,
-        "images": {one.service: one.image for one in found},
+        "images": {one.service: one.image for one in containers},
         "external_databases": databases,
     }
-    with helper(project, image, volumes, ("archive", "snapshot"), {"about": about}) as inside:
-        sizes = inside.hear()
+    with helper(project, image, volumes, "snapshot", {"about": about}) as container:
+        sizes = container.receive()
         _require_space(sizes, folder)
-        inside.say("prepare")
-        inside.hear()
-        with frozen(project.docker, writers) as freeze:
-            inside.say("take")
-            taken = inside.hear()
+        container.send("prepare")
+        container.receive()
+        with paused(project.docker, writers) as pause:
+            container.send("take")
+            taken = container.receive()
         if writers:
-            say(f"{', '.join(one.service for one in writers)} stood still for {freeze.seconds:.2f} s")
+            say(f"{', '.join(one.service for one in writers)} paused for {pause.seconds:.2f} s")
         else:
             say("no service was running")
-        path, manifest = _received(inside, folder)
+        path, manifest = _receive(container, folder)
     for line in _summary(path, manifest, taken["left_out"]):
         say(line)
     for line in external_words(databases):
@@ -69,29 +70,29 @@ def _require_space(sizes: Mapping[str, int], folder: Path) -> None:
         )
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     free = shutil.disk_usage(folder).free
-    if free < sizes["whole"] * _SPARE:
+    if free < sizes["total"] * _SPARE:
         raise Stopped(
-            f"{folder} has {size(free)} free; the archive may take {size(sizes['whole'])}",
-            "make room, or choose another place: make backup FOLDER=PLACE",
+            f"{folder} has {size(free)} free; the archive may take {size(sizes['total'])}",
+            "make room, or choose another folder: make backup FOLDER=PATH",
         )
 
 
-def _received(inside: Helper, folder: Path) -> tuple[Path, dict[str, Any]]:
-    """Write what `inside` sends to a new file; it gets its name when it is whole, on disk, and was read back."""
+def _receive(container: Helper, folder: Path) -> tuple[Path, dict[str, Any]]:
+    """Write what the container sends to a new file, which gets its name once it is complete, on disk and verified."""
     for leftover in folder.glob(f"{_PREFIX}*{_SUFFIX}.partial"):
         leftover.unlink()
     final = folder / f"{_PREFIX}{time.strftime('%Y%m%d-%H%M%S')}{_SUFFIX}"
     with _partial(final) as (partial, target):
-        inside.say("send")
-        shutil.copyfileobj(inside.stdout, target, 1 << 20)
-        inside.end()
+        container.send("send")
+        shutil.copyfileobj(container.stdout, target, 1 << 20)
+        container.end()
         target.flush()
         os.fsync(target.fileno())
         try:
             with partial.open("rb") as source:
-                manifest = archive.read(source, archive.Nowhere())
+                manifest = archive.read(source, archive.Check(), VOLUMES)
         except archive.Damaged as error:
-            raise Stopped(f"the archive was not written well: {error}", "is the disk sound? try again") from error
+            raise Stopped(f"the archive was not written correctly: {error}", "check the disk and try again") from error
         partial.replace(final)
     _sync(folder)
     return final, manifest
@@ -120,11 +121,11 @@ def _sync(folder: Path) -> None:
 def _summary(path: Path, manifest: Mapping[str, Any], left_out: list[str]) -> Iterator[str]:
     files: Mapping[str, Mapping[str, Any]] = manifest["files"]
     for volume in manifest["volumes"]:
-        inside = [entry["size"] for name, entry in files.items() if name.startswith(f"{volume}/")]
-        yield f"  {volume}: {len(inside)} files, {size(sum(inside))}"
+        sizes = [entry["size"] for name, entry in files.items() if name.startswith(f"{volume}/")]
+        yield f"  {volume}: {len(sizes)} files, {size(sum(sizes))}"
     for name in left_out:
         yield f"  left out, because it is neither file nor folder: {name}"
     for name, entry in files.items():
-        if snapshot.immutable(Path(name)) and Path(name).name != entry["sha256"]:
-            yield f"  WARNING: the original {name} is no longer what it was: the disk has damaged it"
-    yield f"{path}: {size(path.stat().st_size)}, read back and right"
+        if is_original(Path(name)) and Path(name).name != entry["sha256"]:
+            yield f"  WARNING: the original {name} has changed: the disk has damaged it"
+    yield f"{path}: {size(path.stat().st_size)}, verified"

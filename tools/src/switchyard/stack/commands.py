@@ -13,9 +13,8 @@ from switchyard.stack.backup import backup
 from switchyard.stack.faults import faults
 from switchyard.stack.gathering import gather
 from switchyard.stack.key import first_key
-from switchyard.stack.preflight import checks
+from switchyard.stack.preflight import checks, facts
 from switchyard.stack.preflight.findings import FAULT, as_text
-from switchyard.stack.preflight.gathering import gather as gather_facts
 from switchyard.stack.restore import restore
 from switchyard.stack.starting import pull, up
 
@@ -74,10 +73,9 @@ def put_back(root: Path, environment: Environment, given: Namespace) -> int:
 
 
 def preflight(root: Path, environment: Environment, given: Namespace) -> int:
-    _, facts = gather_facts(root, environment, given.stack)
-    found = checks.run(facts)
-    print(as_text(found), end="")
-    return 1 if any(finding.level == FAULT for finding in found) else 0
+    findings = checks.run(facts.gather(root, environment, given.stack)[1])
+    print(as_text(findings), end="")
+    return 1 if any(finding.level == FAULT for finding in findings) else 0
 
 
 def start(root: Path, environment: Environment, given: Namespace) -> int:

@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from switchyard.stack import asking, carried, exposition
+from service_kit import peers
+from switchyard.services import SERVICES
+from switchyard.stack import exposition
 from switchyard.stack.containers import Container, find
 from switchyard.stack.errors import DockerFailed
 from switchyard.stack.exposition import Sample
 from switchyard.stack.stacks import Project
 
-SERVICES: Mapping[str, int] = {"rag-service": 8001, "notes-service": 8002, "doc-processor": 8003}
+PORTS: Mapping[str, int] = {service.name: service.port for service in SERVICES}
 ENGINES: Mapping[str, int] = {"text": 8000, "embeddings": 8001, "rerank": 8002}
 _HERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - what is published on all interfaces is here too
 _QUEUE = {
@@ -41,13 +43,13 @@ def gather(project: Project) -> Gathered:
     found = project.containers()
     answers, policy = _inside(project, found)
     for service, url in _published(found).items():
-        answers.setdefault(_health(service), asking.fetch([url])[url])
+        answers.setdefault(_health(service), peers.fetch([url])[url])
     health, unanswered = _health_pages(found, answers)
     return Gathered(
         found,
         _missing(project, found),
         health,
-        {service: _samples(answers, f"http://{service}:{port}/metrics") for service, port in SERVICES.items()},
+        {service: _samples(answers, f"http://{service}:{port}/metrics") for service, port in PORTS.items()},
         _queues(answers),
         policy,
         unanswered,
@@ -59,11 +61,11 @@ def _inside(project: Project, found: Sequence[Container]) -> tuple[dict[str, dic
     asker = find(found, "rag-service")
     if asker is None or not asker.running:
         return {}, {}
-    urls = [f"http://{name}:{port}{page}" for name, port in SERVICES.items() for page in ("/health", "/metrics")]
+    urls = [f"http://{name}:{port}{page}" for name, port in PORTS.items() for page in ("/health", "/metrics")]
     if find(found, "vllm"):
         urls += [f"http://vllm:{port}/metrics" for port in ENGINES.values()]
     try:
-        told = json.loads(project.docker.out("exec", asker.id, *carried.command(["asking"], urls), seconds=30))
+        told = json.loads(project.docker.out("exec", asker.id, "python", "-m", "service_kit.peers", *urls, seconds=30))
         document = json.loads(told["policy"].get("body", "{}"))
     except (DockerFailed, ValueError):
         return {}, {}
@@ -71,13 +73,13 @@ def _inside(project: Project, found: Sequence[Container]) -> tuple[dict[str, dic
 
 
 def _health(service: str) -> str:
-    return f"http://{service}:{SERVICES[service]}/health"
+    return f"http://{service}:{PORTS[service]}/health"
 
 
 def _published(found: Sequence[Container]) -> dict[str, str]:
     """The health pages as the host sees them."""
     urls: dict[str, str] = {}
-    for service, port in SERVICES.items():
+    for service, port in PORTS.items():
         container = find(found, service)
         outside = container.ports.get(f"{port}/tcp") if container and container.running else None
         if outside:
@@ -91,7 +93,7 @@ def _health_pages(
 ) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
     pages: dict[str, dict[str, Any]] = {}
     unanswered: dict[str, str] = {}
-    for service in SERVICES:
+    for service in PORTS:
         container, answer = find(found, service), answers.get(_health(service), {})
         if container is None or not container.running:
             continue

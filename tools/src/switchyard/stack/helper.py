@@ -1,4 +1,4 @@
-"""A container of ours with the project's volumes in it and nothing else: no network, no other way to write."""
+"""The helper container: rag-service's image with the project's volumes and nothing else, no network and no other volume."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO, Any
 
-from switchyard.stack import carried
 from switchyard.stack.containers import Container, find
 from switchyard.stack.errors import DockerFailed, Stopped
 from switchyard.stack.stacks import Project
@@ -16,44 +15,43 @@ from switchyard.stack.stacks import Project
 ROOT = "/volumes"
 _SERVICE = "rag-service"
 _STOP_SECONDS = 60
-# Root reads and gives away the files of every service's user; it needs no more than that.
+# Root reads the files of every service's user and sets their owners; it needs no more than that.
 _CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER")
 
 
 class Helper:
-    """The running container: answers in lines of JSON to words on its stdin."""
+    """The running container: answers each line on its stdin with a line of JSON."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
         self.stdin, self.stdout, self._stderr = (
-            _there(pipe) for pipe in (process.stdin, process.stdout, process.stderr)
+            _open(pipe) for pipe in (process.stdin, process.stdout, process.stderr)
         )
 
-    def say(self, word: str) -> None:
+    def send(self, line: str) -> None:
         try:
-            self.stdin.write(word.encode() + b"\n")
+            self.stdin.write(line.encode() + b"\n")
             self.stdin.flush()
         except BrokenPipeError as error:
             raise self.failure() from error
 
-    def hear(self) -> dict[str, Any]:
-        """Return its next answer; raises `Stopped` with its last words if it has ended instead."""
-        line = self.stdout.readline()
+    def receive(self) -> dict[str, Any]:
+        """Return its next answer; raises `Stopped` with its last output if it has ended."""
         try:
-            answer: dict[str, Any] = json.loads(line)
+            answer: dict[str, Any] = json.loads(self.stdout.readline())
         except ValueError as error:
             raise self.failure() from error
         return answer
 
     def end(self) -> None:
-        """Wait for its end; raises `Stopped` if that is a failure."""
+        """Wait for its end; raises `Stopped` if it failed."""
         with suppress(OSError):
             self.stdin.close()
         if self._process.wait():
             raise self.failure()
 
     def failure(self) -> Stopped:
-        """Return what ended it, in its own last words."""
+        """Return why it ended, from its last output."""
         for pipe in (self.stdin, self.stdout):
             with suppress(OSError):
                 pipe.close()
@@ -61,10 +59,12 @@ class Helper:
         self._process.wait()
         if "is already in use by container" in stderr:
             return Stopped("another backup or restore is running", "wait for its end")
-        return Stopped(f"the helper container failed: {stderr.splitlines()[-1] if stderr else 'it said nothing'}")
+        if "No module named" in stderr and "service_kit" in stderr:
+            return Stopped(f"{_SERVICE}'s image is older than this checkout", f"docker compose build {_SERVICE}")
+        return Stopped(f"the helper container failed: {stderr.splitlines()[-1] if stderr else 'without a message'}")
 
     def close(self, stop: Callable[[], object]) -> None:
-        """End it, asked to by `stop` if it still runs: it then clears up behind itself."""
+        """End it, by `stop` if it still runs, so that it removes its temporary files."""
         with suppress(OSError):
             self.stdin.close()
         if self._process.poll() is None:
@@ -75,29 +75,28 @@ class Helper:
         self._process.wait()
 
 
-def _there(pipe: IO[bytes] | None) -> IO[bytes]:
-    assert pipe is not None  # all three were asked for
+def _open(pipe: IO[bytes] | None) -> IO[bytes]:
+    assert pipe is not None  # all three are pipes
     return pipe
 
 
 @contextmanager
 def helper(
-    project: Project, image: str, volumes: Mapping[str, str], modules: Sequence[str], given: Mapping[str, Any]
+    project: Project, image: str, volumes: Mapping[str, str], command: str, settings: Mapping[str, Any]
 ) -> Iterator[Helper]:
-    """Start it with `volumes` (ours to the engine's name) and `modules` of this package; it is gone at the end.
+    """Run a `command` of `service_kit.volumes` on `volumes` (name in the compose file to real name) during the block.
 
-    Its name is the lock that keeps two backups apart.
+    The container's name is the lock that keeps two backups apart.
     """
     name = f"{project.name}-backup"
-    mounts = [word for ours, real in volumes.items() for word in ("-v", f"{real}:{ROOT}/{ours}:nocopy")]
-    told = json.dumps({"root": ROOT, "volumes": list(volumes), **given})
+    mounts = [word for volume, real in volumes.items() for word in ("-v", f"{real}:{ROOT}/{volume}:nocopy")]
     args = [
         *("run", "--rm", "--interactive", "--name", name),
-        *("--log-driver", "none"),  # or the engine would keep a second archive as a log
+        *("--log-driver", "none"),  # or the engine would store the archive once more, as a log
         *("--network", "none", "--read-only", "--user", "0:0", "--security-opt", "no-new-privileges"),
         *("--cap-drop", "ALL", *(word for capability in _CAPABILITIES for word in ("--cap-add", capability))),
-        *("--entrypoint", "python3", *mounts, image),
-        *carried.command(modules, [told])[1:],
+        *("--entrypoint", "python", *mounts, image, "-m", "service_kit.volumes", command),
+        json.dumps({"root": ROOT, "volumes": list(volumes), **settings}),
     ]
     started = Helper(project.docker.pipe(args, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
     try:
@@ -107,9 +106,9 @@ def helper(
         started.close(lambda: project.docker.out(*stop, seconds=2 * _STOP_SECONDS))
 
 
-def image_of(project: Project, found: Sequence[Container]) -> str:
-    """The image to run the helper from, rag-service's: of its container, or as Compose names it; "" if not built."""
-    container = find(found, _SERVICE)
+def image_of(project: Project, containers: Sequence[Container]) -> str:
+    """Return rag-service's image, of its container or as Compose names it; "" if it is not built."""
+    container = find(containers, _SERVICE)
     if container is not None:
         return container.image
     config = json.loads(project.docker.out(*project.compose("config", "--format", "json")))
@@ -124,7 +123,7 @@ def image_of(project: Project, found: Sequence[Container]) -> str:
 
 
 def volumes_of(project: Project) -> dict[str, str]:
-    """The project's volumes that the engine has: as the compose file calls them, to their real names."""
+    """Return the project's volumes that exist: their names in the compose file, and their real names."""
     docker, label = project.docker, f"label=com.docker.compose.project={project.name}"
     names = docker.out("volume", "ls", "--quiet", "--filter", label).split()
     rows = json.loads(docker.out("volume", "inspect", *names)) if names else []

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from switchyard.services import SERVICES
 from switchyard.stack.diagnosis import diagnose
 from switchyard.stack.errors import DockerFailed, Stopped
 from switchyard.stack.preflight import checks
+from switchyard.stack.preflight.facts import gather
 from switchyard.stack.preflight.findings import FAULT, OK, as_text
-from switchyard.stack.preflight.gathering import gather
 from switchyard.stack.stacks import Project
 
 _MODELS = "-models"
@@ -20,13 +21,13 @@ Say = Callable[[str], None]
 def up(root: Path, environment: Mapping[str, str], stack: str, force: bool, say: Say) -> int:
     """Start `stack` and wait until it is healthy; returns the exit status of Compose. Raises `Stopped` on a fault."""
     project, facts = gather(root, environment, stack)
-    found = [finding for finding in checks.run(facts) if finding.level != OK]
-    if found:
-        say(as_text(found).rstrip("\n"))
-    if any(finding.level == FAULT for finding in found) and not force:
-        all_the_same = f"PYTHONPATH=tools/src python3 -m switchyard.stack up {stack} --force"
-        raise Stopped("the plan does not fit this machine", f"mend what is said above; or all the same: {all_the_same}")
-    # Containers of the other stack would go on beside this one, on cards and memory that it needs.
+    findings = [finding for finding in checks.run(facts) if finding.level != OK]
+    if findings:
+        say(as_text(findings).rstrip("\n"))
+    if any(finding.level == FAULT for finding in findings) and not force:
+        command = f"PYTHONPATH=tools/src:shared/src python3 -m switchyard.stack up {stack} --force"
+        raise Stopped("this machine does not fit the plan", f"fix the faults above, or start anyway: {command}")
+    # Containers of another stack would keep cards and memory that this one needs.
     code = project.docker.show(*project.compose("up", "-d", "--build", "--wait", "--remove-orphans"))
     for line in _where(facts.config) if code == 0 else diagnose(project):
         say(line)
@@ -60,7 +61,7 @@ def _where(config: Mapping[str, Any]) -> list[str]:
     return [
         "the stack is up",
         f"  page       http://{shown}:{port}/",
-        f"  REST       http://{shown}:{port}/rag/docs, /notes/docs, /doc-processor/docs",
+        f"  REST       http://{shown}:{port}" + ", ".join(f"/{service.path}/docs" for service in SERVICES),
         "  first key  make key",
         "  how it is  make status",
     ]

@@ -1,4 +1,4 @@
-"""What a check found."""
+"""What checks find, and its layout as text."""
 
 from __future__ import annotations
 
@@ -8,37 +8,36 @@ from dataclasses import dataclass
 from switchyard.stack.table import aligned
 
 OK, WARNING, FAULT = "ok", "warning", "FAULT"
+Result = tuple[str, str, str]
+"""Level, message, and what to do about it."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """`subject` is one word; `todo` says what to change, and is empty where nothing needs to be."""
+    """`subject` is one word; `todo` says what to change, and is empty where nothing needs to be changed."""
 
     level: str
     subject: str
-    words: str
+    message: str
     todo: str = ""
 
 
-def ok(subject: str, words: str) -> Finding:
-    return Finding(OK, subject, words)
+def ok(message: str) -> Result:
+    return OK, message, ""
 
 
-def warning(subject: str, words: str, todo: str) -> Finding:
-    return Finding(WARNING, subject, words, todo)
+def warning(message: str, todo: str) -> Result:
+    return WARNING, message, todo
 
 
-def fault(subject: str, words: str, todo: str) -> Finding:
-    return Finding(FAULT, subject, words, todo)
+def fault(message: str, todo: str) -> Result:
+    return FAULT, message, todo
 
 
 def as_text(findings: Sequence[Finding]) -> str:
-    """A line per finding, and under it what to do."""
-    lines = aligned([(found.level, found.subject, found.words) for found in findings], "")
+    """Return a line for each finding, and under it what to do."""
+    lines = aligned([(finding.level, finding.subject, finding.message) for finding in findings], "")
     return "".join(
-        f"{line}\n" + (f"         -> {found.todo}\n" if found.todo else "") for line, found in _paired(lines, findings)
+        f"{line}\n" + (f"         -> {finding.todo}\n" if finding.todo else "")
+        for line, finding in zip(lines, findings)
     )
-
-
-def _paired(lines: Sequence[str], findings: Sequence[Finding]) -> list[tuple[str, Finding]]:
-    return [(line, findings[place]) for place, line in enumerate(lines)]

@@ -1,4 +1,4 @@
-"""What models need, and under which terms they come; a model that is not listed is not judged."""
+"""What models need, and their licences; a model that is not listed is not judged."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from functools import lru_cache
 from pathlib import Path
 
 GIB = 1 << 30
-# What vLLM's container takes Ollama's names for; one table for both.
-_NAMES = Path(__file__).parents[5] / "deploy" / "vllm" / "names.txt"
+# What the containers read too.
+_DEPLOY = Path(__file__).parents[5] / "deploy"
+_VLLM_TABLES = _DEPLOY / "vllm"
 _GB = 10**9
 
 # Hugging Face id, parameters in 10^9 (a quarter of them where weights have 4 bits), bytes of KV cache per token at 16 bits
@@ -58,7 +59,7 @@ BAAI/bge-reranker-v2-m3                     0.568      0  -
 BAAI/bge-reranker-base                      0.278      0  -
 BAAI/bge-reranker-large                     0.56       0  -
 """
-# Ollama's name, what its weights weigh in 10^9 bytes (4 bits), terms.
+# Ollama's name, size of the weights in 10^9 bytes (4 bits), terms.
 _OLLAMA = """
 llama3.2             2.0   llama
 llama3.2:3b          2.0   llama
@@ -111,14 +112,13 @@ mxbai-embed-large    0.67  -
 bge-m3               1.2   -
 """
 TERMS = {
-    "llama": "Llama community licence: free for most, but not open source; it has rules of use and asks to be named",
-    "gemma": "Gemma terms of use: free, but with a list of what it may not be used for",
+    "llama": "Llama community licence: free for most, but not open source; it has rules of use and requires attribution",
+    "gemma": "Gemma terms of use: free, with a list of prohibited uses",
     "qwen": "Qwen licence: free below 100 million users a month",
     "qwen-research": "Qwen research licence: NOT for commercial use",
-    "llava": "LLaVA: made with data that its makers call for research; ask before commercial use",
+    "llava": "LLaVA: trained on data that its authors publish for research; ask before commercial use",
 }
 NON_COMMERCIAL = frozenset({"qwen-research"})
-_GATED_OWNERS = ("meta-llama/", "google/gemma", "google/embeddinggemma", "google/medgemma")
 
 
 @dataclass(frozen=True)
@@ -142,24 +142,35 @@ def _ollama() -> dict[str, tuple[int, str]]:
 
 
 @lru_cache(maxsize=1)
+def defaults() -> dict[str, str]:
+    """Return the settings that the containers of Ollama and vLLM use where they are given none."""
+    files = (_DEPLOY / engine / "defaults.env" for engine in ("ollama", "vllm"))
+    return dict(line.split("=", 1) for file in files for line in file.read_text(encoding="utf-8").split())
+
+
+@lru_cache(maxsize=1)
 def names() -> dict[str, str]:
-    """Ollama's names, and the Hugging Face ids that they stand for."""
-    rows = [line.split() for line in _NAMES.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    """Return Ollama's names and the Hugging Face ids that they stand for."""
+    rows = [
+        line.split()
+        for line in (_VLLM_TABLES / "names.txt").read_text(encoding="utf-8").splitlines()
+        if not line.startswith("#")
+    ]
     return {row[0]: row[1] for row in rows}
 
 
 def hub_id(name: str) -> str:
-    """The Hugging Face id that `name`, of either kind, stands for."""
+    """Return the Hugging Face id that `name` stands for, if it is a name of Ollama's."""
     return names().get(_bare(name), name)
 
 
 def in_vllm(name: str) -> Model | None:
-    """The model that vLLM loads for `name`, a Hugging Face id or Ollama's name; None if it is not known."""
+    """Return the model that vLLM loads for `name`, a Hugging Face id or Ollama's name; None if it is not known."""
     return _vllm().get(hub_id(name))
 
 
 def in_ollama(name: str) -> Model | None:
-    """The model that Ollama loads for `name`; None if it is not known."""
+    """Return the model that Ollama loads for `name`; None if it is not known."""
     known = _ollama().get(_bare(name))
     if known is None:
         return None
@@ -168,8 +179,8 @@ def in_ollama(name: str) -> Model | None:
 
 
 def gated(name: str) -> bool:
-    """Whether Hugging Face gives `name` only to those who accepted its licence."""
-    return hub_id(name).startswith(_GATED_OWNERS)
+    """Return whether Hugging Face gives the model only to accounts that accepted its licence."""
+    return hub_id(name).startswith(tuple((_VLLM_TABLES / "gated.txt").read_text(encoding="utf-8").split()))
 
 
 def _bare(name: str) -> str:

@@ -1,0 +1,145 @@
+"""Retrieval and answers, measured on questions whose answers are known.
+
+The data are JSON lines: NAME.corpus.jsonl (`doc_id`, `title`, `text`), NAME.questions.jsonl (`question`, `doc_id`,
+`answers`, `evidence` with `answer`, `sentence`, `start`, `sent_start`), and NAME.unanswerable.jsonl (`question`).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from switchyard.client import Client, StackError
+from switchyard.compare.quality import contains, tokens
+from switchyard.tasks import watch
+
+_DEPTH = 10
+_ENOUGH_TOKENS = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A gold sentence as tokens, and the answer's place in it."""
+
+    sentence: tuple[str, ...]
+    start: int
+    end: int
+
+    @classmethod
+    def parse(cls, row: dict[str, Any]) -> Evidence:
+        start = row["start"] - row["sent_start"]
+        end = start + len(row["answer"])
+        before, answer, after = row["sentence"][:start], row["sentence"][start:end], row["sentence"][end:]
+        parts = [tokens(before), tokens(answer), tokens(after)]
+        return cls((*parts[0], *parts[1], *parts[2]), len(parts[0]), len(parts[0]) + len(parts[1]))
+
+    def is_in(self, chunk: Sequence[str]) -> bool:
+        """Return whether the chunk contains the answer in its context: enough of its sentence to tell that it is this place.
+
+        Enough is as many tokens as the answer has, and half the sentence or 25, whichever is less.
+        """
+        length = self.end - self.start
+        need = max(length, min(math.ceil(len(self.sentence) / 2), _ENOUGH_TOKENS))
+        answer = self.sentence[self.start : self.end]
+        return any(
+            tuple(chunk[place : place + length]) == answer and self._run(chunk, place) >= need
+            for place in range(len(chunk) - length + 1)
+        )
+
+    def _run(self, chunk: Sequence[str], place: int) -> int:
+        """Return how many tokens of the sentence stand in a row around the answer at `place`."""
+        before = 0
+        while before < min(place, self.start) and chunk[place - before - 1] == self.sentence[self.start - before - 1]:
+            before += 1
+        after, behind = 0, place + self.end - self.start
+        room = min(len(chunk) - behind, len(self.sentence) - self.end)
+        while after < room and chunk[behind + after] == self.sentence[self.end + after]:
+            after += 1
+        return before + self.end - self.start + after
+
+
+def retrieval(console: Console, client: Client, data: Path, name: str, corpus: str | None) -> None:
+    """Load a corpus into a collection of its own, ask every question, and print MRR@10, P@1, R@3 and nDCG@10."""
+    documents = _load(console, client, data, corpus or name)
+    ranks = []
+    began = time.perf_counter()
+    questions = list(_lines(data / f"{name}.questions.jsonl"))
+    for question in track(questions, description="asking", console=console, transient=True):
+        body = {"question": question["question"], "collection": _collection(corpus or name), "limit": _DEPTH}
+        passages = client.call("POST", "/rag/v1/search", json=body)["items"]
+        evidence = [Evidence.parse(each) for each in question["evidence"]]
+        ranks.append(_rank(passages, documents, question["doc_id"], evidence))
+    table = Table("set", "questions", "MRR@10", "P@1", "R@3", "nDCG@10", "s/question")
+    figures = (
+        sum(1 / rank for rank in ranks if rank),
+        sum(rank == 1 for rank in ranks),
+        sum(rank is not None and rank <= 3 for rank in ranks),
+        sum(1 / math.log2(rank + 1) for rank in ranks if rank),
+    )
+    each = (time.perf_counter() - began) / len(ranks)
+    table.add_row(name, str(len(ranks)), *(f"{figure / len(ranks):.3f}" for figure in figures), f"{each:.2f}")
+    console.print(table)
+
+
+def answers(console: Console, client: Client, data: Path, name: str, count: int) -> None:
+    """Ask answerable and unanswerable questions; print how often the answer is there, and how often it abstains."""
+    _load(console, client, data, name)
+    table = Table("questions", "asked", "contains the answer", "abstains", "cites")
+    for kind in ("questions", "unanswerable"):
+        questions = list(_lines(data / f"{name}.{kind}.jsonl"))[:count]
+        correct = abstained = cited = 0
+        for question in track(questions, description=kind, console=console, transient=True):
+            body = {"question": question["question"], "collection": _collection(name)}
+            answer = client.call("POST", "/rag/v1/query", json=body)
+            correct += any(contains(answer["text"], gold) for gold in question["answers"])
+            abstained += not answer["answered"]
+            cited += bool(answer["citations"])
+        shares = [f"{share / len(questions):.3f}" for share in (correct, abstained, cited)]
+        table.add_row(kind, str(len(questions)), shares[0] if kind == "questions" else "–", *shares[1:])
+    console.print(table)
+
+
+def _rank(
+    passages: Sequence[dict[str, Any]], documents: dict[str, str], doc_id: str, evidence: Sequence[Evidence]
+) -> int | None:
+    for rank, passage in enumerate(passages, 1):
+        if documents.get(passage["document_id"]) == doc_id:
+            chunk = tokens(passage["text"])
+            if any(each.is_in(chunk) for each in evidence):
+                return rank
+    return None
+
+
+def _load(console: Console, client: Client, data: Path, name: str) -> dict[str, str]:
+    """Add the corpus and return document id → doc_id; documents that are there already are not read again."""
+    documents, jobs = {}, {}
+    for line in _lines(data / f"{name}.corpus.jsonl"):
+        body = {"text": line["text"], "title": line["title"], "collection": _collection(name)}
+        added = client.call("POST", "/rag/v1/documents", json=body)["items"][0]
+        documents[added["document"]["id"]] = line["doc_id"]
+        if added["document"]["status"] != "ready":
+            jobs[added["job_id"]] = line["title"]
+    if jobs and not watch(console, client, jobs):
+        raise StackError("not every document could be read")
+    return documents
+
+
+def _collection(name: str) -> str:
+    return f"eval-{name.replace('_', '-')}"
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        with path.open(encoding="utf-8") as file:
+            yield from map(json.loads, file)
+    except OSError as error:
+        raise StackError(f"{path}: {error.strerror}") from error
