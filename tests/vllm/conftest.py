@@ -33,15 +33,16 @@ def vllm_embeddings(vllm_installation: Installation, vllm_text: VLLMServer) -> I
 
 
 @pytest.fixture
-async def vllm(vllm_text: VLLMServer, vllm_embeddings: VLLMServer) -> AsyncIterator[VLLMProvider]:
-    provider = VLLMProvider(
-        vllm_text.url,
-        vllm_text.served_as,
-        embed_url=vllm_embeddings.url,
-        embed_model=vllm_embeddings.served_as,
-        rerank_url=vllm_embeddings.url,
-        rerank_model=vllm_embeddings.served_as,
-    )
+async def vllm(vllm_text: VLLMServer) -> AsyncIterator[VLLMProvider]:
+    provider = VLLMProvider(vllm_text.url, vllm_text.served_as)
+    yield provider
+    await provider.aclose()
+
+
+@pytest.fixture
+async def minilm(vllm_embeddings: VLLMServer) -> AsyncIterator[VLLMProvider]:
+    """Embeddings and rerank."""
+    provider = VLLMProvider(vllm_embeddings.url, vllm_embeddings.served_as)
     yield provider
     await provider.aclose()
 

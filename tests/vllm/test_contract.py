@@ -21,14 +21,14 @@ class TestChat(ChatContract):
 
 class TestEmbeddings(EmbeddingContract):
     @pytest.fixture
-    async def embeddings(self, vllm: VLLMProvider) -> EmbeddingProvider:
-        return vllm
+    async def embeddings(self, minilm: VLLMProvider) -> EmbeddingProvider:
+        return minilm
 
 
 class TestRerank(RerankContract):
     @pytest.fixture
-    async def rerank(self, vllm: VLLMProvider) -> RerankProvider:
-        return vllm
+    async def rerank(self, minilm: VLLMProvider) -> RerankProvider:
+        return minilm
 
 
 async def test_every_role_becomes_ready(vllm_settings: ProviderSettings) -> None:

@@ -52,13 +52,13 @@ async def test_cancelling_the_task_stops_the_generation(vllm: VLLMProvider, vllm
     assert await idle(vllm_text) < 3
 
 
-async def test_too_long_is_told_from_wrong(vllm: VLLMProvider) -> None:
+async def test_too_long_is_told_from_wrong(vllm: VLLMProvider, minilm: VLLMProvider) -> None:
     with pytest.raises(ContextLengthExceeded):
         await collect(vllm.chat(ask("word " * 6000, max_tokens=10), soon()))
     with pytest.raises(ContextLengthExceeded):
         await collect(vllm.chat(ask("word", max_tokens=5000), soon()))
     with pytest.raises(ContextLengthExceeded):
-        await vllm.embed(["word " * 6000], EmbedKind.DOCUMENT, soon())
+        await minilm.embed(["word " * 6000], EmbedKind.DOCUMENT, soon())
     with pytest.raises(RequestRejected) as caught:
         await collect(vllm.chat(ChatRequest((Message("user", "hi"),), temperature=-1.0), soon()))
     assert type(caught.value) is RequestRejected
@@ -70,15 +70,15 @@ async def test_a_picture_is_refused_by_a_model_without_eyes(vllm: VLLMProvider) 
         await collect(vllm.chat(request, soon()))
 
 
-async def test_another_model_is_not_found(vllm_text: VLLMServer, vllm_embeddings: VLLMServer) -> None:
-    provider = VLLMProvider(vllm_text.url, "gpt", embed_url=vllm_text.url, embed_model=vllm_text.served_as)
+async def test_another_model_is_not_found(vllm_text: VLLMServer, vllm: VLLMProvider) -> None:
+    provider = VLLMProvider(vllm_text.url, "gpt")
     with pytest.raises(ModelNotFound):
         await collect(provider.chat(ask(), soon()))
     with pytest.raises(ModelNotFound):
         await provider.info(soon())
     # A chat server has no embeddings at all.
     with pytest.raises(ModelNotFound):
-        await provider.embed(["a"], EmbedKind.QUERY, soon())
+        await vllm.embed(["a"], EmbedKind.QUERY, soon())
     await provider.aclose()
 
 
@@ -99,12 +99,12 @@ async def test_tokens_concatenate_to_the_text_whatever_their_bytes(vllm: VLLMPro
         assert done.usage.completion_tokens >= sum(isinstance(event, Token) for event in events)
 
 
-async def test_its_vectors_are_those_of_the_embedded_provider(vllm: VLLMProvider, embedded_model_dir: Path) -> None:
+async def test_its_vectors_are_those_of_the_embedded_provider(minilm: VLLMProvider, embedded_model_dir: Path) -> None:
     """The same weights, there in float32 and here in 8 bits: parity decides whether an index may change hands."""
     embedded = EmbeddedProvider.open(embedded_model_dir)
-    found = await parity(vllm, embedded, soon())
+    found = await parity(minilm, embedded, soon())
     assert found.passed
-    theirs, ours = await Fingerprint.take(vllm, soon()), await Fingerprint.take(embedded, soon())
+    theirs, ours = await Fingerprint.take(minilm, soon()), await Fingerprint.take(embedded, soon())
     assert theirs.differs_from(ours) is None
 
 
@@ -113,3 +113,9 @@ def test_the_engine_is_in_the_group_that_is_stopped(vllm_text: VLLMServer) -> No
     parent = str(vllm_text.process.pid)
     listed = subprocess.run(["ps", "-o", "pgid=", "--ppid", parent], capture_output=True, text=True, check=True)
     assert set(listed.stdout.split()) == {parent}
+
+
+async def test_what_it_says_of_itself_is_found_out(vllm: VLLMProvider) -> None:
+    about = await vllm.about(soon())
+    assert (about.engine, about.context_tokens) == ("vllm", 4096)
+    assert about.version

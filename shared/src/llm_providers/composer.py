@@ -157,6 +157,10 @@ class RoleComposer(ABC, Generic[P]):
         """Whether a backend answers by quoting its sources."""
         return self.role in CHAT_ROLES and member.backend.extractive
 
+    def running(self) -> dict[str, int]:
+        """Return how many calls are under way on each backend."""
+        return {name: member.monitor.running for name, member in self._members.items()}
+
     def last_success(self) -> float | None:
         """Return when the role last worked, in Unix time."""
         return max((m.monitor.last_success for m in self._serving if m.monitor.last_success), default=None)

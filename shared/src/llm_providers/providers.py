@@ -244,6 +244,10 @@ class Providers:
             return error
         return info
 
+    def running(self) -> dict[Role, dict[str, int]]:
+        """Return how many calls are under way per role and backend, in this process."""
+        return {role: composer.running() for role, composer in self._composers().items()}
+
     def trials(self) -> dict[Role, tuple[dict[str, Any] | None, dict[str, Any] | None]]:
         """Return the reports of canary and shadow per role, None where there is none."""
         return {

@@ -132,7 +132,8 @@ async def pinned(
 async def get_providers(request: Request, user: User) -> dict[str, Any]:
     """Return the policy, its last change, the engine that serves each role, and the figures of canary and shadow.
 
-    The windows of canary and shadow, and their counts, are those of the replica that answers: `replica` names it.
+    The calls under way, and the windows and counts of canary and shadow, are those of the replica that answers:
+    `replica` names it.
     """
     return _shown(request)
 
@@ -311,6 +312,8 @@ def _shown(request: Request) -> dict[str, Any]:
         "policy": now.model_dump(mode="json", include={"roles", "gates"}),
         "roles": describe(providers),
         "backends": {name: sorted(roles) for name, roles in providers.backends().items()},
+        "extractive": sorted(name for name, engine in providers.engines().items() if engine.extractive),
+        "running": providers.running(),
         "replica": f"{gethostname()}:{getpid()}",
         "canary": {role: canary for role, (canary, _) in trials.items()},
         "shadow": {role: shadow for role, (_, shadow) in trials.items()},

@@ -132,8 +132,10 @@ def test_the_candidate_meant_is_the_one_there_is_or_the_only_other_one() -> None
     two = {"ollama": ["text", "vision"], "vllm": ["text"]}
     assert transitions.default_candidate(policy(), "text", two) == "vllm"
     assert transitions.default_candidate(policy(candidate="x"), "text", two) == "x"
-    assert transitions.default_candidate(policy(), "text", {**two, "embedded": ["text"]}) == "vllm"
-    assert transitions.default_candidate(policy(), "text", {"ollama": ["text"], "embedded": ["text"]}) == "embedded"
+    quoting = {**two, "quotes": ["text"]}
+    assert transitions.default_candidate(policy(), "text", quoting, ["quotes"]) == "vllm"
+    alone = {"ollama": ["text"], "quotes": ["text"]}
+    assert transitions.default_candidate(policy(), "text", alone, ["quotes"]) == "quotes"
     with pytest.raises(Refused, match=r"which of other, vllm\?"):
         transitions.default_candidate(policy(), "text", {**two, "other": ["text"]})
     with pytest.raises(Refused, match="no backend but ollama can serve vision"):

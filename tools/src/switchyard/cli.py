@@ -10,12 +10,13 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from switchyard import commands, providers
+from switchyard import commands, engines, providers
 from switchyard.client import Client, StackError, saved_key
 from switchyard.options import DATA, URL, DataDir, Port, Url
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 app.add_typer(providers.app, name="providers")
+app.add_typer(engines.app, name="engines")
 app.command()(commands.compare)
 app.command()(commands.migrate)
 # Commands of packages that are not shipped with this one: benchmarks/ in a checkout.

@@ -185,7 +185,9 @@ def _try(
 ) -> None:
     with Client(url, saved_key(data_dir)) as client:
         view = read(client)
-        chosen = backend or transitions.default_candidate(view["policy"], role, view["backends"])
+        chosen = backend or transitions.default_candidate(
+            view["policy"], role, view["backends"], view.get("extractive", ())
+        )
         take(client, lambda policy: make(policy, role, chosen, percent), why.format(percent=percent))
 
 

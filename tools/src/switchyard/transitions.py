@@ -5,7 +5,7 @@ Each returns a new document and raises `Refused` where the step makes no sense. 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from switchyard.client import StackError
@@ -113,14 +113,18 @@ def chat_roles(policy: Policy) -> list[str]:
     return [role for role in CHAT if role in policy["roles"]]
 
 
-def default_candidate(policy: Policy, role: str, backends: Mapping[str, Iterable[str]]) -> str:
-    """Return whom a canary or a shadow means when no backend is named: the candidate, or the only other one."""
+def default_candidate(
+    policy: Policy, role: str, backends: Mapping[str, Iterable[str]], extractive: Collection[str] = ()
+) -> str:
+    """Return the backend of a canary or a shadow that names none: the candidate, or the only other one.
+
+    One that is `extractive` only quotes: it counts where it is named, or where there is no other.
+    """
     now = role_of(policy, role)
     if now.get("candidate"):
         return str(now["candidate"])
     others = sorted(name for name, roles in backends.items() if role in roles and name != now["stable"])
-    # The embedded one only quotes: it is meant only where it is named, or where there is no other.
-    meant = [name for name in others if name != "embedded"] or others
+    meant = [name for name in others if name not in extractive] or others
     if len(meant) == 1:
         return meant[0]
     words = f"which of {', '.join(meant)}?" if others else f"no backend but {now['stable']} can serve {role}"

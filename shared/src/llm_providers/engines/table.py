@@ -80,6 +80,11 @@ class Engine(_Document):
                 raise ValueError("api_key_file must not contain ..")
         return self
 
+    @property
+    def extractive(self) -> bool:
+        """Whether it only quotes its sources instead of writing."""
+        return self.kind is Kind.EMBEDDED
+
     def address(self, role: Role) -> str:
         """Return where the server of a role listens."""
         return self.roles[role].url or self.url

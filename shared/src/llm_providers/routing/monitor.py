@@ -35,7 +35,7 @@ class Monitor:
         self.name = name
         self._role, self._observer = role, observer
         self.breaker: CircuitBreaker | None = None
-        self._running = 0
+        self.running = 0
         self._idle = asyncio.Event()
         self.last_success: float | None = None
         self.last_error: ProviderError | None = None
@@ -46,7 +46,7 @@ class Monitor:
         if self.breaker is not None and not admitted:
             self.breaker.admit()
         call = Call()
-        self._running += 1
+        self.running += 1
         self._idle.clear()
         try:
             yield call
@@ -58,13 +58,13 @@ class Monitor:
         else:
             self._succeeded(call)
         finally:
-            self._running -= 1
-            if not self._running:
+            self.running -= 1
+            if not self.running:
                 self._idle.set()
 
     async def drained(self) -> None:
         """Wait until no call is under way."""
-        if self._running:
+        if self.running:
             await self._idle.wait()
 
     def finish(self, call: Call) -> None:

@@ -1,0 +1,231 @@
+"""`switchyard engines upgrade`: an engine is replaced where it runs, and users read on from another one meanwhile."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from switchyard import transitions
+from switchyard.client import Client, StackError
+from switchyard.following import PATHS, change, follow, followed_in_words, read
+from switchyard.transitions import Policy, role_of
+
+_POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """What is to be done, with every limit; times in seconds."""
+
+    engine: str
+    stand_in: str
+    role: str
+    command: str
+    stages: str
+    hold: float
+    min_requests: int
+    drain: float
+    ready: float
+    state: Path
+    out: Path
+    yes: bool = False
+
+
+@dataclass(slots=True)
+class Record:
+    """What was done: seconds per step, and what ran before and after."""
+
+    began: str
+    seconds: dict[str, float] = field(default_factory=dict)
+    before: dict[str, Any] = field(default_factory=dict)
+    after: dict[str, Any] = field(default_factory=dict)
+    outcome: str = ""
+
+
+def run(console: Console, client: Client, key: str, upgrade: Upgrade) -> int:
+    """Upgrade, or go on with an upgrade whose traffic is on the stand-in already; return the exit status."""
+
+    def say(words: str) -> None:
+        console.print(escape(words), highlight=False, soft_wrap=True)
+
+    role, engine, stand_in = upgrade.role, upgrade.engine, upgrade.stand_in
+    before = role_of(read(client)["policy"], role)
+    if before["stable"] not in (engine, stand_in):
+        raise StackError(f"{role} is served by {before['stable']}, not by {engine}")
+    client.call("POST", "/rag/v1/providers/check", json={"role": role, "backend": stand_in})
+    for line in _plan(upgrade):
+        say(line)
+    if not upgrade.yes:
+        if not console.is_terminal:
+            raise StackError("not a terminal: pass --yes")
+        if not typer.confirm("go?"):
+            return 0
+    record = Record(datetime.now(UTC).isoformat(timespec="seconds"))
+    record.before = _about(client, engine, role)
+    fallbacks = [name for name in before["fallbacks"] if name not in (engine, stand_in)]
+
+    with _timed(record, "switch"):
+        _step(
+            client, lambda policy: _away(policy, upgrade, fallbacks), f"upgrade of {engine}: traffic to {stand_in}", say
+        )
+    with _timed(record, "drain"):
+        _drain(client, upgrade, say)
+    with _timed(record, "replace"):
+        _replace(console, upgrade, say)
+    with _timed(record, "ready"):
+        _wait_until_ready(client, upgrade, say)
+    record.after = _about(client, engine, role)
+    with _timed(record, "canary"):
+        status = _canary(console, client, key, upgrade)
+    record.outcome = "upgraded" if status == 0 else f"{stand_in} serves {role}"
+    if status == 0:
+        # As it was before: the stand-in in the place that it had.
+        _step(
+            client,
+            lambda policy: transitions.chain(policy, role, before["fallbacks"] if before["stable"] == engine else None),
+            f"upgrade of {engine}: done",
+            say,
+        )
+    path = _write(upgrade, record)
+    for line in _summary(upgrade, record):
+        say(line)
+    say(str(path))
+    return status
+
+
+def _plan(upgrade: Upgrade) -> list[str]:
+    command = upgrade.command or "you are asked to replace it"
+    return [
+        f"{upgrade.role}: {upgrade.engine} is replaced in place; {upgrade.stand_in} serves meanwhile",
+        f"  switch   {upgrade.stand_in} is stable and {upgrade.engine} no fallback; running answers end where they began",
+        f"  drain    until no answer runs on {upgrade.engine}, at most {upgrade.drain:g} s; what is left is continued elsewhere",
+        f"  replace  {command}",
+        f"  ready    until {upgrade.engine} has produced a token, at most {upgrade.ready:g} s",
+        f"  canary   {upgrade.stages} % for {upgrade.hold:g} s each; a gate that trips puts {upgrade.stand_in} back",
+        "  collections whose index is embedded by it are searched by keywords meanwhile, and ingestion waits",
+    ]
+
+
+def _away(policy: Policy, upgrade: Upgrade, fallbacks: list[str]) -> Policy:
+    policy = transitions.use(policy, upgrade.role, upgrade.stand_in)
+    return transitions.chain(policy, upgrade.role, fallbacks)
+
+
+def _step(client: Client, step: Callable[[Policy], Policy], why: str, say: Callable[[str], None]) -> None:
+    _, after = change(client, step, why, say)
+    for line in followed_in_words(follow(client, after["revision"]), after["revision"]):
+        say(line)
+
+
+def _drain(client: Client, upgrade: Upgrade, say: Callable[[str], None]) -> None:
+    end, shown = time.monotonic() + upgrade.drain, -1
+    while True:
+        running = sum(
+            read(client, path).get("running", {}).get(upgrade.role, {}).get(upgrade.engine, 0) for path in PATHS
+        )
+        if running != shown:
+            say(f"drain: {running} answers run on {upgrade.engine}")
+            shown = running
+        if not running:
+            return
+        if time.monotonic() > end:
+            say(f"drain: {running} answers are left after {upgrade.drain:g} s; another engine continues them")
+            return
+        time.sleep(_POLL_SECONDS)
+
+
+def _replace(console: Console, upgrade: Upgrade, say: Callable[[str], None]) -> None:
+    if not upgrade.command:
+        if not console.is_terminal:
+            raise StackError(
+                f"traffic is on {upgrade.stand_in}; not a terminal: pass --command to replace {upgrade.engine}"
+            )
+        typer.prompt(f"replace {upgrade.engine} now, then press Enter", default="", show_default=False)
+        return
+    say(f"$ {upgrade.command}")
+    done = subprocess.run(shlex.split(upgrade.command), check=False)
+    if done.returncode:
+        raise StackError(
+            f"the command ended with status {done.returncode}; {upgrade.stand_in} serves {upgrade.role}: "
+            "repair it and run this again"
+        )
+
+
+def _wait_until_ready(client: Client, upgrade: Upgrade, say: Callable[[str], None]) -> None:
+    began, shown = time.monotonic(), ""
+    while True:
+        try:
+            client.call("POST", "/rag/v1/providers/check", json={"role": upgrade.role, "backend": upgrade.engine})
+            say(f"ready: {upgrade.engine} answers after {time.monotonic() - began:.1f} s")
+            return
+        except StackError as error:
+            waited = time.monotonic() - began
+            if waited > upgrade.ready:
+                raise StackError(
+                    f"{upgrade.engine} does not answer after {waited:.0f} s ({error}); {upgrade.stand_in} serves "
+                    f"{upgrade.role}: run this again when it does"
+                ) from error
+            if str(error) != shown:
+                shown = str(error)
+                say(f"ready: waiting, {shown}")
+        time.sleep(_POLL_SECONDS)
+
+
+def _canary(console: Console, client: Client, key: str, upgrade: Upgrade) -> int:
+    from switchyard.migrate.command import Options, run
+    from switchyard.migrate.plan import Limits, Plan, stages
+
+    limits = Limits(upgrade.hold, upgrade.min_requests)
+    plan = Plan(upgrade.stand_in, upgrade.engine, upgrade.role, stages(upgrade.stages, 0), limits)
+    again = shlex.join(["switchyard", "engines", "upgrade", upgrade.engine, "--stand-in", upgrade.stand_in])
+    back = f"switchyard providers rollback --role {upgrade.role}"
+    return run(console, client, key, plan, Options(upgrade.state, upgrade.out, None, (), again, back, yes=True))
+
+
+def _about(client: Client, engine: str, role: str) -> dict[str, Any]:
+    found = client.call("POST", "/rag/v1/engines/check", json={"name": engine})["roles"].get(role, {})
+    about: dict[str, Any] = found.get("about") or {}
+    return about
+
+
+@contextmanager
+def _timed(record: Record, step: str) -> Iterator[None]:
+    """Measure a step into the record, however it ends."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        record.seconds[step] = round(time.monotonic() - began, 2)
+
+
+def _summary(upgrade: Upgrade, record: Record) -> list[str]:
+    steps = ", ".join(f"{name} {seconds:g} s" for name, seconds in record.seconds.items())
+
+    def software(about: dict[str, Any]) -> str:
+        return " ".join(str(about[name]) for name in ("engine", "version", "model") if about.get(name)) or "unknown"
+
+    return [
+        f"{upgrade.engine}: {record.outcome}; {steps}",
+        f"before: {software(record.before)}",
+        f"after:  {software(record.after)}",
+    ]
+
+
+def _write(upgrade: Upgrade, record: Record) -> Path:
+    upgrade.out.mkdir(parents=True, exist_ok=True)
+    stamp = record.began.replace(":", "").replace("+0000", "Z")
+    path = upgrade.out / f"upgrade-{stamp}.json"
+    path.write_text(json.dumps({"engine": upgrade.engine, "stand_in": upgrade.stand_in, **asdict(record)}, indent=1))
+    return path
