@@ -17,8 +17,7 @@ from service_kit import errors, health
 from service_kit.auth import Authenticator, authenticated
 from service_kit.keys import KeyStore, Scope
 from service_kit.metrics import Metrics
-from service_kit.middleware import BodyLimit, RequestContext
-from service_kit.prefix import ForwardedPrefix
+from service_kit.middleware import BodyLimit, ForwardedPrefix, RequestContext
 from service_kit.settings import ServiceSettings
 from service_kit.state import ServiceState
 

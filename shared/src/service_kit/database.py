@@ -25,6 +25,7 @@ from service_kit.errors import StorageUnavailable, UpstreamUnavailable, sqlite_c
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 _LOCK_SPACE = crc32(b"switchyard writers") - 2**31
 _CONNECT_SECONDS = 5
+_BUSY = "the database is busy; nothing of this request was kept"
 _WRITER_SECONDS = 30
 """Longest wait for the other writers."""
 _POSTGRES_SESSION = {
@@ -50,9 +51,7 @@ def translated_errors() -> Generator[None, None, None]:
             raise storage_unavailable() from error
         code = sqlite_code(error)
         if code == sqlite3.SQLITE_BUSY or isinstance(error, PoolTimeoutError):
-            raise DatabaseUnavailable(
-                "the database is busy; nothing of this request was kept", retry_after=2
-            ) from error
+            raise DatabaseUnavailable(_BUSY, retry_after=2) from error
         if code is None and (isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated):
             raise DatabaseUnavailable(
                 "the database does not answer; nothing of this request was kept", retry_after=2
@@ -108,21 +107,15 @@ class Database:
 
     @asynccontextmanager
     async def writing(self) -> AsyncGenerator[AsyncSession, None]:
-        with translated_errors():
-            async with self._my_turn(), self._writers.begin() as session:
-                yield session
-
-    @asynccontextmanager
-    async def _my_turn(self) -> AsyncGenerator[None, None]:
         try:
             async with asyncio.timeout(_WRITER_SECONDS):
                 await self._turn.acquire()
         except TimeoutError as error:
-            raise DatabaseUnavailable(
-                "the database is busy; nothing of this request was kept", retry_after=2
-            ) from error
+            raise DatabaseUnavailable(_BUSY, retry_after=2) from error
         try:
-            yield
+            with translated_errors():
+                async with self._writers.begin() as session:
+                    yield session
         finally:
             self._turn.release()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
@@ -77,6 +78,7 @@ class JobRow(Row):
 J = TypeVar("J", bound=JobColumns)
 
 
+@dataclass(slots=True)
 class Jobs(Generic[J]):
     """The jobs of one service.
 
@@ -84,40 +86,31 @@ class Jobs(Generic[J]):
     changes a job's status, and writes the status to the row that the job is about.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        durable: Durable,
-        table: type[J],
-        visible: Callable[[Principal], ColumnElement[bool]],
-        follow: Callable[[AsyncSession, J], Awaitable[None]],
-        metrics: JobMetrics,
-    ) -> None:
-        self._database = database
-        self._durable = durable
-        self._table = table
-        self._visible = visible
-        self._follow = follow
-        self.metrics = metrics
+    database: Database
+    durable: Durable
+    table: type[J]
+    visible: Callable[[Principal], ColumnElement[bool]]
+    follow: Callable[[AsyncSession, J], Awaitable[None]]
+    metrics: JobMetrics
 
     async def start(self, job_id: str, *, kind: str) -> None:
-        await self._durable.start(job_id, task=kind)
+        await self.durable.start(job_id, task=kind)
 
     async def start_forgotten(self) -> None:
         """Enqueue jobs that were stored but not enqueued when the process stopped; the others are not touched."""
-        async with self._database.reading() as session:
-            unfinished = list(await session.scalars(select(self._table).where(self._table.status.in_(OPEN))))
+        async with self.database.reading() as session:
+            unfinished = list(await session.scalars(select(self.table).where(self.table.status.in_(OPEN))))
         for job in unfinished:
             await self.start(job.id, kind=job.kind)
 
     async def begin(self, job_id: str, stage: str) -> J:
         """Mark the job as running, in `stage`; raises `Conflict` if it has ended."""
-        async with self._database.writing() as session:
-            job = await session.get_one(self._table, job_id)
+        async with self.database.writing() as session:
+            job = await session.get_one(self.table, job_id)
             if job.status not in OPEN:
                 raise Conflict(f"this job is {job.status}")
             job.status, job.stage = RUNNING, stage
-            await self._follow(session, job)
+            await self.follow(session, job)
         return job
 
     @asynccontextmanager
@@ -126,12 +119,12 @@ class Jobs(Generic[J]):
 
         Raises `Conflict` if the job is not running any more.
         """
-        async with self._database.writing() as session:
-            job = await session.get_one(self._table, job_id)
+        async with self.database.writing() as session:
+            job = await session.get_one(self.table, job_id)
             if job.status != RUNNING:
                 raise Conflict(f"this job is {job.status}")
             job.status, job.stage, job.waiting_for = READY, "done", None
-            await self._follow(session, job)
+            await self.follow(session, job)
             yield session, job
         self.metrics.ended(job.kind, READY)
 
@@ -139,19 +132,19 @@ class Jobs(Generic[J]):
         self, job_id: str, error: Exception, undo: Callable[[AsyncSession, J], Awaitable[None]] | None = None
     ) -> None:
         """Mark the job as failed and record the problem; `undo` removes what it had stored. A cancelled job stays so."""
-        async with self._database.writing() as session:
-            job = await session.get(self._table, job_id)
+        async with self.database.writing() as session:
+            job = await session.get(self.table, job_id)
             if job is None or job.status == CANCELLED:
                 return
             job.status, job.waiting_for, job.error = FAILED, None, problem(error)
-            await self._follow(session, job)
+            await self.follow(session, job)
             if undo is not None:
                 await undo(session, job)
         self.metrics.ended(job.kind, FAILED)
 
     async def get(self, job_id: str, principal: Principal) -> J:
-        statement = select(self._table).where(self._table.id == job_id, self._visible(principal))
-        async with self._database.reading() as session:
+        statement = select(self.table).where(self.table.id == job_id, self.visible(principal))
+        async with self.database.reading() as session:
             job = await session.scalar(statement)
         if job is None:
             raise NotFound(f"there is no job {job_id!r}", field="job_id")
@@ -159,13 +152,13 @@ class Jobs(Generic[J]):
 
     async def listing(self, principal: Principal, status: str | None, limit: int, cursor: str | None) -> Page[J]:
         """List newest first."""
-        statement = select(self._table).where(self._visible(principal))
+        statement = select(self.table).where(self.visible(principal))
         if status is not None:
-            statement = statement.where(self._table.status == status)
+            statement = statement.where(self.table.status == status)
         if (before := decode(cursor)) is not None:
-            statement = statement.where(self._table.id < before)
-        async with self._database.reading() as session:
-            rows = list(await session.scalars(statement.order_by(self._table.id.desc()).limit(limit + 1)))
+            statement = statement.where(self.table.id < before)
+        async with self.database.reading() as session:
+            rows = list(await session.scalars(statement.order_by(self.table.id.desc()).limit(limit + 1)))
         return page(rows, [row.id for row in rows], limit)
 
     async def watch(self, job_id: str, principal: Principal) -> AsyncGenerator[J, None]:
@@ -206,31 +199,31 @@ class Jobs(Generic[J]):
                 if exceeded == deadline_attempts:
                     raise
                 log.warning("job waits", job=job_id, error=type(error).__name__, seconds=wait)
-                async with self._database.writing() as session:
+                async with self.database.writing() as session:
                     values = {"waiting_for": str(error)[:500]}
-                    await session.execute(update(self._table).where(self._table.id == job_id).values(values))
+                    await session.execute(update(self.table).where(self.table.id == job_id).values(values))
                 await asyncio.sleep(max(wait, min(error.retry_after or 0, _MAX_WAIT_SECONDS)))
                 wait = min(wait * 2, _MAX_WAIT_SECONDS)
 
     async def stop(self, job_id: str) -> None:
         """Cancel the job if it is open."""
-        is_open = (self._table.id == job_id) & self._table.status.in_(OPEN)
-        async with self._database.writing() as session:
-            statement = update(self._table).where(is_open).values(status=CANCELLED, waiting_for=None)
-            job = await session.scalar(statement.returning(self._table))
+        is_open = (self.table.id == job_id) & self.table.status.in_(OPEN)
+        async with self.database.writing() as session:
+            statement = update(self.table).where(is_open).values(status=CANCELLED, waiting_for=None)
+            job = await session.scalar(statement.returning(self.table))
             if job is not None:
-                await self._follow(session, job)
+                await self.follow(session, job)
         if job is not None:
             self.metrics.ended(job.kind, CANCELLED)
-            await self._durable.cancel(job_id)
+            await self.durable.cancel(job_id)
 
     async def count(self) -> None:
         """Show in the metrics how many jobs are open; raises what the database does."""
-        state = case((self._table.waiting_for.is_not(None), "waiting"), else_=self._table.status).label("state")
-        counted = select(self._table.kind, state, func.count()).where(self._table.status.in_(OPEN))
+        state = case((self.table.waiting_for.is_not(None), "waiting"), else_=self.table.status).label("state")
+        counted = select(self.table.kind, state, func.count()).where(self.table.status.in_(OPEN))
         try:
-            async with self._database.reading() as session:
-                rows = (await session.execute(counted.group_by(self._table.kind, state))).all()
+            async with self.database.reading() as session:
+                rows = (await session.execute(counted.group_by(self.table.kind, state))).all()
         except BaseException:
             self.metrics.hide()
             raise

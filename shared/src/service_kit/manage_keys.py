@@ -16,7 +16,7 @@ def main(argv: Sequence[str], data_dir: Path) -> int:
     """Run the command in `argv` on the keys in `data_dir`; returns an exit status."""
     parser = ArgumentParser(prog="keys", description="API keys of this installation.")
     verbs = parser.add_subparsers(required=True, dest="verb", metavar="VERB")
-    create = verbs.add_parser("create", help="make a key and print it; it can't be output again")
+    create = verbs.add_parser("create", help="make a key and print it; it cannot be shown again")
     create.add_argument("name")
     create.add_argument("--admin", action="store_true", help="may do everything")
     create.add_argument("--collection", action="append", help="bind it to this collection; may be repeated")

@@ -1,4 +1,4 @@
-"""Pure ASGI middleware: request id, access log line and request metrics; the limit of request bodies."""
+"""Pure ASGI middleware: the request id with its access log line and metrics, the limit of bodies, the path prefix."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from service_kit.errors import TooLarge, problem, response
 from service_kit.metrics import Metrics
 
 log = structlog.get_logger("service_kit.access")
+_PREFIX = re.compile(r"(/[a-z0-9-]{1,64}){1,4}")
 _ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _QUIET = ("/livez", "/readyz", "/metrics", "/healthz")
 _HEALTH_ROUTES = ("/livez", "/readyz", "/health", "/metrics")
@@ -92,3 +93,21 @@ class BodyLimit:
             return message
 
         await self.app(scope, receive_limited, send)
+
+
+class ForwardedPrefix:
+    """Behind a gateway: use the path that it removed (`X-Forwarded-Prefix`) as the app's root path, so that its links work.
+
+    Root path as in https://asgi.readthedocs.io/en/latest/specs/www.html#http-connection-scope; anything but plain path
+    segments is ignored.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not scope.get("root_path"):
+            prefix = Headers(scope=scope).get("x-forwarded-prefix", "")
+            if _PREFIX.fullmatch(prefix):
+                scope = {**scope, "root_path": prefix, "path": prefix + scope["path"]}
+        await self.app(scope, receive, send)

@@ -39,13 +39,13 @@ class Source:
         }
 
 
+@dataclass(slots=True)
 class PageReader:
     """Reads single pages; pages on which OCR is less confident than `vision_below` go to the `transcriber`."""
 
-    def __init__(self, pool: WorkerPool, transcriber: Transcriber | None, vision_below: float) -> None:
-        self._pool = pool
-        self._transcriber = transcriber
-        self._vision_below = vision_below
+    pool: WorkerPool
+    transcriber: Transcriber | None
+    vision_below: float
 
     async def read(self, source: Source, number: int) -> PageText:
         """Return the page, at worst empty with a warning; raises only what is wrong with this machine."""
@@ -56,13 +56,13 @@ class PageReader:
         if scanned.engine == "none" or (not scanned.text and page.text):
             # The text layer is poor, but there is nothing else.
             return replace(page, warnings=(*page.warnings, *scanned.warnings), wants_ocr=False)
-        if self._transcriber is not None and (scanned.confidence is None or scanned.confidence < self._vision_below):
-            return await self._transcribe(source, number, scanned, self._transcriber)
+        if self.transcriber is not None and (scanned.confidence is None or scanned.confidence < self.vision_below):
+            return await self._transcribe(source, number, scanned, self.transcriber)
         return scanned
 
     async def _ask(self, source: Source, task: str, number: int) -> PageText:
         try:
-            return _page_text(await self._pool.run(source.task(task, number=number)))
+            return _page_text(await self.pool.run(source.task(task, number=number)))
         except WorkerFailed as error:
             log.warning("page failed", task=task, page=number, media_type=source.media_type, error=str(error))
             how = "took too long" if isinstance(error, WorkerTimedOut) else "crashed the parser"
@@ -71,7 +71,7 @@ class PageReader:
     async def _transcribe(self, source: Source, number: int, scanned: PageText, transcriber: Transcriber) -> PageText:
         picture = source.path.with_name(f"page-{number}.jpg")
         try:
-            reply = await self._pool.run(source.task("picture", number=number, into=str(picture)))
+            reply = await self.pool.run(source.task("picture", number=number, into=str(picture)))
             if "ok" not in reply:
                 raise WorkerFailed(str(reply.get("detail")))
             return await transcriber.transcribe(picture.read_bytes())

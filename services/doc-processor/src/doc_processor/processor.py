@@ -9,6 +9,7 @@ import tempfile
 from collections import Counter, deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 from typing import Protocol
@@ -38,22 +39,20 @@ class Readable(Protocol):
     async def read(self, size: int = -1) -> bytes: ...
 
 
+@dataclass(slots=True)
 class Processor:
     """Reads documents; `work_dir` holds each upload while it is being read."""
 
-    def __init__(
-        self, pool: WorkerPool, reader: PageReader, metrics: PageMetrics, work_dir: Path, document_seconds: float
-    ) -> None:
-        self._pool = pool
-        self._reader = reader
-        self._metrics = metrics
-        self._work_dir = work_dir
-        self._document_seconds = document_seconds
+    pool: WorkerPool
+    reader: PageReader
+    metrics: PageMetrics
+    work_dir: Path
+    document_seconds: float
 
     @asynccontextmanager
     async def received(self, upload: Readable, name: str, declared: str) -> AsyncGenerator[Source, None]:
         """Store an upload in a folder of its own for the duration of the block."""
-        folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}-{os.getpid()}-", dir=self._work_dir))
+        folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}-{os.getpid()}-", dir=self.work_dir))
         path = folder / "upload"
         try:
             with path.open("wb") as file:
@@ -63,15 +62,15 @@ class Processor:
         finally:
             with anyio.CancelScope(shield=True):
                 # A worker that has the file open would keep its blocks on the disk.
-                await self._pool.forget(str(path))
+                await self.pool.forget(str(path))
             shutil.rmtree(folder, ignore_errors=True)
 
     async def open(self, source: Source, first_page: int = 1) -> Document:
         """Open the file; raises `DocumentRefused` if it is not read, or `WorkersUnavailable`."""
         started = monotonic()
-        deadline = Deadline.after(self._document_seconds)
+        deadline = Deadline.after(self.document_seconds)
         try:
-            reply = await self._pool.run(source.task("open"))
+            reply = await self.pool.run(source.task("open"))
         except WorkerFailed as error:
             log.warning("document failed", error=str(error))
             raise DocumentRefused(
@@ -84,33 +83,22 @@ class Processor:
             raise DocumentRefused(str(reply.get("refused")), str(reply.get("detail")))
         opened = Source(source.path, source.name, source.declared, reply["ok"]["media_type"])
         head = _head(opened, reply["ok"])
-        return Document(head, opened, first_page, self._reader, self._metrics, self._pool.size, deadline, started)
+        return Document(head, opened, first_page, self.reader, self.metrics, self.pool.size, deadline, started)
 
 
+@dataclass(slots=True)
 class Document:
     """An opened document, whose pages are still to be read."""
 
-    def __init__(
-        self,
-        head: DocumentEvent,
-        source: Source,
-        first_page: int,
-        reader: PageReader,
-        metrics: PageMetrics,
-        workers: int,
-        deadline: Deadline,
-        started: float,
-    ) -> None:
-        self.head = head
-        self._source = source
-        self._first_page = first_page
-        self._reader = reader
-        self._metrics = metrics
-        # Enough to keep every worker busy while the oldest page is awaited, with bounded memory.
-        self._window = 2 * workers
-        self._deadline = deadline
-        self._started = started
-        self._opened = monotonic()
+    head: DocumentEvent
+    source: Source
+    first_page: int
+    reader: PageReader
+    metrics: PageMetrics
+    workers: int
+    deadline: Deadline
+    started: float
+    opened: float = field(default_factory=monotonic)
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """Yield the document, each page in order, and the end; raises `DocumentTimeout` or `WorkersUnavailable`.
@@ -134,18 +122,19 @@ class Document:
             characters=characters,
             engines=dict(engines),
             pages_with_warnings=warned,
-            open_seconds=round(self._opened - self._started, 3),
-            total_seconds=round(monotonic() - self._started, 3),
+            open_seconds=round(self.opened - self.started, 3),
+            total_seconds=round(monotonic() - self.started, 3),
         )
         log.info("document read", media_type=self.head.media_type, **done.model_dump(exclude={"event"}))
         yield done
 
     async def _pages(self) -> AsyncGenerator[PageEvent, None]:
         waiting: deque[asyncio.Task[PageText]] = deque()
-        numbers = iter(range(self._first_page, (self.head.pages_total or 0) + 1))
+        numbers = iter(range(self.first_page, (self.head.pages_total or 0) + 1))
         try:
-            for number in range(self._first_page, (self.head.pages_total or 0) + 1):
-                while len(waiting) < self._window and (ahead := next(numbers, None)) is not None:
+            for number in range(self.first_page, (self.head.pages_total or 0) + 1):
+                # Enough to keep every worker busy while the oldest page is awaited, with bounded memory.
+                while len(waiting) < 2 * self.workers and (ahead := next(numbers, None)) is not None:
                     waiting.append(asyncio.create_task(self._read(ahead)))
                 yield _page_event(number, await self._awaited(waiting[0]))
                 waiting.popleft()
@@ -157,13 +146,13 @@ class Document:
 
     async def _read(self, number: int) -> PageText:
         started = monotonic()
-        page = await self._reader.read(self._source, number)
-        self._metrics.on_page(page.engine, monotonic() - started)
+        page = await self.reader.read(self.source, number)
+        self.metrics.on_page(page.engine, monotonic() - started)
         return page
 
     async def _awaited(self, task: asyncio.Task[PageText]) -> PageText:
         try:
-            async with asyncio.timeout(self._deadline.remaining):
+            async with asyncio.timeout(self.deadline.remaining):
                 return await task
         except TimeoutError as error:
             raise DocumentTimeout("reading the whole document takes too long; pages so far were sent") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
@@ -36,56 +37,47 @@ class NoText(InvalidInput):
     type = "no-text"
 
 
+@dataclass(slots=True)
 class NoteGeneration:
     """The steps of one job; the rows record what is done, so any step may be run again."""
 
-    def __init__(
-        self,
-        database: Database,
-        jobs: Jobs[Job],
-        originals: Originals,
-        processor: DocProcessor,
-        generator: StructuredGenerator,
-        context_tokens: Callable[[], Awaitable[int]],
-        settings: NotesSettings,
-    ) -> None:
-        self._database = database
-        self._jobs = jobs
-        self._originals = originals
-        self._processor = processor
-        self._generator = generator
-        self._context_tokens = context_tokens
-        self._settings = settings
+    database: Database
+    jobs: Jobs[Job]
+    originals: Originals
+    processor: DocProcessor
+    generator: StructuredGenerator
+    context_tokens: Callable[[], Awaitable[int]]
+    settings: NotesSettings
 
     def task(self) -> Task:
         return Task(
-            "note", (self.read, self.divide, self.draft, self.join), self._jobs.fail, self._settings.note_concurrency
+            "note", (self.read, self.divide, self.draft, self.join), self.jobs.fail, self.settings.note_concurrency
         )
 
     async def read(self, job_id: str) -> None:
         """Turn a file into the note's source text; raises `NoText` if there is none."""
         note = await self._begin(job_id, "reading")
         if note.source_text is None and note.source_sha256 is not None:
-            path, name = self._originals.path(note.source_sha256), note.source_name
+            path, name = self.originals.path(note.source_sha256), note.source_name
 
             async def pages() -> list[str]:
-                async with aclosing(self._processor.process(path, name)) as events:
+                async with aclosing(self.processor.process(path, name)) as events:
                     return [event.text async for event in events if isinstance(event, ProcessedPage)]
 
-            text = "\n\n".join(await self._jobs.retry_until_available(job_id, pages)).strip()
+            text = "\n\n".join(await self.jobs.retry_until_available(job_id, pages)).strip()
             if not text:
                 raise NoText("no text was found in this file")
-            async with self._database.writing() as session:
+            async with self.database.writing() as session:
                 await session.execute(update(Note).where(Note.id == note.id).values(source_text=text))
 
     async def divide(self, job_id: str) -> None:
         """Split the text into parts that fit the model's context."""
         note = await self._begin(job_id, "dividing")
-        context = await self._jobs.retry_until_available(job_id, self._context_tokens)
-        room = min(self._settings.note_part_tokens, max(256, (context - self._settings.note_answer_tokens) // 2))
+        context = await self.jobs.retry_until_available(job_id, self.context_tokens)
+        room = min(self.settings.note_part_tokens, max(256, (context - self.settings.note_answer_tokens) // 2))
         text = note.source_text or ""
         spans = await asyncio.to_thread(lambda: list(split(text, room)))
-        async with self._database.writing() as session:
+        async with self.database.writing() as session:
             await session.execute(delete(Part).where(Part.note_id == note.id))
             for ordinal, (start, end) in enumerate(spans):
                 session.add(Part(note_id=note.id, ordinal=ordinal, start=start, end=end, draft=None))
@@ -94,22 +86,22 @@ class NoteGeneration:
     async def draft(self, job_id: str) -> None:
         """Generate drafts for the parts that have none yet."""
         note = await self._begin(job_id, "drafting")
-        async with self._database.reading() as session:
+        async with self.database.reading() as session:
             waiting = select(Part).where(Part.note_id == note.id, Part.draft.is_(None)).order_by(Part.ordinal)
             parts = list(await session.scalars(waiting))
         for part in parts:
             attempt = partial(self._draft, note, part)
             try:
-                draft = await self._jobs.retry_until_available(job_id, attempt, self._settings.note_attempts)
+                draft = await self.jobs.retry_until_available(job_id, attempt, self.settings.note_attempts)
             except OutOfTime as error:
                 draft = await self._grounded(note, part, error.partial) if error.partial else {"failed": str(error)}
-            async with self._database.writing() as session:
+            async with self.database.writing() as session:
                 mine = (Part.note_id == note.id) & (Part.ordinal == part.ordinal)
                 await session.execute(update(Part).where(mine).values(draft=draft))
                 drafted = select(func.count()).where(Part.note_id == note.id, Part.draft.is_not(None))
                 changes = {"parts_done": drafted.scalar_subquery(), "waiting_for": None}
                 await session.execute(update(Job).where(Job.id == job_id).values(changes))
-            self._jobs.metrics.progressed("note", "parts", 1)
+            self.jobs.metrics.progressed("note", "parts", 1)
 
     async def _draft(self, note: Note, part: Part) -> dict[str, Any]:
         """Return what is stored of a part: its grounded content, or the reason why there is none."""
@@ -139,7 +131,7 @@ class NoteGeneration:
     async def join(self, job_id: str) -> None:
         """Join the parts' drafts into the note; raises `InvalidOutput` if no part could be drafted."""
         note = await self._begin(job_id, "joining")
-        async with self._database.reading() as session:
+        async with self.database.reading() as session:
             rows = await session.scalars(select(Part.draft).where(Part.note_id == note.id).order_by(Part.ordinal))
             drafts = [draft for draft in rows if draft is not None]
         good = [draft for draft in drafts if "failed" not in draft]
@@ -149,7 +141,7 @@ class NoteGeneration:
         warnings += [f"a part was not read: {draft['failed']}" for draft in drafts if "failed" in draft]
         content, title = merge([Content.model_validate(draft["content"]) for draft in good]), good[0]["title"]
         if len(good) > 1:
-            overview = await self._jobs.retry_until_available(job_id, lambda: self._overview(note, content.summary))
+            overview = await self.jobs.retry_until_available(job_id, lambda: self._overview(note, content.summary))
             if overview is None:
                 warnings.append("the summary is the parts' summaries, one after the other")
             else:
@@ -165,7 +157,7 @@ class NoteGeneration:
             "model": model,
             "extractive": extractive,
         }
-        async with self._jobs.finishing(job_id) as (session, _):
+        async with self.jobs.finishing(job_id) as (session, _):
             await session.execute(update(Note).where(Note.id == note.id).values(**values))
         log.info("note ready", note=note.id, parts=len(drafts), incomplete=values["incomplete"])
 
@@ -176,13 +168,13 @@ class NoteGeneration:
             return None
 
     async def _generate(self, model: type[M], rules: str, note: Note, text: str) -> Generated[M]:
-        deadline = Deadline.after(self._settings.note_timeout_seconds)
+        deadline = Deadline.after(self.settings.note_timeout_seconds)
         # All parts of a note by one side of a canary.
-        return await self._generator.generate(model, rules, note.source_name, text, deadline, affinity=note.id)
+        return await self.generator.generate(model, rules, note.source_name, text, deadline, affinity=note.id)
 
     async def _begin(self, job_id: str, stage: str) -> Note:
-        job = await self._jobs.begin(job_id, stage)
-        async with self._database.reading() as session:
+        job = await self.jobs.begin(job_id, stage)
+        async with self.database.reading() as session:
             return await session.get_one(Note, job.note_id)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from contextlib import aclosing
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
@@ -38,13 +39,13 @@ async def set_note_status(session: AsyncSession, job: Job) -> None:
     await session.execute(update(Note).where(its_note).values(status=job.status))
 
 
+@dataclass(slots=True)
 class Notes:
     """The use cases of notes; a note belongs to the key that created it."""
 
-    def __init__(self, database: Database, originals: Originals, jobs: Jobs[Job]) -> None:
-        self._database = database
-        self._originals = originals
-        self._jobs = jobs
+    database: Database
+    originals: Originals
+    jobs: Jobs[Job]
 
     async def make_from_text(self, text: str, title: str, kind: Kind, principal: Principal) -> Note:
         """Store a text and a job that makes a note of it."""
@@ -53,15 +54,15 @@ class Notes:
     async def make_from_file(self, filename: str, source: BinaryIO, kind: Kind, principal: Principal) -> Note:
         """Store a file and a job that reads it and makes a note of it; raises `EmptyFile`."""
         name = _UNPRINTABLE.sub("", PurePosixPath(filename.replace("\\", "/")).name)[:200] or "untitled"
-        original = await self._originals.store(source)
+        original = await self.originals.store(source)
         return await self._make(Note(kind=kind, source_name=name, source_sha256=original.sha256), principal)
 
     async def _make(self, note: Note, principal: Principal) -> Note:
         note.id, note.job_id, note.owner = new_id("note"), new_id("job"), principal.id
-        async with self._database.writing() as session:
+        async with self.database.writing() as session:
             session.add(note)
             session.add(Job(id=note.job_id, kind="note", note_id=note.id, owner=note.owner))
-        await self._jobs.start(note.job_id, kind="note")
+        await self.jobs.start(note.job_id, kind="note")
         return note
 
     async def retry(self, note: Note) -> Note:
@@ -69,17 +70,17 @@ class Notes:
         if note.status not in (FAILED, CANCELLED):
             raise Conflict(f"this note is {note.status}")
         job_id = new_id("job")
-        async with self._database.writing() as session:
+        async with self.database.writing() as session:
             values = {"status": QUEUED, "job_id": job_id}
             await session.execute(update(Note).where(Note.id == note.id).values(**values))
             session.add(Job(id=job_id, kind="note", note_id=note.id, owner=note.owner))
-        await self._jobs.start(job_id, kind="note")
+        await self.jobs.start(job_id, kind="note")
         return await self._fetch(note.id)
 
     async def wait(self, note: Note, seconds: float, principal: Principal) -> Note:
         """Return the note once its job has finished, or as it is after `seconds`."""
         try:
-            async with asyncio.timeout(seconds), aclosing(self._jobs.watch(note.job_id, principal)) as states:
+            async with asyncio.timeout(seconds), aclosing(self.jobs.watch(note.job_id, principal)) as states:
                 async for _ in states:
                     pass
         except TimeoutError:
@@ -94,7 +95,7 @@ class Notes:
         return note
 
     async def _fetch(self, note_id: str) -> Note:
-        async with self._database.reading() as session:
+        async with self.database.reading() as session:
             note = await session.get(Note, note_id)
         if note is None:
             raise NotFound(f"there is no note {note_id!r}", field="note_id")
@@ -113,7 +114,7 @@ class Notes:
             statement = statement.where(Note.words.contains(word, autoescape=True))
         if (before := decode(cursor)) is not None:
             statement = statement.where(Note.id < before)
-        async with self._database.reading() as session:
+        async with self.database.reading() as session:
             rows = list(await session.scalars(statement.order_by(Note.id.desc()).limit(limit + 1)))
         return page(rows, [row.id for row in rows], limit)
 
@@ -127,7 +128,7 @@ class Notes:
             "words": searchable(title, content),
             "revision": revision + 1,
         }
-        async with self._database.writing() as session:
+        async with self.database.writing() as session:
             same = (Note.id == note.id) & (Note.revision == revision)
             changed = await session.scalar(update(Note).where(same).values(**values).returning(Note.id))
         if changed is None:
@@ -136,11 +137,11 @@ class Notes:
 
     async def delete(self, note: Note) -> None:
         """Remove a note, its text and its file; a running job is stopped."""
-        await self._jobs.stop(note.job_id)
-        async with self._database.writing() as session:
+        await self.jobs.stop(note.job_id)
+        async with self.database.writing() as session:
             await session.execute(delete(Part).where(Part.note_id == note.id))
             await session.execute(delete(Note).where(Note.id == note.id))
             same = select(func.count()).select_from(Note).where(Note.source_sha256 == note.source_sha256)
             shared = note.source_sha256 is None or await session.scalar(same)
         if not shared and note.source_sha256 is not None:
-            await self._originals.delete(note.source_sha256)
+            await self.originals.delete(note.source_sha256)

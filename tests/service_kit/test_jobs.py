@@ -1,0 +1,118 @@
+"""The life cycle of a job's row, and of the row that it is about."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+from sqlalchemy import select, true, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from llm_providers.errors import DeadlineExceeded, Halted, Unavailable
+from service_kit.database import Database
+from service_kit.durable import Durable
+from service_kit.errors import Conflict, InvalidInput
+from service_kit.job_metrics import JobMetrics
+from service_kit.jobs import CANCELLED, FAILED, QUEUED, READY, RUNNING, JobColumns, Jobs
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Task(JobColumns, Base):
+    __tablename__ = "tasks"
+
+
+class Subject(Base):
+    __tablename__ = "subjects"
+    job_id: Mapped[str] = mapped_column(primary_key=True)
+    status: Mapped[str]
+    result: Mapped[str] = mapped_column(default="")
+
+
+async def set_subject_status(session: AsyncSession, task: Task) -> None:
+    await session.execute(update(Subject).where(Subject.job_id == task.id).values(status=task.status))
+
+
+@pytest.fixture
+async def jobs(tmp_path: Path) -> AsyncIterator[Jobs[Task]]:
+    """Jobs with one stored job, whose row is about one subject."""
+    database = Database.open(f"sqlite:///{tmp_path / 'rows.db'}")
+    async with database.engine.begin() as connection:
+        await connection.run_sync(Base.metadata.create_all)
+    async with database.writing() as session:
+        session.add(Task(id="job-1", kind="task"))
+        session.add(Subject(job_id="job-1", status=QUEUED))
+    durable = Durable.sqlite(tmp_path / "jobs.db")
+    metrics = JobMetrics(CollectorRegistry(), {"task": ()})
+    yield Jobs(database, durable, Task, lambda _: true(), set_subject_status, metrics)
+    await database.aclose()
+
+
+async def statuses(jobs: Jobs[Task]) -> tuple[str, str, str]:
+    """Return the status of the job and of its subject, and the subject's result."""
+    async with jobs.database.reading() as session:
+        task, subject = await session.get_one(Task, "job-1"), await session.get_one(Subject, "job-1")
+    return task.status, subject.status, subject.result
+
+
+async def test_a_job_begins_and_finishes_together_with_its_subject(jobs: Jobs[Task]) -> None:
+    assert (await jobs.begin("job-1", "working")).stage == "working"
+    assert await statuses(jobs) == (RUNNING, RUNNING, "")
+    async with jobs.finishing("job-1") as (session, task):
+        (await session.get_one(Subject, task.id)).result = "done"
+    assert await statuses(jobs) == (READY, READY, "done")
+    with pytest.raises(Conflict):
+        await jobs.begin("job-1", "again")
+
+
+async def finish_badly(jobs: Jobs[Task]) -> None:
+    async with jobs.finishing("job-1") as (session, task):
+        (await session.get_one(Subject, task.id)).result = "half"
+        raise InvalidInput("a mistake")
+
+
+async def test_a_result_that_cannot_be_stored_leaves_the_job_running(jobs: Jobs[Task]) -> None:
+    await jobs.begin("job-1", "working")
+    with pytest.raises(InvalidInput):
+        await finish_badly(jobs)
+    assert await statuses(jobs) == (RUNNING, RUNNING, "")
+
+
+async def test_a_failed_job_says_why_and_undoes_what_it_stored(jobs: Jobs[Task]) -> None:
+    async def undo(session: AsyncSession, task: Task) -> None:
+        await session.execute(update(Subject).where(Subject.job_id == task.id).values(result="undone"))
+
+    await jobs.begin("job-1", "working")
+    await jobs.fail("job-1", InvalidInput("no text"), undo)
+    assert await statuses(jobs) == (FAILED, FAILED, "undone")
+    async with jobs.database.reading() as session:
+        error = await session.scalar(select(Task.error).where(Task.id == "job-1"))
+    assert error is not None
+    assert error["detail"] == "no text"
+
+
+async def test_a_cancelled_job_is_neither_failed_nor_finished(jobs: Jobs[Task]) -> None:
+    async with jobs.database.writing() as session:
+        (await session.get_one(Task, "job-1")).status = CANCELLED
+    await jobs.fail("job-1", InvalidInput("too late"))
+    with pytest.raises(Conflict):
+        await finish_badly(jobs)
+    assert (await statuses(jobs))[0] == CANCELLED
+
+
+async def test_what_never_fits_its_deadline_is_tried_a_bounded_number_of_times(jobs: Jobs[Task]) -> None:
+    errors = [Unavailable("away"), DeadlineExceeded("spent"), Halted("halted"), DeadlineExceeded("spent again")]
+
+    async def attempt() -> None:
+        raise errors.pop(0)
+
+    with pytest.raises(DeadlineExceeded, match="spent again"):
+        await jobs.retry_until_available("job-1", attempt, deadline_attempts=2)
+    assert errors == []
+    async with jobs.database.reading() as session:
+        assert await session.scalar(select(Task.waiting_for).where(Task.id == "job-1")) == "halted"
