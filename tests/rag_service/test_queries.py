@@ -94,7 +94,7 @@ async def test_without_embeddings_the_keywords_answer_and_say_so(stack: Any, mon
     async def away(*_: Any) -> Any:
         raise Unavailable("the embedding server is down")
 
-    monkeypatch.setattr(stack.app.state.rag.spaces, "embed", away)
+    monkeypatch.setattr(stack.app.state.rag.index_build.indexes.fallback, "embed", away)
     answer = await stack.query("On which channel is the harbour master called?")
     assert answer["degraded"] == ["embeddings"]
     assert answer["answered"] is True
@@ -104,8 +104,8 @@ async def test_an_index_that_lost_its_vectors_says_so_until_it_is_made_anew(stac
     """As after the loss of Chroma's volume: the server is there, and empty."""
     await stack.add(HARBOUR, "Harbour")
     rag = stack.app.state.rag
-    space = await rag.spaces.active("default")
-    await rag.documents._vectors.drop(space.name)
+    index = await rag.index_build.indexes.active("default")
+    await rag.documents._vectors.drop(index.name)
     answer = await stack.query("On which channel is the harbour master called?")
     assert answer["answered"] is True
     assert answer["degraded"] == ["embeddings"]
@@ -121,8 +121,8 @@ async def test_a_model_that_breaks_is_a_status_before_the_first_token_and_an_eve
     stack: Any, monkeypatch: pytest.MonkeyPatch, after: int, terminal: str | None
 ) -> None:
     await stack.add(HARBOUR, "Harbour")
-    answerer = stack.app.state.rag.answerer
-    whole = answerer._chat.chat
+    chat = stack.app.state.rag.questions.chat
+    whole = chat.chat
 
     async def breaking(request: Any, deadline: Any) -> Any:
         seen = 0
@@ -132,7 +132,7 @@ async def test_a_model_that_breaks_is_a_status_before_the_first_token_and_an_eve
             seen += 1
             yield event
 
-    monkeypatch.setattr(answerer._chat, "chat", breaking)
+    monkeypatch.setattr(chat, "chat", breaking)
     body = {"question": "What do visitors pay a night?"}
     if terminal is None:
         answer = await stack.http.post("/v1/query", json=body, headers={"Accept": "text/event-stream"})

@@ -22,7 +22,7 @@ async def test_an_open_stream_ends_with_cancelled(run: Callable[..., Any], monke
             speaking.set()
             await asyncio.Event().wait()
 
-        monkeypatch.setattr(stack.app.state.rag.answerer._chat, "chat", endless)
+        monkeypatch.setattr(stack.app.state.rag.questions.chat, "chat", endless)
         body = {"question": "When was the lighthouse built?"}
         names: list[str] = []
 

@@ -70,7 +70,7 @@ async def search(stack: Stack, question: str = QUESTION) -> dict[str, Any]:
 async def stored(stack: Stack) -> dict[str, int]:
     """Count the vectors of each index, as Chroma has them."""
     rag = stack.app.state.rag
-    names = {state.index.status: state.index.name for state in await rag.reindexer.states("default")}
+    names = {state.index.status: state.index.name for state in await rag.index_build.states("default")}
     return {status: await rag.documents._vectors.count(name) for status, name in names.items()}
 
 
@@ -101,17 +101,17 @@ class Gate:
 
     def __init__(self, stack: Stack, backend: str) -> None:
         self.reached, self.open = asyncio.Event(), asyncio.Event()
-        spaces = stack.app.state.rag.spaces
-        whole = spaces.embed
+        fallback = stack.app.state.rag.index_build.indexes.fallback
+        whole = fallback.embed
 
-        async def held(space: Any, texts: Any, kind: EmbedKind, deadline: Any) -> Any:
-            vectors = await whole(space, texts, kind, deadline)
-            if kind is EmbedKind.DOCUMENT and space.home.backend == backend:
+        async def held(home: Any, texts: Any, kind: EmbedKind, deadline: Any) -> Any:
+            vectors = await whole(home, texts, kind, deadline)
+            if kind is EmbedKind.DOCUMENT and home.backend == backend:
                 self.reached.set()
                 await self.open.wait()
             return vectors
 
-        spaces.embed = held
+        fallback.embed = held
 
 
 # --- engines that are replaced
@@ -311,19 +311,19 @@ async def reindex_until_waiting(stack: Stack, vllm: OpenAIEngine) -> str:
 
 
 async def reindex_with_pause(stack: Stack, vllm: OpenAIEngine) -> str:
-    rag = stack.app.state.rag
-    taken = rag.spaces.fingerprint
+    indexes = stack.app.state.rag.index_build.indexes
+    taken = indexes.fingerprint
 
     async def then_busy(backend: str) -> Any:
         space = await taken(backend)
         vllm.always(Fault.busy(), path="/embeddings")
         return space
 
-    rag.spaces.fingerprint = then_busy
+    indexes.fingerprint = then_busy
     try:
         return await reindex(stack, "vllm")
     finally:
-        rag.spaces.fingerprint = taken
+        indexes.fingerprint = taken
 
 
 async def test_a_move_to_an_engine_that_is_replaced_waits_and_writes_nothing_of_it(
@@ -394,7 +394,8 @@ async def test_a_query_that_began_before_the_swap_ends_in_the_index_it_began_wit
     await both.add(PAGES, "Buoys")
     rag = both.app.state.rag
     asked, swapped = asyncio.Event(), asyncio.Event()
-    whole, used = rag.spaces.embed, list[str]()
+    fallback = rag.index_build.indexes.fallback
+    whole, used = fallback.embed, list[str]()
     nearest = rag.documents._vectors.search
 
     async def held(space: Any, texts: Any, kind: EmbedKind, deadline: Any) -> Any:
@@ -408,8 +409,8 @@ async def test_a_query_that_began_before_the_swap_ends_in_the_index_it_began_wit
         used.append(name)
         return await nearest(name, *given)
 
-    rag.spaces.embed, rag.documents._vectors.search = held, seen
-    (before,) = [state.index.name for state in await rag.reindexer.states("default")]
+    fallback.embed, rag.documents._vectors.search = held, seen
+    (before,) = [state.index.name for state in await rag.index_build.states("default")]
     question = asyncio.create_task(search(both))
     await asked.wait()
     assert (await both.ended(await reindex(both, "vllm")))["status"] == "ready"
@@ -427,7 +428,7 @@ async def test_what_a_killed_process_left_of_a_deleted_document_is_removed_befor
     await both.add(HARBOUR, "Harbour")
     job = await reindex_until_waiting(both, vllm)
     rag = both.app.state.rag
-    (filling,) = [state.index for state in await rag.reindexer.states("default") if state.index.status == "filling"]
+    (filling,) = [state.index for state in await rag.index_build.states("default") if state.index.status == "filling"]
     vectors = np.ones((2, 96), np.float32) / np.sqrt(96).astype(np.float32)
     await rag.documents._vectors.upsert(filling.name, [("doc_gone", 0), ("doc_gone", 1)], vectors)
     vllm.heal()
@@ -478,7 +479,8 @@ async def test_an_interrupted_move_goes_on_where_it_was(
     async with run() as stack:
         await stack.add(PAGES, "Buoys")
         chunks = (await indexes(stack))[0]["chunks_total"]
-        taken = stack.app.state.rag.spaces.embed
+        fallback = stack.app.state.rag.index_build.indexes.fallback
+        taken = fallback.embed
         batches = 0
 
         async def then_away(*given: Any) -> Any:
@@ -488,7 +490,7 @@ async def test_an_interrupted_move_goes_on_where_it_was(
                 vllm.always(Fault.busy(), path="/embeddings")
             return await taken(*given)
 
-        stack.app.state.rag.spaces.embed = then_away
+        fallback.embed = then_away
         job = await reindex(stack, "vllm")
         await waits(stack, job)
         assert (await indexes(stack))[1]["chunks_done"] == 64
@@ -526,7 +528,7 @@ async def test_nothing_to_go_back_to_is_said(stack: Stack) -> None:
 async def test_reindexing_makes_lost_vectors_again(stack: Stack) -> None:
     await stack.add(HARBOUR, "Harbour")
     rag = stack.app.state.rag
-    (state,) = await rag.reindexer.states("default")
+    (state,) = await rag.index_build.states("default")
     await rag.documents._vectors.drop(state.index.name)
     assert (await stored(stack))["active"] == 0
     assert (await stack.ended(await reindex(stack)))["status"] == "ready"

@@ -14,36 +14,33 @@ from llm_providers.providers import Providers
 from llm_providers.spaces import EmbeddingFallback, ParityRecords
 from llm_providers.types import Role
 from rag_service import keyword
-from rag_service.answering import Answerer
 from rag_service.chunking import Chunker
-from rag_service.comparing import Comparer
 from rag_service.conversations import Conversations
-from rag_service.documents import DEFAULT, Documents, mark_stopped, visible
-from rag_service.filling import Filling
+from rag_service.documents import DEFAULT, Documents, follow_job, visible
+from rag_service.index_build import IndexBuild
+from rag_service.indexes import Indexes, PolicyEmbeddings
 from rag_service.ingestion import Ingestion
 from rag_service.metrics import JOB_UNITS, SearchMetrics
-from rag_service.reindex import Reindexer
+from rag_service.parity import ParityTest
+from rag_service.questions import Questions
 from rag_service.retrieval import Retriever
 from rag_service.routes import ROUTERS
 from rag_service.settings import RagSettings
-from rag_service.spaces import ProviderEmbeddings, Spaces
 from rag_service.state import State
 from rag_service.tables import Job
-from rag_service.vectors import VectorIndex
-from rag_service.writing import Writer
+from rag_service.vectors import VectorStore
 from service_kit import providers as provider_kit
 from service_kit.app import create_app
 from service_kit.database import Database
 from service_kit.durable import Durable
 from service_kit.errors import UpstreamUnavailable
-from service_kit.health import Check, Health
+from service_kit.health import Check
 from service_kit.job_metrics import JobMetrics
 from service_kit.jobs import Jobs
-from service_kit.keys import KeyStore
 from service_kit.metrics import Metrics
 from service_kit.originals import Originals
 from service_kit.processor import DocProcessor
-from service_kit.state import service_state
+from service_kit.state import ServiceState, service_state
 
 log = structlog.get_logger(__name__)
 REQUIRED = {Role.TEXT, Role.EMBEDDINGS}
@@ -69,39 +66,28 @@ def create(
             database = Database.beside(settings.data_dir, "rag", settings.database_url)
             stack.push_async_callback(database.aclose)
             await database.migrate("rag_service")
-            vectors = VectorIndex.open(settings.chroma_url, settings.data_dir / "chroma")
+            vectors = VectorStore.open(settings.chroma_url, settings.data_dir / "chroma")
             stack.push_async_callback(vectors.aclose)
             client = await stack.enter_async_context(httpx2.AsyncClient())
             parity = ParityRecords(providers.policy.folder)
-            fallback = EmbeddingFallback(ProviderEmbeddings(providers), parity, _count(service.metrics))
-            spaces = Spaces(database, fallback)
-            state, ingestion, filling = _assemble(
-                settings,
-                providers,
-                spaces,
-                database,
-                vectors,
-                engine,
-                client,
-                service.health,
-                service.keys,
-                service.metrics,
-            )
+            fallback = EmbeddingFallback(PolicyEmbeddings(providers), parity, _count(service.metrics))
+            indexes = Indexes(database, vectors, fallback)
+            state, ingestion = _assemble(settings, providers, indexes, engine, client, service)
             app.state.rag = state
             await state.documents.ensure_collection(DEFAULT)
-            await spaces.adopt()
+            await indexes.adopt()
             try:
                 await state.documents.finish_deletes()
-                await filling.tidy()
+                await state.index_build.delete_dropped()
             except UpstreamUnavailable as error:
-                # What is marked is not to be seen; the next start removes what is left of it.
+                # What is marked as deleted is not shown; the next start removes the rest of it.
                 log.warning("deletes wait for the next start", error=error.detail)
 
             async def resume() -> None:
                 await state.jobs.start_forgotten()
                 vectors.connect_soon()
 
-            engine.add(ingestion.task(settings.ingest_concurrency), filling.task(), resume=resume)
+            engine.add(ingestion.task(settings.ingest_concurrency), state.index_build.task(), resume=resume)
             if durable is None:
                 stack.push_async_callback(engine.aclose)
                 await engine.launch()
@@ -120,58 +106,40 @@ def create(
 def _assemble(
     settings: RagSettings,
     providers: Providers,
-    spaces: Spaces,
-    database: Database,
-    vectors: VectorIndex,
+    indexes: Indexes,
     engine: Durable,
     client: httpx2.AsyncClient,
-    health: Health,
-    keys: KeyStore,
-    metrics: Metrics,
-) -> tuple[State, Ingestion, Filling]:
+    service: ServiceState,
+) -> tuple[State, Ingestion]:
+    database, vectors = indexes.database, indexes.vectors
     originals = Originals(settings.data_dir / "originals")
     words = keyword.for_dialect(database.dialect)
-    jobs = Jobs(database, engine, Job, visible, mark_stopped, JobMetrics(metrics.registry, JOB_UNITS))
-    metrics.before_render(jobs.count)
-    documents = Documents(database, originals, words, vectors, jobs)
-    writer = Writer(database, vectors, spaces)
+    jobs = Jobs(database, engine, Job, visible, follow_job, JobMetrics(service.metrics.registry, JOB_UNITS))
+    service.metrics.before_render(jobs.count)
+    service.health.checks += [Check("database", database.check), Check("vector-index", vectors.check)]
+    search_metrics = SearchMetrics(service.metrics.registry)
     retriever = Retriever(
-        database,
-        words,
-        vectors,
-        spaces,
-        providers.rerank,
-        SearchMetrics(metrics.registry),
-        candidates=settings.candidates,
-        rerank_top=settings.rerank_top,
+        database, words, indexes, providers.rerank, search_metrics, settings.candidates, settings.rerank_top
     )
-    answerer = Answerer(providers.text, retriever, top_k=settings.top_k, max_tokens=settings.max_answer_tokens)
-    ingestion = Ingestion(
-        database,
-        jobs,
-        originals,
-        DocProcessor(client, settings.doc_processor_url, keys.service_token()),
-        lambda: Chunker(settings.chunk_tokens, settings.chunk_overlap_tokens),
-        words,
-        vectors,
-        spaces,
-        writer,
-    )
-    health.checks += [Check("database", database.check), Check("vector-index", vectors.check)]
-    reindexer = Reindexer(database, spaces, jobs)
+    conversations = Conversations(database)
+    index_build = IndexBuild(jobs, indexes)
+    processor = DocProcessor(client, settings.doc_processor_url, service.keys.service_token())
+
+    def chunker() -> Chunker:
+        return Chunker(settings.chunk_tokens, settings.chunk_overlap_tokens)
+
     state = State(
         settings,
-        documents,
+        Documents(database, originals, words, vectors, jobs),
         originals,
         jobs,
         retriever,
-        answerer,
-        Conversations(database),
-        reindexer,
-        spaces,
-        Comparer(spaces, reindexer),
+        Questions(providers.text, retriever, conversations, settings.top_k, settings.max_answer_tokens),
+        conversations,
+        index_build,
+        ParityTest(indexes, index_build),
     )
-    return state, ingestion, Filling(database, jobs, vectors, spaces, writer)
+    return state, Ingestion(database, jobs, originals, processor, chunker, words, indexes)
 
 
 def _count(metrics: Metrics) -> Callable[[str, str, ProviderError], None]:

@@ -1,4 +1,4 @@
-"""Conversations: what was asked and answered before."""
+"""Conversations: earlier questions and answers."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import Any
 
 from sqlalchemy import select
 
+from llm_providers.types import Message
 from rag_service.tables import Conversation, Turn
 from service_kit.auth import Principal
 from service_kit.database import Database
-from service_kit.errors import NotFound
+from service_kit.errors import Conflict, NotFound
 from service_kit.ids import new_id
 from service_kit.keys import Scope
 from service_kit.pages import Page, decode, page
@@ -37,6 +38,14 @@ class Conversations:
         if found is None or not own or not principal.may_use(found.collection):
             raise NotFound(f"there is no conversation {conversation_id!r}", field="conversation_id")
         return found
+
+    async def history(self, conversation_id: str, collection: str, principal: Principal) -> tuple[Message, ...]:
+        """Return the last turns as messages; raises `NotFound`, and `Conflict` if it is about another collection."""
+        conversation = await self.get(conversation_id, principal)
+        if conversation.collection != collection:
+            raise Conflict(f"this conversation is about the collection {conversation.collection!r}", field="collection")
+        turns = await self.turns(conversation.id, REMEMBERED)
+        return tuple(Message("user" if turn.role == "user" else "assistant", turn.content) for turn in turns)
 
     async def listing(self, principal: Principal, limit: int, cursor: str | None) -> Page[Conversation]:
         statement = select(Conversation).where(Conversation.owner == principal.id)

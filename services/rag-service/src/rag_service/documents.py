@@ -10,10 +10,10 @@ from typing import BinaryIO
 from sqlalchemy import ColumnElement, delete, func, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from rag_service import indexes
+from rag_service import index_rows
 from rag_service.keyword import KeywordIndex
-from rag_service.tables import DELETING, Chunk, Collection, Document, Job, PageText, VectorSpace
-from rag_service.vectors import VectorIndex
+from rag_service.tables import DELETING, Chunk, Collection, Document, Index, Job, PageText
+from rag_service.vectors import VectorStore
 from service_kit.auth import Principal
 from service_kit.database import Database
 from service_kit.errors import Conflict, InvalidInput, NotFound
@@ -51,12 +51,13 @@ def visible(principal: Principal) -> ColumnElement[bool]:
     return true() if principal.collections is None else Job.collection.in_(principal.collections)
 
 
-async def mark_stopped(session: AsyncSession, job: Job) -> None:
-    """Mark what a cancelled job was about: its document, or the index that it was filling."""
-    for index in await session.scalars(select(VectorSpace).where(VectorSpace.job_id == job.id)):
-        indexes.give_up(index)
-    was_open = (Document.id == job.document_id) & Document.status.in_(OPEN)
-    await session.execute(update(Document).where(was_open).values(status=CANCELLED))
+async def follow_job(session: AsyncSession, job: Job) -> None:
+    """Give a job's document its status, and leave the index whose build has failed or was cancelled."""
+    if job.status in (FAILED, CANCELLED):
+        for index in await session.scalars(select(Index).where(Index.job_id == job.id)):
+            index_rows.abandon(index)
+    of_job = (Document.id == job.document_id) & Document.status.in_(OPEN)
+    await session.execute(update(Document).where(of_job).values(status=job.status))
 
 
 class Documents:
@@ -67,7 +68,7 @@ class Documents:
         database: Database,
         originals: Originals,
         keyword: KeywordIndex,
-        vectors: VectorIndex,
+        vectors: VectorStore,
         jobs: Jobs[Job],
     ) -> None:
         self._database = database
@@ -160,9 +161,9 @@ class Documents:
         files = 0 if shared else int(await self._originals.delete(document.sha256))
         return Deleted(documents, pages=counts[1], chunks=counts[0], vectors=vectors, files=files)
 
-    async def _indexes(self, collection: str) -> list[VectorSpace]:
+    async def _indexes(self, collection: str) -> list[Index]:
         async with self._database.reading() as session:
-            return await indexes.with_status(session, collection)
+            return await index_rows.with_status(session, collection)
 
     async def finish_deletes(self) -> None:
         """Complete what a stop interrupted."""

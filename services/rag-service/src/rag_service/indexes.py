@@ -1,89 +1,174 @@
-"""The rows about a collection's indexes: which one answers, how far the others are filled, and how they change places."""
+"""A collection's vector indexes in use: vectors are made in the space of the index, whichever model is in use now."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from rag_service.tables import ACTIVE, DELETING, DROPPED, FILLING, RETIRED, Chunk, Document, VectorSpace
-from service_kit.errors import Conflict
-from service_kit.jobs import CANCELLED, FAILED, now
+from llm_providers.base import EmbeddingProvider
+from llm_providers.deadline import Deadline
+from llm_providers.errors import AuthenticationFailed, ModelNotFound, NotConfigured, SpaceMismatch
+from llm_providers.providers import Providers
+from llm_providers.spaces import BackendSpace, EmbeddingFallback, Fingerprint
+from llm_providers.types import EmbedKind, Role, Vectors
+from rag_service.index_rows import active
+from rag_service.tables import ACTIVE, DELETING, Chunk, Collection, Document, Index
+from rag_service.vectors import VectorStore, vector_collection
+from service_kit.database import Database
+from service_kit.errors import NotFound, UpstreamUnavailable
+from service_kit.ids import new_id
+from service_kit.jobs import now
+
+BATCH = 64
+WRONG_MODEL = (SpaceMismatch, NotConfigured, ModelNotFound, AuthenticationFailed)
+"""The backend answers, but cannot make this index's vectors until somebody corrects its configuration."""
+_FINGERPRINT_SECONDS = 60
+_EMBED_SECONDS = 120
+Record = Callable[[AsyncSession], Awaitable[None]]
 
 
-def counted(collection: str) -> ColumnElement[bool]:
-    """Say in SQL which documents' chunks belong into the indexes of `collection`."""
-    return (Document.collection == collection) & Document.status.not_in([DELETING, FAILED, CANCELLED])
+@dataclass(frozen=True, slots=True)
+class PolicyEmbeddings:
+    """The embedding backends of the process, as its policy has them now."""
+
+    providers: Providers
+
+    @property
+    def stable(self) -> str:
+        return self.providers.policy.current.roles[Role.EMBEDDINGS].stable
+
+    @property
+    def fallbacks(self) -> tuple[str, ...]:
+        return self.providers.policy.current.roles[Role.EMBEDDINGS].fallbacks
+
+    async def embedder(self, backend: str) -> EmbeddingProvider:
+        return await self.providers.embedder(backend)
+
+    async def in_process(self, backend: str) -> bool:
+        return await self.providers.in_process(backend)
 
 
-async def with_status(session: AsyncSession, collection: str, *statuses: str) -> list[VectorSpace]:
-    """Return the collection's indexes that have one of `statuses` (all, without), the newest activated first."""
-    statement = select(VectorSpace).where(VectorSpace.collection == collection)
-    if statuses:
-        statement = statement.where(VectorSpace.status.in_(statuses))
-    newest = (VectorSpace.activated.is_(None), VectorSpace.activated.desc(), VectorSpace.created.desc())
-    return list(await session.scalars(statement.order_by(*newest)))
+@dataclass
+class Indexes:
+    """Finds a collection's index, and writes vectors of its space: by its own backend, or by one that parity allows."""
+
+    database: Database
+    vectors: VectorStore
+    fallback: EmbeddingFallback
+    _spaces: dict[str, BackendSpace] = field(default_factory=dict)
+
+    async def active(self, collection: str) -> Index | None:
+        """Return the index that answers now; None if the collection has none yet."""
+        async with self.database.reading() as session:
+            return await active(session, collection)
+
+    async def ensure(self, collection: str) -> Index:
+        """Return the index that answers now; the first is made in the space of the policy's stable backend.
+
+        Raises `NotFound`, and what the backend raises.
+        """
+        if (known := await self.active(collection)) is not None:
+            return known
+        backend = self.fallback.backends.stable
+        space = await self.fingerprint(backend)
+        async with self.database.writing() as session:
+            if await session.get(Collection, collection) is None:
+                raise NotFound(f"there is no collection {collection!r}", field="collection")
+            index = await active(session, collection)
+            if index is None:
+                index = new_index(collection, BackendSpace(backend, space))
+                index.status, index.activated = ACTIVE, now()
+                session.add(index)
+        return index
+
+    async def space(self, index: Index) -> BackendSpace:
+        """Return an index's backend and fingerprint, which never change and are read once; raises `NotFound`."""
+        space = self._spaces.get(index.id)
+        if space is None:
+            async with self.database.reading() as session:
+                text = await session.scalar(select(Index.space).where(Index.id == index.id))
+            if text is None:
+                raise NotFound("the index was deleted")
+            space = BackendSpace(index.backend or self.fallback.backends.stable, Fingerprint.from_json(text))
+            self._spaces[index.id] = space
+        return space
+
+    async def fingerprint(self, backend: str) -> Fingerprint:
+        """Return the space that a backend is in now; raises what it raises."""
+        embedder = await self.fallback.backends.embedder(backend)
+        return await Fingerprint.take(embedder, Deadline.after(_FINGERPRINT_SECONDS))
+
+    async def write(self, index: Index, chunks: Sequence[tuple[Chunk, str]], record: Record) -> None:
+        """Embed chunks (each with its document's title) and store their vectors, then `record` it; may be repeated.
+
+        No vector outlives its document, whatever is deleted, cancelled or killed meanwhile. Raises `UpstreamUnavailable`
+        where the backend has another model than the index, and what the backend raises.
+        """
+        texts = [embedding_text(title, chunk.heading, chunk.text) for chunk, title in chunks]
+        deadline = Deadline.after(_EMBED_SECONDS)
+        with wrong_model_waits():
+            space = await self.space(index)
+            vectors = await self.fallback.embed(space, texts, EmbedKind.DOCUMENT, deadline)
+        await _uninterrupted(self._store(index, [chunk for chunk, _ in chunks], vectors, record))
+
+    async def _store(self, index: Index, chunks: Sequence[Chunk], vectors: Vectors, record: Record) -> None:
+        await self.vectors.upsert(index.name, [(chunk.document_id, chunk.ordinal) for chunk in chunks], vectors)
+        documents = {chunk.document_id for chunk in chunks}
+        async with self.database.reading() as session:
+            kept = select(Document.id).where(Document.id.in_(documents), Document.status != DELETING)
+            deleted = documents - set(await session.scalars(kept))
+        # A deletion marks its document first: either the mark is seen here, or the deletion sees these vectors.
+        for document in deleted:
+            await self.vectors.delete_document(index.name, document)
+        async with self.database.writing() as session:
+            await record(session)
+
+    async def adopt(self) -> None:
+        """Attribute indexes of an earlier release, which name no backend, to the stable one; answers are verified anyway."""
+        unknown = update(Index).where(Index.backend.is_(None))
+        async with self.database.writing() as session:
+            await session.execute(unknown.values(backend=self.fallback.backends.stable))
 
 
-async def active(session: AsyncSession, collection: str) -> VectorSpace | None:
-    """Return the index that answers."""
-    return next(iter(await with_status(session, collection, ACTIVE)), None)
+def new_index(collection: str, space: BackendSpace) -> Index:
+    """Return the row of an empty index; its name in Chroma is its own, and never used again."""
+    identity = new_id("idx")
+    return Index(
+        id=identity,
+        collection=collection,
+        name=f"{vector_collection(collection, space.space.digest)}-{identity[-16:]}",
+        backend=space.backend,
+        space=space.space.to_json(),
+        model=asdict(space.space.model),
+        filled_to=0,
+    )
 
 
-async def activate(session: AsyncSession, index: VectorSpace) -> None:
-    """Let `index` answer from the end of this transaction on; the one before is kept, and none but that.
-
-    All that write wait for one another, so that what `filled_to` says is true when it happens.
-    """
-    for other in await with_status(session, index.collection, ACTIVE, RETIRED):
-        if other.status == ACTIVE:
-            other.status, other.filled_to = RETIRED, await complete_to(session, index.collection)
-        elif other.id != index.id:
-            other.status = DROPPED
-    index.status, index.activated = ACTIVE, now()
-    there = Chunk.id <= index.filled_to
-    mine = Chunk.document_id.in_(select(Document.id).where(Document.collection == index.collection))
-    await session.execute(update(Chunk).where(mine, Chunk.embedded != there).values(embedded=there))
+def embedding_text(title: str, heading: str, text: str) -> str:
+    """Put a chunk's place in front of it: a paragraph alone often does not name its subject."""
+    return "\n".join(part for part in (title, heading, text) if part)
 
 
-async def complete_to(session: AsyncSession, collection: str) -> int:
-    """Return the id up to which every chunk is in the active index."""
-    ids = select(Chunk.id).join(Document).where(counted(collection))
-    missing = await session.scalar(ids.where(Chunk.embedded.is_(False)).order_by(Chunk.id).limit(1))
-    if missing is not None:
-        return missing - 1
-    return await session.scalar(ids.order_by(Chunk.id.desc()).limit(1)) or 0
+@contextmanager
+def wrong_model_waits() -> Generator[None, None, None]:
+    """Let a job wait for the right model, so that it need not be started again once the configuration is corrected."""
+    try:
+        yield
+    except WRONG_MODEL as error:
+        raise UpstreamUnavailable(f"{error.backend or 'embeddings'}: {error}") from error
 
 
-def give_up(index: VectorSpace) -> None:
-    """Leave a filling that failed or was cancelled: what had answered once can still be gone back to."""
-    if index.status == FILLING:
-        index.status = DROPPED if index.activated is None else RETIRED
-
-
-async def refuse_if_filling(session: AsyncSession, collection: str) -> None:
-    """Raise `Conflict` while another index is being made."""
-    for index in await with_status(session, collection, FILLING):
-        raise Conflict(
-            f"an index of {collection!r} is being filled already; wait for job {index.job_id}, or cancel it",
-            field="collection",
-            job_id=index.job_id,
-        )
-
-
-def missing(index: VectorSpace) -> ColumnElement[bool]:
-    """Say in SQL which chunks are not in `index` yet."""
-    return Chunk.embedded.is_(False) if index.status == ACTIVE else Chunk.id > index.filled_to
-
-
-async def next_chunks(session: AsyncSession, index: VectorSpace, limit: int) -> Sequence[tuple[Chunk, str]]:
-    """Return the first chunks that are not in `index` yet, by id, each with its document's title."""
-    statement = select(Chunk, Document.title).join(Document).where(counted(index.collection), missing(index))
-    return [(row[0], row[1]) for row in await session.execute(statement.order_by(Chunk.id).limit(limit))]
-
-
-def progress(index: VectorSpace) -> tuple[ScalarSelect[int], ScalarSelect[int]]:
-    """Say in SQL how many of the collection's chunks are in `index`, and how many there are."""
-    chunks = select(func.count()).select_from(Chunk).join(Document).where(counted(index.collection))
-    return chunks.where(~missing(index)).scalar_subquery(), chunks.scalar_subquery()
+async def _uninterrupted(work: Coroutine[Any, Any, None]) -> None:
+    """Finish `work` even when cancelled: a thread that writes vectors can't be stopped, and its result must be recorded."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.gather(task, return_exceptions=True)
+        raise

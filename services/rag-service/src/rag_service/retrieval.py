@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from time import monotonic, perf_counter
 
 import structlog
@@ -14,19 +14,17 @@ from llm_providers.base import RerankProvider
 from llm_providers.deadline import Deadline
 from llm_providers.errors import DeadlineExceeded, Unavailable
 from llm_providers.types import EmbedKind, Vectors
+from rag_service.indexes import WRONG_MODEL, Indexes, embedding_text
 from rag_service.keyword import KeywordIndex
 from rag_service.metrics import SearchMetrics
-from rag_service.spaces import WRONG_MODEL, Space, Spaces
 from rag_service.tables import Chunk, Document
-from rag_service.vectors import VectorIndex
-from rag_service.writing import embedding_text
 from service_kit.database import Database
 from service_kit.errors import UpstreamUnavailable
 from service_kit.jobs import READY
 
 log = structlog.get_logger(__name__)
 _EMBED_SECONDS = 20
-"""What a question may wait for its vector before it is answered by keywords: a model that has to be loaded takes longer."""
+"""How long a question waits for its vector before it is answered by keywords: a model that has to be loaded takes longer."""
 _SILENT_SECONDS = 15
 _VECTOR_SHARE = 0.5
 """Weight of the vectors against the keywords, both scaled to 0…1 over the candidates of one question."""
@@ -70,30 +68,18 @@ class _Near:
     cosines: Mapping[tuple[str, int], float]
 
 
+@dataclass(slots=True)
 class Retriever:
     """Searches one collection of ready documents."""
 
-    def __init__(
-        self,
-        database: Database,
-        keyword: KeywordIndex,
-        vectors: VectorIndex,
-        spaces: Spaces,
-        rerank: RerankProvider | None,
-        metrics: SearchMetrics,
-        *,
-        candidates: int,
-        rerank_top: int,
-    ) -> None:
-        self._database = database
-        self._keyword = keyword
-        self._vectors = vectors
-        self._rerank = rerank if rerank_top else None
-        self._spaces = spaces
-        self._candidates = candidates
-        self._rerank_top = rerank_top
-        self._metrics = metrics
-        self._silent_until: dict[str, float] = {}
+    database: Database
+    keyword: KeywordIndex
+    indexes: Indexes
+    reranker: RerankProvider | None
+    metrics: SearchMetrics
+    candidates: int
+    rerank_top: int
+    _no_vector_until: dict[str, float] = field(default_factory=dict)
 
     async def search(self, collection: str, question: str, limit: int, deadline: Deadline) -> Found:
         """Find passages; where the index's own vectors can't be had the keywords alone decide, and `degraded` says so."""
@@ -107,19 +93,19 @@ class Retriever:
             # Every chunk of a ready document has its vector, so this index has lost them all.
             if not near.cosines and passages:
                 log.warning("the vector index is empty", collection=collection, index=near.index)
-                reasons = ("searched by keywords alone: the vector index is empty; `switchyard reindex` fills it",)
+                reasons = ("searched by keywords alone: the vector index is empty; reindexing the collection fills it",)
         degraded: tuple[str, ...] = ("embeddings",) if reasons else ()
         ranked = sorted(_fused(passages), key=lambda passage: (-passage.score, passage.chunk_id))
         seconds = {"vectors": vector_seconds, "keywords": keyword_seconds, "search": perf_counter() - started}
-        if self._rerank is not None and len(ranked) > 1:
+        if self.reranker is not None and self.rerank_top and len(ranked) > 1:
             begun = perf_counter()
             try:
-                ranked = await self._reranked(self._rerank, question, ranked, deadline)
+                ranked = await self._reranked(self.reranker, question, ranked, deadline)
             except Unavailable as error:
                 log.warning("search without reranking", error=type(error).__name__)
                 degraded, reasons = (*degraded, "rerank"), (*reasons, f"searched without reranking: {error}")
             seconds["rerank"] = perf_counter() - begun
-        self._metrics.searched(degraded)
+        self.metrics.searched(degraded)
         return Found(ranked[:limit], degraded, {name: round(value, 4) for name, value in seconds.items()}, reasons)
 
     async def _by_vector(
@@ -127,36 +113,37 @@ class Retriever:
     ) -> tuple[_Near | None, tuple[str, ...], float]:
         """Search the index that answers at this moment, if there is one; with the reason where it can't be searched."""
         started = perf_counter()
-        near, reasons = None, tuple[str, ...]()
+        soon = Deadline.after(min(_EMBED_SECONDS, deadline.remaining))
+        near, reasons, index = None, tuple[str, ...](), None
         try:
-            space = await self._spaces.active(collection)
-            if space is not None:
-                near = await self._nearest(space, question, deadline)
+            index = await self.indexes.active(collection)
+            if index is not None:
+                self._refuse_if_silent(index.id)
+                space = await self.indexes.space(index)
+                (vector,) = await self.indexes.fallback.embed(space, [question], EmbedKind.QUERY, soon)
+                nearest = await self.indexes.vectors.search(index.name, vector, self.candidates)
+                cosines = {(document, ordinal): cosine for document, ordinal, cosine in nearest}
+                near = _Near(index.name, vector, cosines)
         except (Unavailable, UpstreamUnavailable, DeadlineExceeded, *WRONG_MODEL) as error:
-            if isinstance(error, DeadlineExceeded) and deadline.remaining <= 0:
-                raise
+            if isinstance(error, DeadlineExceeded):
+                if deadline.remaining <= 0:
+                    raise
+                if index is not None:
+                    # No breaker counts what its caller gives up: without this each question would pay.
+                    self._no_vector_until[index.id] = monotonic() + _SILENT_SECONDS
             log.warning("search by keywords alone", error=type(error).__name__, why=str(error))
             reasons = (f"searched by keywords alone: {error}",)
         return near, reasons, perf_counter() - started
 
-    async def _nearest(self, space: Space, question: str, deadline: Deadline) -> _Near:
-        if (left := self._silent_until.get(space.id, 0.0) - monotonic()) > 0:
-            raise Unavailable(f"no vector within {_EMBED_SECONDS} s; asked for again in {left:.0f} s")
-        soon = Deadline.after(min(_EMBED_SECONDS, deadline.remaining))
-        try:
-            (vector,) = await self._spaces.embed(space, [question], EmbedKind.QUERY, soon)
-        except DeadlineExceeded:
-            # No breaker counts what its caller gives up: without this each question would pay.
-            self._silent_until[space.id] = monotonic() + _SILENT_SECONDS
-            raise
-        found = await self._vectors.search(space.name, vector, self._candidates)
-        return _Near(space.name, vector, {(document, ordinal): cosine for document, ordinal, cosine in found})
+    def _refuse_if_silent(self, index_id: str) -> None:
+        if (left := self._no_vector_until.get(index_id, 0.0) - monotonic()) > 0:
+            raise Unavailable(f"no vector within {_EMBED_SECONDS} s; the next try is in {left:.0f} s")
 
     async def _with_cosines(self, near: _Near, passages: list[Passage]) -> list[Passage]:
         """Score by vector what only the keywords found: left at zero, fusion would lose to either search alone."""
         missing = {(p.document_id, p.ordinal): p for p in passages if p.cosine is None}
         try:
-            cosines = await self._vectors.cosines(near.index, near.vector, list(missing))
+            cosines = await self.indexes.vectors.cosines(near.index, near.vector, list(missing))
         except UpstreamUnavailable:
             return passages
         return [
@@ -165,9 +152,9 @@ class Retriever:
 
     async def _by_keyword(self, collection: str, question: str) -> tuple[Mapping[int, float], float]:
         started = perf_counter()
-        async with self._database.reading() as session:
-            found = await self._keyword.search(session, collection, question, self._candidates)
-        return dict(found), perf_counter() - started
+        async with self.database.reading() as session:
+            scores = await self.keyword.search(session, collection, question, self.candidates)
+        return dict(scores), perf_counter() - started
 
     async def _load(self, by_vector: Mapping[tuple[str, int], float], by_keyword: Mapping[int, float]) -> list[Passage]:
         keys = [and_(Chunk.document_id == document, Chunk.ordinal == ordinal) for document, ordinal in by_vector]
@@ -176,7 +163,7 @@ class Retriever:
             .join(Document, Document.id == Chunk.document_id)
             .where(Document.status == READY, or_(Chunk.id.in_(by_keyword), *keys))
         )
-        async with self._database.reading() as session:
+        async with self.database.reading() as session:
             rows = (await session.execute(statement)).all()
         return [
             Passage(
@@ -200,7 +187,7 @@ class Retriever:
     async def _reranked(
         self, rerank: RerankProvider, question: str, ranked: Sequence[Passage], deadline: Deadline
     ) -> list[Passage]:
-        head, tail = ranked[: self._rerank_top], ranked[self._rerank_top :]
+        head, tail = ranked[: self.rerank_top], ranked[self.rerank_top :]
         texts = [embedding_text(passage.title, passage.heading, passage.text) for passage in head]
         results = await rerank.rerank(question, texts, len(texts), deadline)
         scale = _scaled({result.index: result.score for result in results})

@@ -7,14 +7,13 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from rag_service.answering import Answerer
-from rag_service.comparing import Comparer
 from rag_service.conversations import Conversations
 from rag_service.documents import Documents
-from rag_service.reindex import Reindexer
+from rag_service.index_build import IndexBuild
+from rag_service.parity import ParityTest
+from rag_service.questions import Questions
 from rag_service.retrieval import Retriever
 from rag_service.settings import RagSettings
-from rag_service.spaces import Spaces
 from rag_service.tables import Job
 from service_kit.jobs import Jobs
 from service_kit.originals import Originals
@@ -27,11 +26,10 @@ class State:
     originals: Originals
     jobs: Jobs[Job]
     retriever: Retriever
-    answerer: Answerer
+    questions: Questions
     conversations: Conversations
-    reindexer: Reindexer
-    spaces: Spaces
-    comparer: Comparer
+    index_build: IndexBuild
+    parity: ParityTest
 
 
 async def _state(request: Request) -> State:

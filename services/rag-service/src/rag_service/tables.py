@@ -5,21 +5,22 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint
+import sqlalchemy as sa
+from sqlalchemy import JSON, ForeignKey, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from service_kit.jobs import QUEUED, JobColumns, now
 
 DELETING = "deleting"
-"""A document's status besides those of its job: it is going, and not to be seen."""
+"""A document's status besides those of its job: it is being deleted, and not shown."""
 
 
 class Base(DeclarativeBase):
     type_annotation_map: ClassVar = {dict[str, Any]: JSON, list[Any]: JSON}
 
 
-FILLING, ACTIVE, RETIRED, DROPPED = "filling", "active", "retired", "dropped"
-"""Of an index: being made, answering, kept to go back to, and to be removed from Chroma."""
+BUILDING, ACTIVE, RETIRED, DROPPED = "filling", "active", "retired", "dropped"
+"""States of an index: being built, answering, kept for a rollback, and to be deleted from Chroma."""
 
 
 class Collection(Base):
@@ -31,12 +32,12 @@ class Collection(Base):
     created: Mapped[datetime] = mapped_column(default=now)
 
 
-class VectorSpace(Base):
+class Index(Base):
     """An index of a collection's vectors in one embedding space: `space` is its fingerprint, `name` Chroma's name of it.
 
     One per collection is active. All others hold the vectors of the chunks up to the id `filled_to`; the active one those
-    of the chunks that are `embedded`. `activated` is null if it never answered; `job_id` is the newest job that fills it.
-    `backend` is null until the first start after the rows were made by a release that did not know of it.
+    of the chunks that are `embedded`. `activated` is null if it never answered; `job_id` is the newest job that builds it.
+    `backend` is null in rows of an earlier release until the first start.
     """
 
     __tablename__ = "indexes"
@@ -57,7 +58,7 @@ class Document(Base):
     """A file or text as it was given; its bytes lie under `sha256` in the originals."""
 
     __tablename__ = "documents"
-    __table_args__ = (UniqueConstraint("collection", "sha256"), Index("documents_sha256", "sha256"))
+    __table_args__ = (UniqueConstraint("collection", "sha256"), sa.Index("documents_sha256", "sha256"))
     id: Mapped[str] = mapped_column(primary_key=True)
     collection: Mapped[str] = mapped_column(ForeignKey("collections.name"))
     sha256: Mapped[str]
@@ -89,13 +90,13 @@ class PageText(Base):
 class Chunk(Base):
     """A stretch of one page, `start` to `end`; `embedded` once its vector is in the collection's active index.
 
-    An id is never used twice: how far an index is filled is told by one.
+    An id is never used twice: the progress of an index is the id of a chunk.
     """
 
     __tablename__ = "chunks"
     __table_args__ = (
         UniqueConstraint("document_id", "ordinal"),
-        Index("chunks_waiting", "document_id", "embedded"),
+        sa.Index("chunks_waiting", "document_id", "embedded"),
         {"sqlite_autoincrement": True},
     )
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
@@ -110,7 +111,7 @@ class Chunk(Base):
 
 
 class Job(JobColumns, Base):
-    """An ingestion, or the filling of an index: what a caller may watch, cancel, and ask about afterwards."""
+    """An ingestion, or the build of an index: what a caller may watch, cancel, and ask about afterwards."""
 
     __tablename__ = "jobs"
     document_id: Mapped[str | None]

@@ -1,4 +1,4 @@
-"""The vector index: Chroma, in process or by HTTP; everything in it can be made again from SQL."""
+"""The vector store: Chroma, in process or by HTTP; everything in it can be made again from SQL."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PAGE = 5000
 _SAFE = re.compile(r"[^a-zA-Z0-9_-]")
 
 
-class VectorIndex:
+class VectorStore:
     """Vectors of chunks by (document, ordinal); one Chroma collection per index."""
 
     def __init__(self, connect: Callable[[], Client], *, in_process: bool) -> None:
@@ -38,7 +38,7 @@ class VectorIndex:
         self._opening: asyncio.Task[None] | None = None
 
     @classmethod
-    def open(cls, url: str | None, folder: Path) -> VectorIndex:
+    def open(cls, url: str | None, folder: Path) -> VectorStore:
         """Use the Chroma server at `url`, or else files in `folder`, which only one process may use."""
 
         def connect() -> Client:
@@ -195,6 +195,6 @@ def _sessions(client: Client) -> list[Any]:
     return [server._session for server in servers if hasattr(server, "_session")]
 
 
-def index_name(collection: str, space: str) -> str:
+def vector_collection(collection: str, space: str) -> str:
     """Name the Chroma collection of `collection` in the embedding space with digest `space`."""
     return f"sy-{_SAFE.sub('-', collection)}-{space[:12]}"

@@ -2,7 +2,7 @@
 
 from starlette.requests import Request
 
-from rag_service.routes import collections, conversations, documents, openai, query, spaces
+from rag_service.routes import collections, conversations, documents, indexes, openai, query
 from rag_service.schemas import JobOut
 from rag_service.tables import Job
 from service_kit import jobs
@@ -17,7 +17,7 @@ ROUTERS = (
     documents.router,
     jobs.routes(_jobs, JobOut),
     collections.router,
-    spaces.router,
+    indexes.router,
     query.router,
     conversations.router,
     openai.router,

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from rag_service.routes.spaces import index_out
+from rag_service.routes.indexes import index_out
 from rag_service.schemas import CollectionDetail, CollectionIn, CollectionName, CollectionOut, DeletedOut
 from rag_service.state import Rag
 from rag_service.tables import Collection
@@ -35,7 +35,7 @@ async def add_collection(given: CollectionIn, rag: Rag, user: User) -> Collectio
 @router.get("/collections")
 async def list_collections(rag: Rag, user: User) -> list[CollectionOut]:
     """List the collections that the key may use."""
-    models = await rag.reindexer.models()
+    models = await rag.index_build.models()
     return [_out(row, count, models.get(row.name)) for row, count in await rag.documents.collections(user)]
 
 
@@ -43,9 +43,9 @@ async def list_collections(rag: Rag, user: User) -> list[CollectionOut]:
 async def get_collection(name: CollectionName, rag: Rag, user: User) -> CollectionDetail:
     """Describe a collection, with its indexes: by which backend and model each is made, and how far it is."""
     await rag.documents.require_collection(name, user)
-    model = (await rag.reindexer.models()).get(name)
+    model = (await rag.index_build.models()).get(name)
     found = next(_out(row, n, model) for row, n in await rag.documents.collections(user) if row.name == name)
-    states = await rag.reindexer.states(name)
+    states = await rag.index_build.states(name)
     return CollectionDetail(**dict(found), indexes=[index_out(state) for state in states])
 
 

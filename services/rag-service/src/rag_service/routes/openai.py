@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Annotated, Any, Literal, cast
 from uuid import uuid4
 
@@ -22,8 +23,10 @@ from starlette.responses import JSONResponse
 from llm_providers.deadline import Deadline
 from llm_providers.errors import ProviderError, StreamBroken
 from llm_providers.types import Failover, Message, Thought, Token
-from rag_service.answering import Answered, AnswerEvent, Route
+from rag_service.answers import Answered, AnswerEvent
 from rag_service.conversations import REMEMBERED
+from rag_service.questions import Question
+from rag_service.routes.streams import first_two, last
 from rag_service.schemas import MAX_QUESTION
 from rag_service.state import Rag
 from service_kit.auth import User
@@ -132,52 +135,49 @@ async def chat_completions(
     """Answer the last user message from the collection that `model` names; the ones before it are the conversation.
 
     The model `switchyard/direct` is asked as it is, without documents. Where a backend failed in mid-stream and another
-    went on, `switchyard.failovers` of the last chunk says so: the format has no event for it.
+    continued, `switchyard.failovers` of the last chunk says so: the format has no event for it. A model's reasoning comes
+    in `reasoning_content`.
     """
     deadline = Deadline.after(rag.settings.query_timeout_seconds)
-    tokens = given.max_completion_tokens or given.max_tokens
     # The format knows no conversation: its first words are what stays the same from turn to turn.
     opening = next(
         message.text for message in given.messages if message.role == "user" or message is given.messages[-1]
     )
-    route = Route(f"{user.id}:{opening}" if len(given.messages) > 1 else f"{user.id}:{request_id()}", backend)
+    question = Question(
+        "",
+        given.model,
+        max_tokens=given.max_completion_tokens or given.max_tokens,
+        affinity=f"{user.id}:{opening}" if len(given.messages) > 1 else f"{user.id}:{request_id()}",
+        backend=backend,
+    )
     if given.model == DIRECT:
-        events = rag.answerer.converse(_turns(given.messages), deadline, tokens, route)
+        events = rag.questions.converse(replace(question, history=_turns(given.messages)), deadline)
     else:
         await rag.documents.require_collection(given.model, user)
-        question, history = _question(given.messages)
-        events = rag.answerer.ask(given.model, question, deadline, history, max_tokens=tokens, route=route)
+        text, history = _question(given.messages)
+        events = rag.questions.ask(replace(question, text=text, history=history), deadline)
     head = {"id": f"chatcmpl-{uuid4().hex}", "created": int(time.time()), "model": given.model}
     if given.stream:
-        try:
-            first = [await anext(events), await anext(events)]
-        except BaseException:
-            await events.aclose()
-            raise
-        return EventStream(
-            _chunks(head, first, events, usage=bool(given.stream_options and given.stream_options.include_usage))
-        )
-    answered, failovers = None, list[Failover]()
-    async with aclosing(events):
-        async for event in events:
-            if isinstance(event, Failover):
-                failovers.append(event)
-            answered = event if isinstance(event, Answered) else answered
-    assert answered is not None
-    message = {"role": "assistant", "content": answered.text, "refusal": None}
-    choice = {"index": 0, "message": message, "finish_reason": answered.finish_reason, "logprobs": None}
+        first = await first_two(events)
+        usage = bool(given.stream_options and given.stream_options.include_usage)
+        return EventStream(_chunks(head, first, events, usage=usage))
+    whole = await last(events)
+    message = {"role": "assistant", "content": whole.answer.text, "refusal": None}
+    if whole.reasoning:
+        message["reasoning_content"] = whole.reasoning
+    choice = {"index": 0, "message": message, "finish_reason": whole.answer.finish_reason, "logprobs": None}
     return JSONResponse(
         {
             **head,
             "object": "chat.completion",
             "choices": [choice],
-            "usage": _usage(answered),
-            "switchyard": _extra(answered, failovers),
+            "usage": _usage(whole.answer),
+            "switchyard": _extra(whole.answer, whole.failovers),
         }
     )
 
 
-def _question(messages: list[ChatMessage]) -> tuple[str, list[Message]]:
+def _question(messages: list[ChatMessage]) -> tuple[str, tuple[Message, ...]]:
     """Return the last user message and the turns before it; instructions of the client's are not passed on."""
     if messages[-1].role != "user":
         raise InvalidInput("the last message must be the user's", field="messages")
@@ -185,10 +185,10 @@ def _question(messages: list[ChatMessage]) -> tuple[str, list[Message]]:
     if not question or len(question) > MAX_QUESTION:
         raise InvalidInput(f"a question has 1 to {MAX_QUESTION} characters", field="messages")
     turns = [message for message in messages[:-1] if message.role in ("user", "assistant")]
-    return question, [
+    return question, tuple(
         Message("user" if turn.role == "user" else "assistant", turn.text[:MAX_QUESTION])
         for turn in turns[-REMEMBERED:]
-    ]
+    )
 
 
 def _turns(messages: list[ChatMessage]) -> tuple[Message, ...]:
@@ -204,40 +204,51 @@ def _turns(messages: list[ChatMessage]) -> tuple[Message, ...]:
 async def _chunks(
     head: dict[str, Any], first: list[AnswerEvent], events: AsyncGenerator[AnswerEvent, None], *, usage: bool
 ) -> AsyncGenerator[str, None]:
-    base = {**head, "object": "chat.completion.chunk"}
-    failovers: list[Failover] = []
-    # All chunks but their text are alike: encoding each whole would be most of what a token costs here.
-    before, after = _chunk(base, {"content": _MARK}).split(json.dumps(_MARK))
+    chunks = _Chunks({**head, "object": "chat.completion.chunk"}, usage=usage)
     try:
-        yield _chunk(base, {"role": "assistant", "content": ""})
+        yield chunks.opening()
         async with aclosing(events):
-            async for event in _chained(first, events):
-                if isinstance(event, Token):
-                    yield f"{before}{json.dumps(event.text, ensure_ascii=False)}{after}"
-                elif isinstance(event, Thought):
-                    yield _chunk(base, {"reasoning_content": event.text})
-                elif isinstance(event, Failover):
-                    if event.restarted:
-                        # What was sent can't be taken back in this format.
-                        raise StreamBroken(f"{event.from_backend} broke off", backend=event.from_backend)
-                    failovers.append(event)
-                elif isinstance(event, Answered):
-                    yield _chunk({**base, "switchyard": _extra(event, failovers)}, {}, event.finish_reason)
-                    if usage:
-                        yield _data({**base, "choices": [], "usage": _usage(event)})
+            for event in first:
+                yield chunks.encode(event)
+            async for event in events:
+                yield chunks.encode(event)
         yield "data: [DONE]\n\n"
     except (ServiceError, ProviderError) as error:
         # No [DONE]: a client must not take what it has for a whole answer.
         yield _data({"error": _openai_error(problem(error))})
 
 
-async def _chained(
-    first: list[AnswerEvent], rest: AsyncGenerator[AnswerEvent, None]
-) -> AsyncGenerator[AnswerEvent, None]:
-    for event in first:
-        yield event
-    async for event in rest:
-        yield event
+class _Chunks:
+    """Encodes the events of one answer as chunks of the format."""
+
+    def __init__(self, base: dict[str, Any], *, usage: bool) -> None:
+        self._base, self._wants_usage = base, usage
+        self._failovers: list[Failover] = []
+        # All chunks of text are alike but for it: encoding each whole would be most of what a token costs here.
+        self._before, self._after = _chunk(base, {"content": _MARK}).split(json.dumps(_MARK))
+
+    def opening(self) -> str:
+        return _chunk(self._base, {"role": "assistant", "content": ""})
+
+    def encode(self, event: AnswerEvent) -> str:
+        """Return the frames of an event, "" where the format has none; raises `StreamBroken` for a restart."""
+        match event:
+            case Token():
+                return f"{self._before}{json.dumps(event.text, ensure_ascii=False)}{self._after}"
+            case Thought():
+                return _chunk(self._base, {"reasoning_content": event.text})
+            case Failover():
+                if event.restarted:
+                    # What was sent can't be taken back in this format.
+                    raise StreamBroken(f"{event.from_backend} broke off", backend=event.from_backend)
+                self._failovers.append(event)
+            case Answered():
+                extra = _extra(event, self._failovers)
+                frames = _chunk({**self._base, "switchyard": extra}, {}, event.finish_reason)
+                return frames + (
+                    _data({**self._base, "choices": [], "usage": _usage(event)}) if self._wants_usage else ""
+                )
+        return ""
 
 
 def _chunk(base: dict[str, Any], delta: dict[str, Any], finish_reason: str | None = None) -> str:
@@ -248,15 +259,17 @@ def _data(value: dict[str, Any]) -> str:
     return f"data: {json.dumps(value, ensure_ascii=False)}\n\n"
 
 
-def _usage(answered: Answered) -> dict[str, int]:
-    prompt, completion = answered.usage.prompt_tokens, answered.usage.completion_tokens
-    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+def _usage(answered: Answered) -> dict[str, Any]:
+    usage = answered.usage
+    counts = {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
+    details = {"completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens}}
+    return {**counts, "total_tokens": sum(counts.values()), **(details if usage.reasoning_tokens else {})}
 
 
 def _extra(answered: Answered, failovers: list[Failover]) -> dict[str, Any]:
-    told = [{"from": event.from_backend, "to": event.to_backend, "reason": event.reason} for event in failovers]
+    failed_over = [{"from": event.from_backend, "to": event.to_backend, "reason": event.reason} for event in failovers]
     return {
-        **({"failovers": told} if told else {}),
+        **({"failovers": failed_over} if failed_over else {}),
         "answered": answered.answered,
         "citations": [citation.model_dump() for citation in answered.citations],
         "provider": answered.backend,

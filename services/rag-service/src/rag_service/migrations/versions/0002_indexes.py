@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from alembic import op
 
-from rag_service.vectors import index_name
+from rag_service.vectors import vector_collection
 
 revision = "0002"
 down_revision = "0001"
@@ -62,7 +62,7 @@ def _keep_spaces() -> None:
         values = {
             "id": f"idx_{number:026d}",
             "collection": row.name,
-            "name": index_name(row.name, digest),
+            "name": vector_collection(row.name, digest),
             "space": row.space,
             "model": model,
             "status": "active",

@@ -1,4 +1,4 @@
-"""Embedding spaces: `/v1/reindex` to another one and back, and `/v1/providers/parity`."""
+"""Indexes: `/v1/reindex` into another embedding space and back, and `/v1/providers/parity`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from fastapi import APIRouter
 
-from rag_service.reindex import IndexState
+from rag_service.index_build import IndexState
 from rag_service.schemas import IndexOut, ParityIn, ParityOut, ReindexIn, ReindexOut, RollbackIn, RollbackOut
 from rag_service.state import Rag
 from service_kit.auth import Admin
@@ -37,20 +37,19 @@ async def reindex(given: ReindexIn, rag: Rag, admin: Admin) -> ReindexOut:
     When the new one is full it takes over at once; the other is kept for a rollback. With `provider` the vectors are those
     of that backend: this is how a collection moves from one engine's embeddings to another's.
     """
-    return ReindexOut(job_ids=[await rag.reindexer.start(given.collection, given.provider)])
+    return ReindexOut(job_ids=[await rag.index_build.start(given.collection, given.provider)])
 
 
 @router.post("/reindex/rollback")
 async def rollback(given: RollbackIn, rag: Rag, admin: Admin) -> RollbackOut:
     """Let the collection's index before this one answer again, at once; a job adds what came since."""
-    job = await rag.reindexer.rollback(given.collection)
-    states = await rag.reindexer.states(given.collection)
+    job = await rag.index_build.rollback(given.collection)
+    states = await rag.index_build.states(given.collection)
     return RollbackOut(indexes=[index_out(state) for state in states], job_ids=[job] if job else [])
 
 
 @router.post("/providers/parity")
 async def parity(given: ParityIn, rag: Rag, admin: Admin) -> ParityOut:
-    """Measure how alike the embeddings of two backends are; only if it is enough may one stand in for the other."""
-    found = await rag.comparer.compare(given.a, given.b, given.collection)
-    recorded = rag.spaces.fallback.records.durable
-    return ParityOut(a=given.a, b=given.b, passed=found.passed, recorded=recorded, **asdict(found))
+    """Measure how alike the embeddings of two engines are; only if they are may one answer for the other."""
+    result = await rag.parity.run(given.a, given.b, given.collection)
+    return ParityOut(a=given.a, b=given.b, passed=result.passed, recorded=rag.parity.durable, **asdict(result))

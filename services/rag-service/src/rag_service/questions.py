@@ -1,0 +1,135 @@
+"""The use case of a question: remember, condense, retrieve, prompt, stream, check the citations."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+from llm_providers.base import LLMProvider
+from llm_providers.completion import complete
+from llm_providers.deadline import Deadline
+from llm_providers.types import ChatRequest, Message, ModelInfo, Started
+from rag_service.answers import Answered, AnswerEvent, Draft, Sources
+from rag_service.citations import check
+from rag_service.conversations import Conversations
+from rag_service.prompts import answer_prompt, condense_prompt, fitting, joined_with_previous
+from rag_service.retrieval import Retriever
+from service_kit.auth import Principal
+
+_CONDENSE_TOKENS = 128
+_MOST_CONDENSED = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of a collection; `history` is the conversation so far, where the caller keeps it itself.
+
+    `affinity` keeps a conversation on one side of a canary, `backend` asks for one engine and no other.
+    """
+
+    text: str
+    collection: str
+    history: tuple[Message, ...] = ()
+    conversation_id: str | None = None
+    top_k: int | None = None
+    max_tokens: int | None = None
+    affinity: str = ""
+    backend: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """Answers questions, for every endpoint and media type."""
+
+    chat: LLMProvider
+    retriever: Retriever
+    conversations: Conversations
+    top_k: int
+    max_tokens: int
+
+    async def conversation(self, question: Question, remember: bool, principal: Principal) -> Question:
+        """Return the question within its conversation: one that it names, or a new one if `remember`.
+
+        Raises `NotFound` and `Conflict` for a conversation that is not the caller's or is about another collection.
+        """
+        if question.conversation_id is None:
+            if not remember:
+                return question
+            begun = await self.conversations.begin(question.collection, principal)
+            return replace(question, conversation_id=begun.id, affinity=begun.id)
+        history = await self.conversations.history(question.conversation_id, question.collection, principal)
+        return replace(question, history=history, affinity=question.conversation_id)
+
+    async def ask(self, question: Question, deadline: Deadline) -> AsyncGenerator[AnswerEvent, None]:
+        """Yield `Sources`, any number of `Token` and `Thought`, one `Answered`; raises what providers and retrieval raise.
+
+        A `Failover` in between says that another backend continues; one that restarted makes the tokens so far void.
+        The answer is remembered before its end is yielded.
+        """
+        started = perf_counter()
+        info = await self.chat.info(deadline)
+        draft = Draft(info)
+        standalone = await self._condense(info, question, deadline)
+        condensed = draft.lap("condense", started)
+        found = await self.retriever.search(question.collection, standalone, question.top_k or self.top_k, deadline)
+        limit = question.max_tokens or self.max_tokens
+        passages = fitting(found.passages, info.context_tokens - limit, question.text, question.history)
+        draft.degraded, draft.reasons = found.degraded, found.reasons
+        draft.seconds |= found.seconds
+        draft.lap("retrieval", condensed)
+        yield Sources(passages, found.degraded, standalone, question.conversation_id)
+        if not passages:
+            yield draft.not_found()
+            yield await self._remembered(question, draft.answer(conversation_id=question.conversation_id))
+            return
+        text = standalone if info.extractive else question.text
+        request = self._request(question, answer_prompt(text, question.history, passages), limit)
+        async for event in self._generate(request, deadline, draft):
+            yield event
+        citations, unknown = check(draft.text, passages) if draft.answered else ([], [])
+        invented = tuple(f"cites a source that was not given: [{label}]" for label in unknown)
+        yield await self._remembered(question, draft.answer(citations, invented, question.conversation_id))
+
+    async def converse(self, question: Question, deadline: Deadline) -> AsyncGenerator[AnswerEvent, None]:
+        """Let the model answer its messages without any documents; yields and raises what `ask` does."""
+        yield Sources([], (), "")
+        draft = Draft(None)
+        request = self._request(question, question.history, question.max_tokens or self.max_tokens)
+        async for event in self._generate(request, deadline, draft):
+            yield event
+        yield draft.answer()
+
+    def _request(self, question: Question, messages: Sequence[Message], max_tokens: int) -> ChatRequest:
+        return ChatRequest(tuple(messages), max_tokens=max_tokens, affinity=question.affinity, backend=question.backend)
+
+    async def _generate(
+        self, request: ChatRequest, deadline: Deadline, draft: Draft
+    ) -> AsyncGenerator[AnswerEvent, None]:
+        begun = perf_counter()
+        async with aclosing(self.chat.chat(request, deadline)) as events:
+            async for event in events:
+                if isinstance(event, Started):
+                    draft.lap("first_token", begun)
+                if (shown := draft.add(event)) is not None:
+                    yield shown
+        draft.lap("generation", begun)
+        if (rest := draft.end()) is not None:
+            yield rest
+
+    async def _condense(self, info: ModelInfo, question: Question, deadline: Deadline) -> str:
+        previous = [message.content for message in question.history if message.role == "user"]
+        if not previous:
+            return question.text
+        if info.extractive:
+            return joined_with_previous(question.text, previous[-1])
+        request = self._request(question, condense_prompt(question.text, question.history), _CONDENSE_TOKENS)
+        rewritten = (await complete(self.chat, replace(request, temperature=0.0), deadline)).text
+        return " ".join(rewritten.split())[:_MOST_CONDENSED] or question.text
+
+    async def _remembered(self, question: Question, answer: Answered) -> Answered:
+        if question.conversation_id is not None:
+            citations = [citation.model_dump() for citation in answer.citations]
+            await self.conversations.remember(question.conversation_id, question.text, answer.text, citations)
+        return answer
