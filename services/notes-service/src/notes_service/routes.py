@@ -23,7 +23,7 @@ from service_kit.pages import Cursor, Limit, Page
 router = APIRouter(prefix="/v1/notes", tags=["notes"])
 job_router = jobs.routes(lambda request: notes_state(request).jobs, JobOut)
 
-# One path takes two media types, which FastAPI's parameters can't say: the body is read by hand and described state.
+# One path takes two media types, which FastAPI's parameters can't say: the body is parsed and described by hand.
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,

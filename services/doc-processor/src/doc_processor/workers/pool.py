@@ -88,7 +88,7 @@ class WorkerPool:
                 self._put_back(worker, recycle=False)
 
     async def aclose(self) -> None:
-        """Stop every idle worker; tasks that are under way must have been cancelled."""
+        """Stop every idle worker; running tasks must have been cancelled."""
         for worker in list(self._idle):
             self._retire(worker)
         await asyncio.gather(*self._stopping)
