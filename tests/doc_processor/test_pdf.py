@@ -105,7 +105,7 @@ def test_wide_gaps_part_paragraphs() -> None:
     assert laid_out(Layer(raw, [700, 686, 650, 636, 622]), raw) == "one\r\ntwo\r\n\nthree\r\nfour\r\nfive"
 
 
-def test_broken_words_are_mended() -> None:
+def test_broken_words_are_joined() -> None:
     raw = "water\ufffe\r\nproof and air\x02\r\ntight"
     assert laid_out(Layer(raw, [700, 686, 672]), raw) == "waterproof and airtight"
 

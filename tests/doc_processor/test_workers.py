@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from doc_processor.errors import WorkersUnavailable
 from doc_processor.workers import protocol
-from doc_processor.workers.pool import NoWorker, WorkerPool
+from doc_processor.workers.pool import WorkerPool
 from doc_processor.workers.worker import WorkerCrashed, WorkerTimedOut
 
 CRASH, HANG, GRANDCHILD, MEMORY, PRINT, ENVIRONMENT, BUG, GREEDY = range(101, 109)
@@ -172,9 +173,9 @@ def _holders(path: Path) -> list[str]:
 
 
 async def test_a_pool_that_cannot_start_says_so(make_pool, document) -> None:
-    with pytest.raises(NoWorker):
+    with pytest.raises(WorkersUnavailable):
         await make_pool(command=("/nonexistent/worker",)).run(task(document, 1))
-    with pytest.raises(NoWorker):
+    with pytest.raises(WorkersUnavailable):
         await make_pool(command=("/bin/false",)).run(task(document, 1))
 
 

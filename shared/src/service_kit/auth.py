@@ -35,21 +35,21 @@ class Principal:
             raise Forbidden(f"this key may not use the collection {collection!r}", field="collection")
 
 
+@dataclass(frozen=True, slots=True)
 class Authenticator:
     """Turns a secret into a principal; raises `Unauthenticated`."""
 
-    def __init__(self, keys: KeyStore, *, enabled: bool) -> None:
-        self._keys = keys
-        self._enabled = enabled
+    keys: KeyStore
+    enabled: bool
 
     def __call__(self, secret: str | None) -> Principal:
-        if not self._enabled:
+        if not self.enabled:
             return Principal("anonymous", "anonymous", Scope.ADMIN)
         if not secret:
             raise Unauthenticated("send an API key: 'Authorization: Bearer KEY' or 'X-API-Key: KEY'")
-        if hmac.compare_digest(secret.encode(), self._keys.service_token().encode()):
+        if hmac.compare_digest(secret.encode(), self.keys.service_token().encode()):
             return Principal("service", "service", Scope.ADMIN)
-        key = self._keys.find(secret)
+        key = self.keys.find(secret)
         if key is None:
             raise Unauthenticated("this API key is unknown or was revoked")
         return Principal(key.id, key.name, key.scope, key.collections)

@@ -29,7 +29,7 @@ _BUSY = "the database is busy; nothing of this request was kept"
 _WRITER_SECONDS = 30
 """Longest wait for the other writers."""
 _POSTGRES_SESSION = {
-    # A writer that hangs may hold up the others, but not for ever.
+    # A writer that hangs delays the others for a limited time.
     "lock_timeout": f"{_WRITER_SECONDS}s",
     "idle_in_transaction_session_timeout": "60s",
 }
@@ -157,7 +157,7 @@ def _head(package: str) -> str:
 
 
 def _upgrade(package: str, connection: Connection) -> None:
-    # Imported here: it takes a third of a second, which a start with nothing to migrate need not wait for.
+    # Imported here, because it takes a third of a second that a start with nothing to migrate can save.
     from alembic import command
     from alembic.config import Config
 
@@ -188,7 +188,7 @@ def _prepare_postgres(engine: Engine, schema: str) -> None:
     from psycopg.types.string import StrDumper
 
     class WithoutNul(StrDumper):
-        """PostgreSQL's text knows no NUL, and nothing that is kept or looked for means anything by one."""
+        """Removes NUL characters, which PostgreSQL does not accept in text."""
 
         def dump(self, obj: str) -> bytes | bytearray | memoryview | None:
             return super().dump(obj.replace("\x00", "") if "\x00" in obj else obj)
@@ -205,7 +205,7 @@ def _prepare_postgres(engine: Engine, schema: str) -> None:
         connection.autocommit = False  # type: ignore[attr-defined]
 
     def begun(connection: Connection) -> None:
-        # The same promise as SQLite's BEGIN IMMEDIATE: what a writer has read, nobody changes before it has written.
+        # As with SQLite's BEGIN IMMEDIATE, no other writer changes what this one has read.
         if not connection.get_execution_options().get("reading", False):
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK_SPACE}, {key})")
 

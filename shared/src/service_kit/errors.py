@@ -47,11 +47,6 @@ class InvalidInput(ServiceError):
     type = "invalid-input"
 
 
-class BadRequest(ServiceError):
-    status = 400
-    type = "bad-request"
-
-
 class Unauthenticated(ServiceError):
     status = 401
     type = "unauthenticated"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
@@ -25,16 +25,16 @@ class Check:
     run: Callable[[], Awaitable[None]]
 
 
+@dataclass(slots=True)
 class Health:
     """The state of a service; `checks` and `report` are filled in while it starts."""
 
-    def __init__(self, service: str, version: str) -> None:
-        self.service = service
-        self.version = version
-        self.started = monotonic()
-        self.checks: list[Check] = []
-        self.report: Callable[[], dict[str, Any]] = dict
-        self.up = False
+    service: str
+    version: str
+    started: float = field(default_factory=monotonic)
+    checks: list[Check] = field(default_factory=list)
+    report: Callable[[], dict[str, Any]] = dict
+    up: bool = False
 
     async def failures(self) -> dict[str, dict[str, Any]]:
         if not self.up:

@@ -1,4 +1,4 @@
-"""Identifiers that sort by time of making, so that they serve as cursors too."""
+"""Identifiers that sort by time of creation, so that they can be used as cursors."""
 
 from __future__ import annotations
 

@@ -82,15 +82,15 @@ J = TypeVar("J", bound=JobColumns)
 class Jobs(Generic[J]):
     """The jobs of one service.
 
-    `visible` is the SQL condition for the jobs that a caller may see. `follow` is called in every transaction that
-    changes a job's status, and writes the status to the row that the job is about.
+    `visible` is the SQL condition for the jobs that a caller may see. `on_status_change` is called in each transaction
+    that changes a job's status; it writes the status to the row that the job is about.
     """
 
     database: Database
     durable: Durable
     table: type[J]
     visible: Callable[[Principal], ColumnElement[bool]]
-    follow: Callable[[AsyncSession, J], Awaitable[None]]
+    on_status_change: Callable[[AsyncSession, J], Awaitable[None]]
     metrics: JobMetrics
 
     async def start(self, job_id: str, *, kind: str) -> None:
@@ -110,7 +110,7 @@ class Jobs(Generic[J]):
             if job.status not in OPEN:
                 raise Conflict(f"this job is {job.status}")
             job.status, job.stage = RUNNING, stage
-            await self.follow(session, job)
+            await self.on_status_change(session, job)
         return job
 
     @asynccontextmanager
@@ -124,7 +124,7 @@ class Jobs(Generic[J]):
             if job.status != RUNNING:
                 raise Conflict(f"this job is {job.status}")
             job.status, job.stage, job.waiting_for = READY, "done", None
-            await self.follow(session, job)
+            await self.on_status_change(session, job)
             yield session, job
         self.metrics.ended(job.kind, READY)
 
@@ -137,7 +137,7 @@ class Jobs(Generic[J]):
             if job is None or job.status == CANCELLED:
                 return
             job.status, job.waiting_for, job.error = FAILED, None, problem(error)
-            await self.follow(session, job)
+            await self.on_status_change(session, job)
             if undo is not None:
                 await undo(session, job)
         self.metrics.ended(job.kind, FAILED)
@@ -185,10 +185,10 @@ class Jobs(Generic[J]):
     async def retry_until_available(
         self, job_id: str, attempt: Callable[[], Awaitable[T]], deadline_attempts: int | None = None
     ) -> T:
-        """Try until no peer is unavailable and nothing is halted; meanwhile the job says what it waits for.
+        """Retry while a peer is unavailable or generation is halted; the job says what it waits for.
 
         What does not fit its own time budget is tried `deadline_attempts` times, then `DeadlineExceeded` is raised: it
-        may never fit. They are counted anew after a restart, which costs nobody a column.
+        may never fit. The count is not stored, so a restart begins it again.
         """
         wait, exceeded = 0.5, 0
         while True:
@@ -212,7 +212,7 @@ class Jobs(Generic[J]):
             statement = update(self.table).where(is_open).values(status=CANCELLED, waiting_for=None)
             job = await session.scalar(statement.returning(self.table))
             if job is not None:
-                await self.follow(session, job)
+                await self.on_status_change(session, job)
         if job is not None:
             self.metrics.ended(job.kind, CANCELLED)
             await self.durable.cancel(job_id)

@@ -48,8 +48,8 @@ class KeysUnavailable(StorageUnavailable):
 class KeyStore:
     """The keys of one installation, shared by all its services through the volume.
 
-    Looking a key up takes no lock and writes nothing, so it is fit for the event loop and for a read-only volume, and it
-    sees what other processes changed. Everything else may block; it raises `KeysUnavailable` if the folder cannot be written.
+    Looking a key up takes no lock and writes nothing, so it is fit for the event loop and for a read-only volume; it
+    sees the changes of other processes. Everything else may block; it raises `KeysUnavailable` if the folder cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -68,7 +68,7 @@ class KeyStore:
 
     @property
     def first_key(self) -> Path:
-        """Where the first key lies in clear, for its user's eyes only; gone once that key is revoked."""
+        """The file that holds the first key in clear text, readable by its owner only; deleted when that key is revoked."""
         return self._folder / "first-key"
 
     def ensure_first(self) -> str | None:
@@ -104,7 +104,7 @@ class KeyStore:
         return list(self._load().values())
 
     def find(self, secret: str) -> Key | None:
-        """Return the key that `secret` is, in constant time per key."""
+        """Return the key with this secret, compared in constant time; None if there is none."""
         digest = _digest(secret)
         return next((key for key in self._load().values() if hmac.compare_digest(key.hash, digest)), None)
 

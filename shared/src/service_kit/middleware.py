@@ -88,7 +88,7 @@ class BodyLimit:
             message = await receive()
             received += len(message.get("body", b""))
             if received > self.max_bytes:
-                # Of all exceptions, FastAPI lets only this one out of the code that parses a body.
+                # FastAPI turns every other exception of the code that parses a body into a 400.
                 raise HTTPException(TooLarge.status, self._detail)
             return message
 

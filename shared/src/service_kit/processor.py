@@ -78,7 +78,7 @@ class DocProcessor:
                     case "document":
                         yield ProcessedHead(event["media_type"], event.get("pages_total"), event.get("warnings", []))
                     case "page":
-                        # Not every store holds a NUL, and citations count characters: it is left out before anybody counts.
+                        # Not every store accepts NUL, and citations count characters: it is removed before they are counted.
                         text = event["text"].replace("\x00", "")
                         yield ProcessedPage(
                             event["number"], text, event["engine"], event["confidence"], event["warnings"]

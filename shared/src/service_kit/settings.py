@@ -28,7 +28,7 @@ class ServiceSettings(EnvironmentSettings):
     )
     max_upload_mb: int = Field(200, ge=1, description="Largest request body, in MB; more is answered 413")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
-    log_format: Literal["json", "console"] = Field("json", description="One JSON object a line, or lines for people")
+    log_format: Literal["json", "console"] = Field("json", description="One JSON object per line, or lines for people")
     shutdown_grace_seconds: float = Field(20, gt=0, description="How long open requests may finish after SIGTERM")
 
     @property

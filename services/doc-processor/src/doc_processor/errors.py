@@ -16,6 +16,8 @@ class DocumentRefused(ServiceError):
 
 
 class WorkersUnavailable(UpstreamUnavailable):
+    """No worker could be started: something is wrong with this machine, not with the document."""
+
     type = "workers-unavailable"
 
 

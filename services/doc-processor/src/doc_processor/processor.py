@@ -17,13 +17,13 @@ from typing import Protocol
 import anyio
 import structlog
 
-from doc_processor.errors import DocumentRefused, DocumentTimeout, WorkersUnavailable
+from doc_processor.errors import DocumentRefused, DocumentTimeout
 from doc_processor.events import DocumentEvent, DoneEvent, Event, PageEvent
 from doc_processor.metrics import PageMetrics
 from doc_processor.page_reader import PageReader, Source
 from doc_processor.parsers.base import PageText
 from doc_processor.refusals import Unreadable
-from doc_processor.workers.pool import NoWorker, WorkerPool
+from doc_processor.workers.pool import WorkerPool
 from doc_processor.workers.protocol import Message
 from doc_processor.workers.worker import WorkerFailed
 from llm_providers.deadline import Deadline
@@ -76,8 +76,6 @@ class Processor:
             raise DocumentRefused(
                 Unreadable.kind, "the file crashed the parser, or kept it busy for too long"
             ) from error
-        except NoWorker as error:
-            raise WorkersUnavailable(str(error), retry_after=5) from error
         if "ok" not in reply:
             log.info("document refused", kind=reply.get("refused"), exception=reply.get("exception"))
             raise DocumentRefused(str(reply.get("refused")), str(reply.get("detail")))
@@ -156,8 +154,6 @@ class Document:
                 return await task
         except TimeoutError as error:
             raise DocumentTimeout("reading the whole document takes too long; pages so far were sent") from error
-        except NoWorker as error:
-            raise WorkersUnavailable(str(error), retry_after=5) from error
 
 
 def sweep(work_dir: Path) -> None:

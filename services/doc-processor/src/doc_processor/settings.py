@@ -6,16 +6,12 @@ import os
 from pathlib import Path
 
 from pydantic import Field
-from pydantic_settings import SettingsConfigDict
 
 from service_kit.settings import ServiceSettings
 
 
 class DocProcessorSettings(ServiceSettings):
     """Settings of the doc-processor."""
-
-    # Compose hands on a variable that is not set as an empty one.
-    model_config = SettingsConfigDict(env_ignore_empty=True)
 
     ocr_languages: str = Field(
         "eng", pattern=r"^[A-Za-z_]+(\+[A-Za-z_]+)*$", description="Languages Tesseract reads, such as eng or eng+nld"

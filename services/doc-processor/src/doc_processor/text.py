@@ -30,7 +30,8 @@ _ALPHABETS = ("cp1251", "koi8_r", "cp1253", "cp1255", "cp1256")
 _MULTIBYTE = ("gb18030", "cp932", "cp949", "big5", "euc_jis_2004")
 _LATIN = ("windows-1252", "windows-1250", "iso-8859-2")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
-_NEXT_TO_ASCII = re.compile(r"[A-Za-z][^\x00-\x7f]+[A-Za-z]?|[^\x00-\x7f]+[A-Za-z]")
+_RUN_IN_LATIN_WORD = re.compile(r"[A-Za-z][^\x00-\x7f]+|[^\x00-\x7f]+[A-Za-z]")
+_CHARACTER_IN_LATIN_WORD = re.compile(r"[A-Za-z][^\x00-\x7f](?![^\x00-\x7f])|(?<![^\x00-\x7f])[^\x00-\x7f][A-Za-z]")
 _SAMPLE_BYTES = 65_536
 _LETTER = "A-Za-zÀ-ÖØ-öø-ž"
 _MISPLACED = re.compile(
@@ -103,12 +104,11 @@ def _other_script(data: bytes) -> Decoded | None:
 
 
 def _mixes_latin(text: str, multibyte: bool) -> bool:
-    """Whether other letters stand alone among Latin ones, as accented letters do that were decoded as another script."""
+    """Whether other letters stand within Latin words, as accented letters do that were decoded as another script."""
     runs = _NOT_ASCII.findall(text)
-    single = sum(len(run) == 1 for run in runs)
-    if multibyte:
-        return 2 * single >= len(runs)
-    return single == len(runs) or 2 * len(_NEXT_TO_ASCII.findall(text)) >= len(runs)
+    # Chinese and Japanese put Latin words between their own without a space, but seldom on both sides of one character.
+    within = _CHARACTER_IN_LATIN_WORD if multibyte else _RUN_IN_LATIN_WORD
+    return all(len(run) == 1 for run in runs) or 2 * len(within.findall(text)) >= len(runs)
 
 
 def _latin(data: bytes) -> Decoded:

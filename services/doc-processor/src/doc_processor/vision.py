@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from doc_processor.parsers.base import Note, PageText
 from doc_processor.text import tidy
 from llm_providers.base import LLMProvider
@@ -18,12 +20,12 @@ _TASK = (
 _MAX_TOKENS = 3000
 
 
+@dataclass(frozen=True, slots=True)
 class Transcriber:
     """Asks the vision role; `seconds` is the time budget of one page."""
 
-    def __init__(self, provider: LLMProvider, seconds: float) -> None:
-        self._provider = provider
-        self._seconds = seconds
+    provider: LLMProvider
+    seconds: float
 
     async def transcribe(self, picture: bytes) -> PageText:
         """Take a JPEG, return the page with engine `vision`; raises `ProviderError`."""
@@ -34,7 +36,7 @@ class Transcriber:
         )
         pieces: list[str] = []
         notes = [Note("vision-transcript", "the text was written by a vision model, which may have made words up")]
-        events = self._provider.chat(request, Deadline.after(self._seconds))
+        events = self.provider.chat(request, Deadline.after(self.seconds))
         try:
             async for event in events:
                 if isinstance(event, Token):
@@ -45,5 +47,5 @@ class Transcriber:
             await events.aclose()
         text = tidy("".join(pieces))
         if not text.strip():
-            raise InvalidResponse("the vision model returned no text", backend=self._provider.name)
+            raise InvalidResponse("the vision model returned no text", backend=self.provider.name)
         return PageText("" if text.strip(" .") == "NOTHING" else text, "vision", None, tuple(notes))

@@ -15,7 +15,6 @@ from notes_service.generation import NoteGeneration
 from notes_service.notes import Notes, set_note_status, visible
 from notes_service.routes import job_router, router
 from notes_service.settings import NotesSettings
-from notes_service.state import NotesState
 from notes_service.structured_output import StructuredGenerator
 from notes_service.tables import Job
 from service_kit import providers as provider_kit
@@ -62,7 +61,7 @@ def create(settings: NotesSettings, shared: Providers | None = None, durable: Du
             processor = DocProcessor(client, settings.doc_processor_url, service.keys.service_token())
             generator = StructuredGenerator(providers.text, settings.note_answer_tokens)
             generation = NoteGeneration(database, jobs, originals, processor, generator, context_tokens, settings)
-            app.state.notes = NotesState(Notes(database, originals, jobs), jobs)
+            app.state.notes = Notes(database, originals, jobs)
             service.health.checks.append(Check("database", database.check))
             engine.add(generation.task(), resume=jobs.start_forgotten)
             if durable is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,14 +15,14 @@ class Strict(BaseModel):
 
 
 class DraftItem(Strict):
-    """A point and the sentence it rests on."""
+    """A point and the sentence of the text that supports it."""
 
     text: str = Field(description="The point, in a sentence of your own", max_length=1000)
     quote: Quote
 
 
 class DraftAction(DraftItem):
-    """A task; owner and due date only as the text has them."""
+    """A task; owner and due date are copied from the text."""
 
     owner: str | None = Field(description="Who does it, as named in the text; null if nobody is named", max_length=200)
     due: str | None = Field(description="When it is due, as the text says it; null if it does not", max_length=200)
@@ -61,8 +61,3 @@ _RULES = (
 
 def instructions(kind: Kind) -> str:
     return f"{_RULES} {_LOOK_FOR[kind]}"
-
-
-def schema(model: type[BaseModel]) -> dict[str, Any]:
-    """Return the JSON Schema that is sent along; what only our validation needs is left out."""
-    return model.model_json_schema()

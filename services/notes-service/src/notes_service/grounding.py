@@ -18,7 +18,7 @@ P = TypeVar("P", bound="Point")
 
 
 class Span(BaseModel):
-    """Characters `start` to `end` of the note's source text, and what stands there."""
+    """Characters `start` to `end` of the note's source text, and the text there."""
 
     start: int
     end: int
@@ -26,7 +26,7 @@ class Span(BaseModel):
 
 
 class Point(BaseModel):
-    """A point of a note with the place it rests on; a point added by hand has none."""
+    """A point of a note and its source; a point that was added by hand has none."""
 
     text: str
     source: Span | None = None

@@ -58,14 +58,14 @@ class NoteEdit(BaseModel):
 
 
 class SourceOut(BaseModel):
-    """The text that the spans count their characters in; null until a file has been read."""
+    """The text in which spans are counted in characters; null until the file has been read."""
 
     name: str
     text: str | None
 
 
 class JobOut(JobRow):
-    """The making of a note; `parts_total` is null until it is known."""
+    """The job of a note; `parts_total` is null until it is known."""
 
     note_id: str
     parts_done: int

@@ -32,7 +32,7 @@ def _reach(text: str, start: int, tokens: int) -> int:
 
 
 def _boundary(text: str, start: int, end: int) -> int:
-    """Return the last paragraph, line, sentence or word boundary in the second half of the stretch."""
+    """Return the last paragraph, line, sentence or word boundary in the second half of the part."""
     for pattern in (r"\n\s*\n", r"\n", r"(?<=[.!?…。])\s+", r"\s+"):
         cuts = [match.end() for match in re.finditer(pattern, text[start:end])]
         if cuts and cuts[-1] > (end - start) // 2:

@@ -13,7 +13,6 @@ from llm_providers.base import LLMProvider
 from llm_providers.deadline import Deadline
 from llm_providers.errors import DeadlineExceeded
 from llm_providers.types import ChatRequest, Done, Failover, Message, Source, Started, Token
-from notes_service.draft import schema
 from service_kit.errors import ServiceError
 
 M = TypeVar("M", bound=BaseModel)
@@ -39,7 +38,7 @@ class _Reply:
 
 
 class InvalidOutput(ServiceError):
-    """The model did not write what it was asked for."""
+    """The output of the model does not fit the schema."""
 
     status = 502
     type = "invalid-model-output"
@@ -53,12 +52,12 @@ class OutOfTime(DeadlineExceeded):
         self.partial = partial
 
 
+@dataclass(frozen=True, slots=True)
 class StructuredGenerator:
-    """Makes values of pydantic models out of text, by whatever provider serves text."""
+    """Generates values of pydantic models from text, with the provider of the text role."""
 
-    def __init__(self, chat: LLMProvider, max_tokens: int) -> None:
-        self._chat = chat
-        self._max_tokens = max_tokens
+    chat: LLMProvider
+    max_tokens: int
 
     async def generate(
         self, model: type[M], rules: str, title: str, text: str, deadline: Deadline, *, affinity: str = ""
@@ -83,11 +82,13 @@ class StructuredGenerator:
             raise InvalidOutput("the model's output does not fit the note's schema, nor did its second try") from error
 
     async def _ask(self, model: type[M], messages: tuple[Message, ...], deadline: Deadline, affinity: str) -> _Reply:
-        request = ChatRequest(messages, self._max_tokens, temperature=0.0, json_schema=schema(model), affinity=affinity)
+        request = ChatRequest(
+            messages, self.max_tokens, temperature=0.0, json_schema=model.model_json_schema(), affinity=affinity
+        )
         pieces: list[str] = []
         started, done = Started("", ""), Done("stop")
         try:
-            async with aclosing(self._chat.chat(request, deadline)) as events:
+            async with aclosing(self.chat.chat(request, deadline)) as events:
                 async for event in events:
                     match event:
                         case Token():
@@ -140,7 +141,7 @@ def _unfenced(text: str) -> str:
 
 
 def _padded(model: type[BaseModel], fields: dict[str, Any], last: str) -> dict[str, Any]:
-    """Give what a cut-off answer lacks its empty value, and drop the item at the end of `last`: it may be half of one."""
+    """Fill in what a cut-off answer lacks with empty values, and drop the last item of the field `last`: it may be incomplete."""
     empty = {name: [] if str(field.annotation).startswith("list") else "" for name, field in model.model_fields.items()}
     if isinstance(fields.get(last), list):
         fields = {**fields, last: fields[last][:-1]}

@@ -52,7 +52,7 @@ class Part(Base):
 
 
 class Job(JobColumns, Base):
-    """The making of a note: parts read, of how many."""
+    """The job of a note, with the parts that are done and their total."""
 
     __tablename__ = "jobs"
     note_id: Mapped[str]

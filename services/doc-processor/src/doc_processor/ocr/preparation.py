@@ -17,11 +17,11 @@ _SOFT = 1.2  # pixels; between 0.7 and 1.6 all do good
 _LIGHT_CELL, _PAPER_SHARE, _EVEN, _WHITE = 8, 0.3, 0.8, 245.0
 
 
-def ready(image: Image.Image) -> Image.Image:
-    """Do all that helps on any page; a page that lies sideways still does."""
+def prepare(image: Image.Image) -> Image.Image:
+    """Prepare a page for Tesseract; one that was scanned sideways stays sideways."""
     plain = grey(image)
     level = evenly_lit(softened(sized(plain), bilevel=_is_bilevel(plain)))
-    return turned(level, skew(level))
+    return rotated(level, skew(level))
 
 
 def _halved(image: Image.Image) -> Image.Image:
@@ -36,7 +36,7 @@ def _halved(image: Image.Image) -> Image.Image:
 
 
 def softened(image: Image.Image, *, bilevel: bool) -> Image.Image:
-    """Round the stairs of black-and-white scans: Tesseract was trained on grey letters."""
+    """Smooth the jagged edges of black-and-white scans: Tesseract was trained on grey letters."""
     return image.filter(ImageFilter.GaussianBlur(_SOFT)) if bilevel else image
 
 
@@ -45,7 +45,7 @@ def _is_bilevel(image: Image.Image) -> bool:
 
 
 def grey(image: Image.Image) -> Image.Image:
-    """Return 8-bit grey, upright by its EXIF tag, transparent parts white, light text on dark turned round."""
+    """Return 8-bit grey, upright by its EXIF tag, transparent parts white, light text on dark inverted."""
     image = ImageOps.exif_transpose(_halved(image))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
@@ -65,12 +65,12 @@ def grey(image: Image.Image) -> Image.Image:
 def evenly_lit(image: Image.Image) -> Image.Image:
     """Divide by the paper's own brightness where that varies much, as it does on photographs.
 
-    Tesseract parts ink from paper by one threshold for the whole page: what lies in the shade is lost without a trace.
+    Tesseract separates ink from paper by one threshold for the whole page, so that text in the shade is lost.
     """
     coarse = image.reduce(_LIGHT_CELL)
     around = coarse.filter(ImageFilter.MaxFilter(9)).filter(ImageFilter.GaussianBlur(6))
     light = np.asarray(around, dtype=np.float32)
-    # Darker than this is not paper but what it lies on; it must not be made bright.
+    # Darker than this is not paper but the table under it, which must stay dark.
     floor = _PAPER_SHARE * float(light.max())
     paper = light[light > floor]
     if paper.size == 0 or np.percentile(paper, 10) > _EVEN * np.percentile(paper, 90):
@@ -97,8 +97,8 @@ def scaled(image: Image.Image, factor: float) -> Image.Image:
     return image.resize(size, Image.Resampling.BICUBIC)
 
 
-def turned(image: Image.Image, degrees: float) -> Image.Image:
-    """Turn counter-clockwise; the corners take the colour of the paper."""
+def rotated(image: Image.Image, degrees: float) -> Image.Image:
+    """Rotate counter-clockwise; the corners get the colour of the paper."""
     if degrees % 90 == 0:
         return image.rotate(degrees, expand=True)
     paper = int(np.percentile(np.asarray(image)[::8, ::8], 80))
@@ -134,7 +134,7 @@ def _contrast(ink: Image.Image, degrees: float) -> float:
 
 
 def for_vision(image: Image.Image) -> Image.Image:
-    """Return a picture of a size that vision models take in whole."""
+    """Return a picture of a size that vision models do not scale down."""
     image = ImageOps.exif_transpose(_halved(image)).convert("RGB")
     image.thumbnail((_VISION_SIDE, _VISION_SIDE))
     return image

@@ -56,7 +56,7 @@ class Reading:
 
 
 class Page:
-    """A picture on its way to text, within a budget of seconds."""
+    """The recognition of one page's picture within a time budget in seconds."""
 
     def __init__(self, image: Image, languages: str, seconds: float) -> None:
         self._image = image
@@ -68,7 +68,7 @@ class Page:
         return self._until - monotonic()
 
     def read(self) -> Reading:
-        """Raise `OcrFailed` if not even one attempt came through."""
+        """Return the best reading; raises `OcrFailed` if every attempt failed."""
         best = self._orient(self._attempt(self._image, tesseract.AUTO))
         height = best.height
         if height is None:
@@ -93,8 +93,8 @@ class Page:
         degrees, confidence = tesseract.upright(self._image, self._left)
         if degrees == 0 or confidence < _ORIENTATION_SURE:
             return first
-        image = preparation.turned(self._image, -degrees)
-        image = preparation.turned(image, preparation.skew(image))
+        image = preparation.rotated(self._image, -degrees)
+        image = preparation.rotated(image, preparation.skew(image))
         try:
             other = self._attempt(image, tesseract.AUTO)
         except OcrFailed:
@@ -119,9 +119,9 @@ class Page:
 
 def recognise(image: Image, limits: Limits) -> PageText:
     """Read a page's picture; raises `OcrUnavailable` where OCR is not installed."""
-    ready = preparation.ready(image)
+    prepared = preparation.prepare(image)
     try:
-        reading = Page(ready, limits.ocr_languages, limits.ocr_seconds).read()
+        reading = Page(prepared, limits.ocr_languages, limits.ocr_seconds).read()
     except OcrFailed as error:
         return PageText("", "tesseract", 0.0, (Note("ocr-failed", f"the page's picture could not be read: {error}"),))
     return PageText(tidy(tesseract.in_lines(reading.words)), "tesseract", _share(reading), _notes(reading))

@@ -22,7 +22,7 @@ _ORIENTATION_CONFIDENCE = re.compile(r"^Orientation confidence: ([\d.]+)$", re.M
 
 
 class OcrFailed(Exception):
-    """Tesseract crashed, ran out of time or said nothing useful about this picture."""
+    """Tesseract crashed, timed out or gave no usable output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def upright(image: Image, seconds: float) -> tuple[int, float]:
 def _run(image: Image, options: Sequence[str], seconds: float) -> str:
     picture = io.BytesIO()
     image.save(picture, "PPM")
-    # Its threads fight over the cores: 5 times slower with them, same text. Pages are what runs side by side.
+    # With several threads it is 5 times slower for the same text; pages are read in parallel instead.
     environment = {**os.environ, "OMP_THREAD_LIMIT": "1"}
     try:
         result = subprocess.run(  # noqa: S603  # fixed program, no shell; languages were checked at start
@@ -86,7 +86,7 @@ def _run(image: Image, options: Sequence[str], seconds: float) -> str:
 
 
 def in_lines(words: Sequence[Word]) -> str:
-    """Join words to lines, and part paragraphs by a blank line."""
+    """Join words to lines, with a blank line between paragraphs."""
     pieces: list[str] = []
     before: tuple[int, int, int] | None = None
     for word in words:

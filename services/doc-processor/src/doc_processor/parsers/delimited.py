@@ -1,4 +1,4 @@
-"""CSV and its kin, as one Markdown table."""
+"""CSV, TSV and similar files, as one Markdown table."""
 
 from __future__ import annotations
 

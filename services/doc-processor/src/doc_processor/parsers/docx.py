@@ -45,7 +45,7 @@ def parse(upload: Upload, limits: Limits) -> ReadyPages:
 
 def _read(path: Path) -> tuple[list[str], tuple[Note, ...]]:
     document = Document(str(path))
-    writer = _Writer(Styles(document))
+    writer = _PageBuilder(Styles(document))
     body = document.element.body
     writer.blocks(body)
     for part in document.part.package.iter_parts():
@@ -56,7 +56,7 @@ def _read(path: Path) -> tuple[list[str], tuple[Note, ...]]:
     return writer.pages(), notes
 
 
-class _Writer:
+class _PageBuilder:
     """Collects blocks by page; a block belongs to the page on which it begins."""
 
     def __init__(self, styles: Styles) -> None:

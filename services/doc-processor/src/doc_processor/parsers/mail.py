@@ -38,7 +38,7 @@ def parse(upload: Upload, limits: Limits) -> ReadyPages:
 
 
 def _sort(message: EmailMessage) -> tuple[list[str], list[str], list[tuple[str, str, str | None]]]:
-    """Part the leaves into plain bodies, HTML bodies and attachments (name, type, text or None)."""
+    """Sort the leaves into plain bodies, HTML bodies and attachments (name, type, text or None)."""
     plain: list[str] = []
     rich: list[str] = []
     attached: list[tuple[str, str, str | None]] = []

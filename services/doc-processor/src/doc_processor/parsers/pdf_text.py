@@ -1,4 +1,4 @@
-"""The text layer of a PDF page: where its paragraphs end, and whether it can be believed."""
+"""The text layer of a PDF page: where its paragraphs end, and whether it is reliable."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Layer(Protocol):
 
 
 def laid_out(layer: Layer, raw: str) -> str:
-    """Mend words broken over lines, and put a blank line where the gap between lines is wide."""
+    """Join words that are broken over lines, and put a blank line where the gap between lines is wide."""
     text = raw
     # Only then is a place in the text a place in the layer.
     if layer.count_chars() == len(raw):

@@ -8,7 +8,7 @@ from doc_processor.text import decode, tidy
 
 
 def parse(upload: Upload, limits: Limits) -> ReadyPages:
-    """Form feeds part pages, as printers and `pdftotext` have it."""
+    """Form feeds separate pages, as for printers and `pdftotext`."""
     text, warnings = read_text(upload.path.read_bytes())
     pages = [tidy(page) for page in text.split("\f")]
     while len(pages) > 1 and not pages[-1]:

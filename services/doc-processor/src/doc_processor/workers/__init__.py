@@ -1,1 +1,1 @@
-"""Processes in which documents are parsed, so that no file can take the service down with it."""
+"""Processes in which documents are parsed, so that no file can crash the service."""

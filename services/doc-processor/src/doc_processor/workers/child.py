@@ -106,7 +106,7 @@ def answer(runner: TaskRunner, task: Message) -> Message:
 
 
 def confine(memory_bytes: int) -> None:
-    """Bound memory and file size, leave no core dumps, and die with the service."""
+    """Limit memory and file size, disable core dumps, and end when the service ends."""
     for what, most in (
         (resource.RLIMIT_AS, memory_bytes),
         (resource.RLIMIT_FSIZE, _LARGEST_FILE),

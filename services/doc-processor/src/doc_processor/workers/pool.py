@@ -11,6 +11,7 @@ from pathlib import Path
 
 import structlog
 
+from doc_processor.errors import WorkersUnavailable
 from doc_processor.parsers.base import Limits
 from doc_processor.workers.protocol import Message
 from doc_processor.workers.worker import Worker, WorkerFailed
@@ -19,10 +20,6 @@ log = structlog.get_logger(__name__)
 COMMAND = (sys.executable, "-P", "-m", "doc_processor.workers.child")
 
 _CLOSE_SECONDS = 5.0
-
-
-class NoWorker(Exception):
-    """No worker could be started: something is wrong with this machine, not with the document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +57,7 @@ class WorkerPool:
         return len(self._idle)
 
     async def run(self, task: Message) -> Message:
-        """Return the worker's answer; raises `WorkerFailed`, or `NoWorker` if none can be started."""
+        """Return the worker's answer; raises `WorkerFailed`, or `WorkersUnavailable` if none can be started."""
         async with self._slots:
             worker = self._reuse(task["path"]) or await self._start()
             try:
@@ -88,7 +85,7 @@ class WorkerPool:
                 self._put_back(worker, recycle=False)
 
     async def aclose(self) -> None:
-        """Stop every idle worker; tasks that are under way must have been cancelled."""
+        """Stop every idle worker; running tasks must have been cancelled."""
         for worker in list(self._idle):
             self._retire(worker)
         await asyncio.gather(*self._stopping)
@@ -108,7 +105,7 @@ class WorkerPool:
         try:
             worker = await Worker.start(settings.command, setup, os.fspath(settings.scratch), settings.start_seconds)
         except (OSError, WorkerFailed) as error:
-            raise NoWorker("a worker process could not be started") from error
+            raise WorkersUnavailable("a worker process could not be started", retry_after=5) from error
         self._tasks_done[worker] = 0
         return worker
 

@@ -1,6 +1,6 @@
 """The protocol between service and worker: JSON objects, each preceded by its length in four bytes.
 
-JSON and not pickle: a worker that a hostile file has taken over must not be able to run code in the service.
+JSON and not pickle: a worker that a hostile file has compromised must not be able to run code in the service.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def encode(message: Message) -> bytes:
 
 
 def body_length(header: bytes) -> int:
-    """Raise `BadMessage` for lengths that no honest message has."""
+    """Raise `BadMessage` for a length that no valid message has."""
     (length,) = _LENGTH.unpack(header)
     if length > MAX_MESSAGE_BYTES:
         raise BadMessage(f"a message of {length} bytes")

@@ -52,7 +52,7 @@ class Worker:
         return worker
 
     async def call(self, message: Message, seconds: float) -> Message:
-        """Send a message and await the answer; a cancelled call kills the worker, because its task goes on."""
+        """Send a message and await the answer; a cancelled call kills the worker, which would otherwise continue the task."""
         try:
             async with asyncio.timeout(seconds):
                 return await self._exchange(message)
