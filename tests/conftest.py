@@ -5,8 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import structlog
 
 from llm_providers.backends.embedded.encoder import default_model_dir
+
+# Plain tracebacks: the default renders every local variable of every frame, which takes minutes for a whole service.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 @pytest.fixture(scope="session")
