@@ -21,7 +21,7 @@ def test_prints_nothing_but_the_key(docker: ScriptedDocker, root: Path, capsys: 
 @pytest.mark.parametrize(
     ("rows", "error", "words"),
     [
-        ([], "", "is not there"),
+        ([], "", "does not exist"),
         ([container("rag-service", status="exited")], "", "is exited"),
         ([container("rag-service")], "cat: /data/auth/first-key: No such file or directory", "ADMIN_API_KEY"),
         ([container("rag-service")], "Error response from daemon: no", "Error response from daemon: no"),

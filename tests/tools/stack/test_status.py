@@ -79,7 +79,7 @@ def test_a_healthy_stack(docker: ScriptedDocker, root: Path, capsys: pytest.Capt
 @pytest.mark.parametrize(
     ("row", "words", "todo"),
     [
-        (container("vllm", status="created", health=""), "waits for the containers", "mend those first"),
+        (container("vllm", status="created", health=""), "waits for the containers", "fix those first"),
         (container("vllm", health="unhealthy", check="curl: (22) 503"), "is unhealthy: curl: (22) 503", "SERVICE=vllm"),
         (container("vllm", status="exited", exit_code=1, health=""), "has ended with 1", "SERVICE=vllm"),
         (container("vllm", status="exited", exit_code=137, oom=True), "more memory than its limit", ".env"),
@@ -128,7 +128,7 @@ def test_one_dead_engine_is_one_fault(docker: ScriptedDocker, root: Path, capsys
         (
             {**HEALTH, "providers": {"text": {**PROVIDER, "breaker": "open", "last_error": "connection refused"}}},
             POLICY,
-            "text: vllm is left alone after failures (connection refused)",
+            "text: vllm gets no requests after failures (connection refused)",
         ),
         (HEALTH, {**POLICY, "roles": {"text": {"stable": "vllm", "halted": True}}}, "text is halted"),
     ],
@@ -155,7 +155,7 @@ def test_a_service_without_container_and_one_that_does_not_answer(
     assert shown["healthy"] is False
     assert [fault["what"] for fault in shown["faults"]] == [
         "chroma has no container",
-        "notes-service does not answer on its health page: status unknown",
+        "notes-service does not answer at its health page: status unknown",
     ]
     assert shown["queues"] == {"text": {"running": 3.0, "waiting": 12.0, "kv_cache": 0.4235}}
     assert shown["jobs"] == {"rag-service": {"ingest running": 2.0}}

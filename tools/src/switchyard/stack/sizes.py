@@ -1,10 +1,10 @@
-"""Sizes in words."""
+"""Sizes as text."""
 
 from __future__ import annotations
 
 
 def size(count: float) -> str:
-    """Say `count` bytes in binary units."""
+    """Return `count` bytes as text, in binary units."""
     for unit in ("B", "KiB", "MiB"):
         if count < 1024:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"

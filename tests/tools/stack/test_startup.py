@@ -92,10 +92,10 @@ def test_a_failed_start_names_the_container_its_check_its_log_and_the_remedy(
     assert [line for line in lines if not line.startswith(" ")] == [
         "chroma is unhealthy: heartbeat: 503",
         "vllm-models has ended with 77",
-        "rag-service: waits for others",
+        "rag-service: waits for other containers",
     ]
     assert "    a warning" in lines
-    assert any(line.startswith("  -> see the message: accept the licence") for line in lines)
+    assert any(line.startswith("  -> accept the licence") for line in lines)
 
 
 def test_a_start_that_fails_at_once_points_to_compose(
@@ -110,8 +110,8 @@ def test_a_start_that_fails_at_once_points_to_compose(
 @pytest.mark.parametrize(
     ("said", "remedy"),
     [
-        ("Bind for 127.0.0.1:8080 failed: port is already allocated", "somebody else has the port"),
-        ('could not select device driver "nvidia" with capabilities: [[gpu]]', "no NVIDIA card"),
+        ("Bind for 127.0.0.1:8080 failed: port is already allocated", "another program uses the port"),
+        ('could not select device driver "nvidia" with capabilities: [[gpu]]', "give containers a card"),
         ("write /var/lib/ollama/x: no space left on device", "disk is full"),
         ("range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available", "fewer cores"),
         ("ValueError: Free memory on device cuda:0 (3.1/79.1 GiB)", "card is too small"),
