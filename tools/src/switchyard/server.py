@@ -1,4 +1,4 @@
-"""Running the all-in-one process: in the foreground, or in the background for the demo and the benchmarks."""
+"""The all-in-one process: in the foreground, or in the background for the demo and the benchmarks."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def serve(data_dir: Path, host: str, port: int) -> None:
     prepare_keys(KeyStore(data_dir / "auth"), settings)
     own_key(data_dir)
     loopback = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104
-    ready = server(create(data_dir, f"http://{loopback}:{port}"), settings, host=host, port=port)
+    configured = server(create(data_dir, f"http://{loopback}:{port}"), settings, host=host, port=port)
     with asyncio.Runner() as runner:
-        runner.run(ready.serve())
+        runner.run(configured.serve())
 
 
 @contextmanager
@@ -66,7 +66,7 @@ def background(data_dir: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def own_key(data_dir: Path) -> str:
-    """Return the command line's own admin key for an installation in `data_dir`, made at first use."""
+    """Return the command line's own admin key for an installation in `data_dir`, made at the first use."""
     from service_kit.keys import KeyStore, Scope
 
     store = KeyStore(data_dir / "auth")
@@ -84,7 +84,7 @@ def _require_free(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise StackError(f"port {port} on {host} is taken: choose another with --port") from error
+            raise StackError(f"port {port} on {host} is in use: choose another with --port") from error
 
 
 def _await_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
