@@ -276,7 +276,7 @@ def test_a_stage_is_judged_by_time_and_sample_together() -> None:
 
 
 def test_no_canary_passes_before_the_gates_have_looked_at_it(stack: Any, client: Client, tmp_path: Path) -> None:
-    # The server's gates want 20 requests; the migration was told that 5 are enough.
+    # The server's gates want 20 requests; the migration needs 5.
     stack.window |= {"error_rate": 1.0}
     file, state = begun(tmp_path, client)
 

@@ -38,9 +38,9 @@ def test_says_why_there_is_none(
     docker.with_containers(*rows)
     docker.on("exec", err=error, code=1)
     assert main(["key"], root, docker.env) == 1
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert words in told.err
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert words in output.err
 
 
 def test_an_empty_file_is_no_key(docker: ScriptedDocker, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
