@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,20 +43,31 @@ def serve(data_dir: Path, host: str, port: int) -> None:
 
 @contextmanager
 def background(data_dir: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `switchyard up --embedded` as a child, ready when the block begins and stopped when it ends."""
+    """Run `switchyard up --embedded` as a child process, ready when the block begins and stopped when it ends."""
     _require_free("127.0.0.1", port)
     data_dir.mkdir(parents=True, exist_ok=True)
-    log = data_dir / "switchyard.log"
-    command = [sys.executable, "-m", "switchyard", "up", "--embedded", "--port", str(port), "--data-dir", str(data_dir)]
+    command = ["switchyard", "up", "--embedded", "--port", str(port), "--data-dir", str(data_dir)]
+    with child(command, f"http://127.0.0.1:{port}/readyz", data_dir / "switchyard.log") as process:
+        yield process
+
+
+@contextmanager
+def child(command: Sequence[str], ready_url: str, log: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a module with arguments as a child process; raises `StackError` unless `ready_url` answers 200 in time."""
     with log.open("ab") as output:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=output, start_new_session=True
+            [sys.executable, "-m", *command],
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=output,
+            start_new_session=True,
         )
     try:
-        _await_ready(process, f"http://127.0.0.1:{port}", log)
+        _await_ready(process, ready_url, log)
         yield process
     finally:
-        process.send_signal(signal.SIGTERM)
+        process.terminate()
         try:
             process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -91,14 +101,14 @@ def _await_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     end = time.monotonic() + _START_SECONDS
     while time.monotonic() < end:
         if process.poll() is not None:
-            raise StackError(f"the stack stopped at start; the end of {log}:\n{_tail(log)}")
+            raise StackError(f"the process stopped at start; the end of {log}:\n{_tail(log)}")
         try:
-            if httpx2.get(f"{url}/readyz", timeout=5).status_code == httpx2.codes.OK:
+            if httpx2.get(url, timeout=5).status_code == httpx2.codes.OK:
                 return
         except httpx2.HTTPError:
             pass
-        time.sleep(0.1)
-    raise StackError(f"the stack is not ready after {_START_SECONDS} s; see {log}")
+        time.sleep(0.05)
+    raise StackError(f"{url} is not ready after {_START_SECONDS} s; see {log}")
 
 
 def _tail(log: Path) -> str:

@@ -17,8 +17,8 @@ from switchyard.stack.errors import Stopped
 from switchyard.stack.external import external_databases, external_words
 from switchyard.stack.helper import Helper, helper, image_of, volumes_of
 from switchyard.stack.pause import paused
-from switchyard.stack.sizes import size
 from switchyard.stack.stacks import Project
+from switchyard.stack.text import size
 
 _PREFIX, _SUFFIX = "switchyard-", ".tar.gz"
 _SPARE = 1.05

@@ -11,8 +11,8 @@ from switchyard.services import VOLUMES, WRITERS
 from switchyard.stack.errors import Stopped
 from switchyard.stack.external import external_words
 from switchyard.stack.helper import Helper, helper, image_of, volumes_of
-from switchyard.stack.sizes import size
 from switchyard.stack.stacks import Project
+from switchyard.stack.text import size
 
 _UP = ("running", "paused", "restarting")
 Say = Callable[[str], None]

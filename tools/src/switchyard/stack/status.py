@@ -11,7 +11,7 @@ from typing import Any
 from switchyard.stack.containers import Container
 from switchyard.stack.faults import faults
 from switchyard.stack.state import StackState, kv_cache_words
-from switchyard.stack.table import aligned
+from switchyard.stack.text import aligned
 
 _BACKGROUND = "switchyard_jobs"
 
