@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from switchyard.client import Client, StackError
-from switchyard.following import change, follow, followed_in_words
+from switchyard.policy import change, follow, followed_in_words
 
 pytestmark = pytest.mark.live
 

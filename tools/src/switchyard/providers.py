@@ -14,9 +14,9 @@ from rich.markup import escape
 
 from switchyard import transitions
 from switchyard.client import Client, StackError, saved_key
-from switchyard.following import read
 from switchyard.options import DATA, URL, ChatRole, DataDir, OnBreak, Url, Why
-from switchyard.taking import check, console, say, take
+from switchyard.policy import read
+from switchyard.steps import check, console, say, take
 from switchyard.transitions import Policy
 
 app = typer.Typer(no_args_is_help=True, help="Show and change which backend serves what; nothing restarts.")
@@ -32,8 +32,8 @@ def status(
     data_dir: DataDir = DATA,
 ) -> None:
     """Show the backend of each role, and canaries and shadows with their figures."""
-    from switchyard.showing import show
     from switchyard.spaces import mismatches
+    from switchyard.tables import show
 
     with Client(url, saved_key(data_dir)) as client:
         view = read(client)
@@ -168,7 +168,7 @@ def gates(
 @app.command()
 def audit(limit: int = 20, url: Url = URL, data_dir: DataDir = DATA) -> None:
     """List the last changes: when, by whom, why, and what changed."""
-    from switchyard.showing import audit_table
+    from switchyard.tables import audit_table
 
     with Client(url, saved_key(data_dir)) as client:
         console.print(audit_table(client.call("GET", "/rag/v1/providers/audit", params={"limit": limit})["items"]))

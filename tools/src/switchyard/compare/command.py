@@ -16,7 +16,7 @@ from switchyard.compare.load import Setting
 from switchyard.compare.questions import load
 from switchyard.compare.report import page
 from switchyard.compare.verdict import verdict
-from switchyard.showing import figure
+from switchyard.tables import figure
 
 
 def run(console: Console, setting: Setting, questions: Path, out: Path) -> bool:

@@ -20,7 +20,7 @@ from switchyard.compare.figures import figures
 from switchyard.compare.load import Level, Setting, run
 from switchyard.compare.quality import Pair, pairs, quality
 from switchyard.compare.questions import Question
-from switchyard.following import read
+from switchyard.policy import read
 
 ROLE = "text"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from switchyard.showing import figure
+from switchyard.tables import figure
 
 Document = Mapping[str, Any]
 

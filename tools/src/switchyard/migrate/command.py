@@ -11,14 +11,14 @@ from rich.markup import escape
 
 from switchyard.client import Client, StackError
 from switchyard.compare.load import Setting
-from switchyard.following import read
 from switchyard.migrate import report
-from switchyard.migrate.back import go_back
 from switchyard.migrate.display import Screen, stage_table
+from switchyard.migrate.migration import PROMOTED, ChangedByOthers, Migration
 from switchyard.migrate.plan import Plan, in_words
 from switchyard.migrate.preflight import parity, parity_in_words, preflight
-from switchyard.migrate.running import PROMOTED, ChangedByOthers, Migration
+from switchyard.migrate.rollback import go_back
 from switchyard.migrate.state import State, StateFile, now
+from switchyard.policy import read
 
 INTERRUPTED = 130
 

@@ -11,11 +11,11 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from switchyard.following import View
 from switchyard.migrate.plan import Stage
 from switchyard.migrate.state import Passage, State
 from switchyard.migrate.verdicts import Judged, since
-from switchyard.showing import figure
+from switchyard.policy import View
+from switchyard.tables import figure
 
 _DIGITS = re.compile(r"\d+")
 

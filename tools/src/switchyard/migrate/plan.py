@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from switchyard import transitions
 from switchyard.client import StackError
-from switchyard.showing import percent
+from switchyard.tables import percent
 from switchyard.transitions import Policy
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from switchyard.client import Client, StackError
-from switchyard.following import PATHS, View
 from switchyard.migrate.plan import Plan
+from switchyard.policy import PATHS, View
 from switchyard.transitions import role_of
 
 

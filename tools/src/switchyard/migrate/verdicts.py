@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from switchyard.following import View
 from switchyard.migrate.plan import Limits, Stage
-from switchyard.showing import gate_in_words, percent
+from switchyard.policy import View
+from switchyard.tables import gate_in_words, percent
 from switchyard.transitions import RolePolicy
 
 

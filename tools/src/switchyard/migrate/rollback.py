@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from switchyard import transitions
 from switchyard.client import Client
-from switchyard.following import change, follow, followed_in_words
-from switchyard.migrate.running import ROLLED_BACK
+from switchyard.migrate.migration import ROLLED_BACK
 from switchyard.migrate.state import State, StateFile, now
+from switchyard.policy import change, follow, followed_in_words
 from switchyard.transitions import Policy, role_of
 
 

@@ -10,7 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from switchyard.following import View
+from switchyard.policy import View
 
 _WINDOW = (
     ("requests", "requests", ""),

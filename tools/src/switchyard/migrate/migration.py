@@ -8,10 +8,10 @@ from typing import Protocol
 
 from switchyard import transitions
 from switchyard.client import Client, StackError
-from switchyard.following import View, change, follow, followed_in_words, put, read
 from switchyard.migrate.plan import Stage
 from switchyard.migrate.state import Passage, State, StateFile, now
 from switchyard.migrate.verdicts import Judged, counts, figures, judge, rolled_back, same, with_gates
+from switchyard.policy import View, change, follow, followed_in_words, put, read
 from switchyard.transitions import Transition, role_of
 
 PROMOTED, ROLLED_BACK = "promoted", "rolled back"

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from switchyard.client import Client, StackError
-from switchyard.following import change, follow, followed_in_words
+from switchyard.policy import change, follow, followed_in_words
 from switchyard.transitions import Transition
 
 console = Console()
@@ -39,7 +39,7 @@ def take(client: Client, step: Transition, why: str) -> None:
     if after["revision"] == before["revision"]:
         say(f"nothing to change: this is revision {before['revision']} already")
         return
-    from switchyard.showing import differences
+    from switchyard.tables import differences
 
     for line in differences(before["policy"], after["policy"]):
         say(line)
