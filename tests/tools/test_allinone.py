@@ -111,5 +111,5 @@ def test_a_taken_port_is_said_in_words(process: Any, capsys: pytest.CaptureFixtu
     from switchyard.server import serve
 
     process.start()
-    with pytest.raises(StackError, match="is taken"):
+    with pytest.raises(StackError, match="is in use"):
         serve(process.data_dir, "127.0.0.1", process.port)
