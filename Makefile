@@ -7,7 +7,7 @@
 PORT ?= 8080
 PYTHON := .venv/bin/python
 SWITCHYARD ?= .venv/bin/switchyard
-# Needs nothing but Python and Docker; run with -h it lists its verbs and options.
+# Needs only Python and Docker; -h lists its commands and options.
 STACK := PYTHONPATH=tools/src:shared/src python3 -m switchyard.stack
 # The switchyard command, on the stack that runs in Docker if there is one, else on `make up-embedded`.
 OPERATE = $(STACK) cli $(SWITCHYARD)
@@ -42,10 +42,10 @@ up-cpu: ## Start the vLLM stack on CPUs
 up-single-gpu: ## Start the vLLM stack with both engines on one GPU
 	@$(STACK) up single-gpu
 
-up-embedded: setup ## Start everything in one process, without Docker, and stay
+up-embedded: setup ## Start everything in one process, without Docker, in the foreground
 	@.venv/bin/switchyard up --embedded --port $(PORT)
 
-down: ## Stop the stack; what it keeps stays
+down: ## Stop the stack; data stays
 	@$(STACK) down
 
 status: ## Containers, health, provider per role, model, queue
@@ -57,7 +57,7 @@ logs: ## Follow the logs: make logs SERVICE=rag-service
 key: ## Show the admin key that the first start made
 	@$(STACK) key
 
-switchyard: ## Any other command, on the stack that runs: make switchyard DO="add handbook.pdf"
+switchyard: ## Any other command, on the running stack: make switchyard DO="add handbook.pdf"
 	@$(OPERATE) $(DO)
 
 keys: ## API keys: make keys DO="create anna --collection default", DO=list, DO="revoke ID"
@@ -66,20 +66,20 @@ keys: ## API keys: make keys DO="create anna --collection default", DO=list, DO=
 pull: ## Fetch newer images and the models that .env names
 	@$(STACK) pull
 
-preflight: ## Say whether the stack fits this machine, before it starts: make preflight FOR=vllm
+preflight: ## Check before a start whether the stack fits this machine: make preflight FOR=vllm
 	@$(STACK) preflight $(FOR)
 
 backup: ## Write documents, vectors, policy and keys into backups/, while the stack runs
 	@$(STACK) backup --to $(FOLDER)
 
-restore: ## Put a backup back: make restore FILE=backups/...; FORCE=1 replaces what is there
+restore: ## Restore a backup: make restore FILE=backups/...; FORCE=1 replaces existing data
 	@$(STACK) restore $(FILE) $(if $(FORCE),--force)
 
 test: ## Set up and run the fast tests
 	@scripts/setup.sh --tests
 	@$(PYTHON) -m pytest -n auto --maxprocesses 4
 
-test-live: ## Drive the command line against running stacks: compare, migrate, moves that are killed
+test-live: ## Test the command line against running stacks: compare, migrate, interrupted migrations
 	@scripts/setup.sh --tests
 	@$(PYTHON) -m pytest -n auto --maxprocesses 4 -m live tests/tools
 
@@ -106,10 +106,10 @@ check: ## ruff, mypy --strict, import-linter, shellcheck
 	@.venv/bin/lint-imports
 	@.venv/bin/shellcheck scripts/*.sh deploy/ollama/*.sh services/gateway/*.sh vllm-entrypoint.sh
 
-format: ## Let ruff mend what it can
+format: ## Fix and format with ruff
 	@.venv/bin/ruff check --fix && .venv/bin/ruff format
 
-lock: ## Resolve dependencies anew, one lock file per deployable, with hashes and without index URLs
+lock: ## Resolve dependencies again, one lock file per deployable, with hashes and without index URLs
 	@scripts/lock.sh
 
 bench: setup ## Measure start-up, memory, ingestion and query latency of the all-in-one stack
@@ -118,13 +118,13 @@ bench: setup ## Measure start-up, memory, ingestion and query latency of the all
 bench-overhead: setup ## Measure what the stack adds to calling an engine directly
 	@.venv/bin/switchyard bench overhead
 
-use-vllm: ## Let vLLM serve text from now on; nothing restarts
+use-vllm: ## Switch text to vLLM; nothing restarts
 	@$(OPERATE) providers use vllm
 
-use-ollama: ## Let Ollama serve text from now on
+use-ollama: ## Switch text to Ollama
 	@$(OPERATE) providers use ollama
 
-canary: ## Let the candidate answer a share of the conversations: make canary PERCENT=10
+canary: ## Give the candidate a share of the conversations: make canary PERCENT=10
 	@$(OPERATE) providers canary --percent $(PERCENT)
 
 shadow: ## Send a share of the requests to the candidate as well: make shadow SAMPLE=20
@@ -136,16 +136,16 @@ promote: ## Make the candidate the stable backend
 rollback: ## End a canary or a shadow, or go back to the previous backend
 	@$(OPERATE) providers rollback
 
-halt: ## Emergency stop: no more generation
+halt: ## Emergency stop of all generation
 	@$(OPERATE) providers halt
 
 resume: ## Undo halt
 	@$(OPERATE) providers resume
 
-compare: ## Same questions to two backends, and a report: make compare A=ollama B=vllm QUESTIONS=FILE
+compare: ## Compare two backends by the same questions, with a report: make compare A=ollama B=vllm QUESTIONS=FILE
 	@$(OPERATE) compare --a $(A) --b $(B) --questions $(QUESTIONS)
 
-migrate: ## From one backend to another, by stages: make migrate FROM=ollama TO=vllm
+migrate: ## Migrate from one backend to another, by stages: make migrate FROM=ollama TO=vllm
 	@$(OPERATE) migrate --from $(FROM) --to $(TO) $(if $(QUESTIONS),--questions $(QUESTIONS))
 
 clean: ## Remove the virtual environment and the demo's data; caches outside the repository stay

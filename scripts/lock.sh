@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Resolves dependencies anew into one lock file per deployable, with hashes and without index URLs.
+# Resolves dependencies again into one lock file per deployable, with hashes and without index URLs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 uv=.venv/bin/uv

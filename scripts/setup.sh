@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prepares this checkout: system programs, .venv with locked dependencies, the embedding model. Safe to run again.
+# Prepares this checkout: system programs, .venv with locked dependencies, the embedding model. Can be repeated.
 # usage: setup.sh [--tests]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -65,7 +65,7 @@ embedding_model() {
   say "Building the embedding model, once, in an environment of its own…"
   local build
   build=$(mktemp -d)
-  # Expanded now on purpose: `build` is gone when the trap runs.
+  # Expanded now on purpose: `build` no longer exists when the trap runs.
   # shellcheck disable=SC2064
   trap "rm -rf '$build'" EXIT
   .venv/bin/uv venv --quiet --python .venv/bin/python "$build/venv"

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Makes sure that PostgreSQL's programs are there, for the tests that start a server of their own; no cluster is made.
+# Installs PostgreSQL's programs if they are missing, for the tests that start their own server; creates no cluster.
 set -euo pipefail
 
 shopt -s nullglob
-found=(/usr/lib/postgresql/*/bin/postgres)
-if ((${#found[@]} > 0)) || command -v postgres >/dev/null; then exit 0; fi
+servers=(/usr/lib/postgresql/*/bin/postgres)
+if ((${#servers[@]} > 0)) || command -v postgres >/dev/null; then exit 0; fi
 root=()
 if [[ $(id -u) != 0 ]]; then
   if ! sudo -n true 2>/dev/null; then
@@ -19,7 +19,7 @@ if ! command -v apt-get >/dev/null; then
   exit 1
 fi
 echo "Installing postgresql…"
-# Debian makes and starts a cluster of its own with the package, unless it is told not to.
+# Debian's package creates and starts a cluster unless this setting forbids it.
 if [[ ! -e /etc/postgresql-common/createcluster.conf ]]; then
   "${root[@]}" mkdir -p /etc/postgresql-common
   echo "create_main_cluster = false" | "${root[@]}" tee /etc/postgresql-common/createcluster.conf >/dev/null

@@ -70,18 +70,18 @@ def _variable(name: str, query: str) -> dict[str, Any]:
 
 
 def _panels() -> list[dict[str, Any]]:
-    found, y = [], 0
+    panels, y = [], 0
     for row in ROWS:
-        found.append(_row(row, y))
+        panels.append(_row(row, y))
         y += 1
         x = height = 0
         for panel in row.panels:
             if x + panel.width > _WIDTH:
                 x, y = 0, y + height
-            found.append(_panel(panel, x, y))
+            panels.append(_panel(panel, x, y))
             x, height = x + panel.width, panel.height
         y += height
-    return found
+    return panels
 
 
 def _row(row: Row, y: int) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class Panel:
     most: float | None = None
     """Where the axis ends."""
     nothing: str = "no data"
-    """What is shown where there is no series."""
+    """The text of a panel without series."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ NOW = Row(
         Panel(
             107,
             "Breakers",
-            "OPEN: this backend failed again and again, so it is left alone, and its stand-in serves where the policy names one. "
+            "OPEN: this backend failed repeatedly and gets no requests; its fallback serves if the policy names one. "
             "It closes by itself once the backend passes a probe.",
             ((f"role_backend:switchyard_provider_breaker_open:max{{{ROLE}}}", "{{backend}} {{role}}"),),
             kind="stat",
@@ -221,7 +221,7 @@ REQUESTS = Row(
         Panel(
             206,
             "Searches",
-            "By the part that was missing: `embeddings` means that the keywords alone decided, `rerank` that nobody sorted again. "
+            "By the part that was missing: `embeddings` means keyword search only, `rerank` that results were not re-ranked. "
             "Anything but `no` means worse answers: look at the breakers.",
             ((per_minute("switchyard_searches_total", "degraded"), "missing: {{degraded}}"),),
             unit="cpm",

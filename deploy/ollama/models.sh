@@ -5,7 +5,7 @@
 # The models are OLLAMA_MODEL, OLLAMA_EMBED_MODEL and, unless USE_VISION_ANALYSIS is false, OLLAMA_VISION_MODEL.
 set -euo pipefail
 
-port=11434
+port=${OLLAMA_PORT:-11434}
 while IFS='=' read -r name default; do
   if [[ -z ${!name:-} ]]; then printf -v "$name" %s "$default"; fi
 done <"$(dirname "$0")/defaults.env"

@@ -85,9 +85,9 @@ class Repository:
         if self.unfinished.exists():
             return False
         files = {str(file.relative_to(snapshot)) for file in snapshot.rglob("*") if file.is_file()}
-        wanted = self._listed(snapshot.name)
-        if wanted is not None:
-            return not [file for file in wanted - files if not matches(file, unread(wanted))]
+        listed = self._listed(snapshot.name)
+        if listed is not None:
+            return not [file for file in listed - files if not matches(file, unread(listed))]
         configured = files & {"config.json", "params.json"}
         return bool(configured and any(matches(file, WEIGHTS) for file in files)) and self._shards(snapshot) <= files
 

@@ -116,7 +116,7 @@ class Model:
         return Repository(self.path).complete()
 
     def require_access(self) -> None:
-        """Exit if the model is known to be gated and there is no token; the Hub knows more when it is asked."""
+        """Exit if the model is known to be gated and there is no token; only the Hub knows all gated models."""
         if self.path.startswith(_GATED) and not os.environ.get("HF_TOKEN"):
             self.refuse_gated()
 
@@ -195,7 +195,7 @@ class Settings:
         return int(value)
 
     def _check_shares(self) -> None:
-        """Each share is of the whole card, whoever else uses it, and vLLM needs some memory besides: leave a tenth."""
+        """Each share is of the whole card, also if others use it, and vLLM needs some more memory: leave a tenth."""
         for role, share in self.shares.items():
             if not re.fullmatch(r"0?\.[0-9]*[1-9][0-9]*", share):
                 name = _SHARE_SETTINGS[role]

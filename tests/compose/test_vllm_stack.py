@@ -14,7 +14,7 @@ from compose.load import until
 from compose.monitoring import check_vllm_names
 from compose.stack import PROJECT, VLLM, Stack
 from compose.use import QUESTIONS, add, ask_streamed, complete
-from drill.users import crowd, faults
+from drill.users import concurrent_users, count_failures
 from llm_providers.percentile import percentile
 
 pytestmark = pytest.mark.compose
@@ -97,15 +97,15 @@ def test_vllm_has_no_rights_and_no_token(stack: Stack) -> None:
 
 async def test_killed_while_answers_stream_none_is_lost_and_it_comes_back(stack: Stack, key: str) -> None:
     """Ollama goes on in the middle of the sentence; once vLLM is healthy again it serves again."""
-    async with crowd([f"{stack.url}/rag"], STREAMS, TOKENS, headers(key)) as people:
-        await people.until(lambda: len(people.reading) == STREAMS)
+    async with concurrent_users([f"{stack.url}/rag"], STREAMS, TOKENS, headers(key)) as users:
+        await users.until(lambda: len(users.reading) == STREAMS)
         before = await asyncio.to_thread(stack.kill, "vllm")
-        people.stop()
-    failed, torn = faults(people.answers)
-    took_over = sum(bool(seen.failovers) for seen in people.answers)
+        users.stop()
+    failed, corrupt = count_failures(users.answers)
+    took_over = sum(bool(answer.failovers) for answer in users.answers)
     seconds = await asyncio.to_thread(stack.await_healthy, "vllm", since=before, seconds=300)
-    print(f"vllm: {took_over} of {len(people.answers)} answers went on with Ollama; healthy after {seconds:.0f} s")
-    assert (failed, torn) == (0, 0), [seen.error for seen in people.answers]
+    print(f"vllm: {took_over} of {len(users.answers)} answers went on with Ollama; healthy after {seconds:.0f} s")
+    assert (failed, corrupt) == (0, 0), [answer.error for answer in users.answers]
     assert took_over >= STREAMS // 2
     with stack.client(key) as client:
         until(lambda: ask_streamed(client, "/rag", QUESTIONS[0])[1]["provider"] == "vllm")
@@ -115,23 +115,23 @@ async def test_engines_are_changed_under_load_and_nothing_restarts(stack: Stack,
     services = stack.services()
     started = {service: stack.inspect(service)["State"]["StartedAt"] for service in services}
     assert len(started) >= 7
-    async with crowd([f"{stack.url}/rag"], 8, 40, headers(key)) as people:
+    async with concurrent_users([f"{stack.url}/rag"], 8, 40, headers(key)) as users:
         for target, backend in (("use-ollama", "ollama"), ("use-vllm", "vllm")) * 2:
-            answered = len(people.answers)
+            answered = len(users.answers)
             said = await asyncio.to_thread(stack.make, target, f"SWITCHYARD_URL={stack.url}")
             print(said.strip())
-            await people.until(
+            await users.until(
                 lambda answered=answered, backend=backend: any(  # type: ignore[misc]
-                    seen.backend == backend for seen in people.answers[answered + 8 :]
+                    answer.backend == backend for answer in users.answers[answered + 8 :]
                 )
             )
-    failed, torn = faults(people.answers)
-    served = {name: sum(seen.backend == name for seen in people.answers) for name in ("ollama", "vllm")}
-    times = [seen.pieces[0][0] - seen.started for seen in people.answers if seen.pieces]
+    failed, corrupt = count_failures(users.answers)
+    served = {name: sum(answer.backend == name for answer in users.answers) for name in ("ollama", "vllm")}
+    times = [answer.pieces[0][0] - answer.started for answer in users.answers if answer.pieces]
     print(
-        f"{len(people.answers)} answers, {served}; first token p50/p95 {percentile(times, 50):.2f}/{percentile(times, 95):.2f} s"
+        f"{len(users.answers)} answers, {served}; first token p50/p95 {percentile(times, 50):.2f}/{percentile(times, 95):.2f} s"
     )
-    assert (failed, torn) == (0, 0), [seen.error for seen in people.answers if seen.error]
+    assert (failed, corrupt) == (0, 0), [answer.error for answer in users.answers if answer.error]
     assert min(served.values()) >= 8
     assert started == {service: stack.inspect(service)["State"]["StartedAt"] for service in services}
 

@@ -20,7 +20,7 @@ from engines.real_vllm import install, text_server
 console = Console(width=None if sys.stdout.isatty() else 160)
 
 
-async def shown(line: Awaitable[Line]) -> Line:
+async def printed(line: Awaitable[Line]) -> Line:
     """Say what came of a line as soon as it is known; one that breaks off is missed, with the reason."""
     try:
         done = await line
@@ -38,11 +38,11 @@ async def with_real(folder: Path) -> list[Line]:
     server = text_server(install())
     lines = []
     with server, stack(folder, server) as running:
-        lines.append(await shown(real.switching(running)))
+        lines.append(await printed(real.switching(running)))
         for how in real.DEATHS:
-            lines.append(await shown(real.dying(running, server, how)))
+            lines.append(await printed(real.dying(running, server, how)))
             server.stop()
-            lines.append(await shown(real.returning(running, server)))
+            lines.append(await printed(real.returning(running, server)))
     return lines
 
 
@@ -53,15 +53,15 @@ async def with_scripted(folder: Path) -> list[Line]:
         vllm = running.vllm
         assert isinstance(vllm, Process)
         return [
-            await shown(scripted.failing_candidate(alone, vllm)),
-            await shown(scripted.slow_candidate(alone, vllm)),
-            await shown(scripted.truncating_candidate(alone, vllm)),
-            await shown(scripted.broken_json_candidate(alone, vllm)),
-            await shown(scripted.rollback(alone, vllm)),
-            await shown(scripted.hanging_shadow(alone, vllm)),
-            await shown(scripted.other_vectors(alone)),
-            await shown(scripted.replicas(running)),
-            await shown(scripted.both_dead(alone, vllm)),
+            await printed(scripted.failing_candidate(alone, vllm)),
+            await printed(scripted.slow_candidate(alone, vllm)),
+            await printed(scripted.truncating_candidate(alone, vllm)),
+            await printed(scripted.broken_json_candidate(alone, vllm)),
+            await printed(scripted.rollback(alone, vllm)),
+            await printed(scripted.hanging_shadow(alone, vllm)),
+            await printed(scripted.other_vectors(alone)),
+            await printed(scripted.replicas(running)),
+            await printed(scripted.both_dead(alone, vllm)),
         ]
 
 

@@ -1,4 +1,4 @@
-"""What is shown with a real vLLM: switching, dying in three ways, and coming back."""
+"""Drills with a real vLLM: switches, three kinds of death, and recovery."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import aiohttp
 
 from drill.stack import Stack
 from drill.table import Line
-from drill.users import Seen, crowd, faults
+from drill.users import Answer, concurrent_users, count_failures
 from engines.answers import numbered
 from engines.real_vllm import VLLMServer
 from llm_providers.percentile import percentile
@@ -24,22 +24,24 @@ LONG = 2400
 
 
 async def switching(stack: Stack) -> Line:
-    """Ten switches under load: nobody notices, and the last request on the old backend begins within a second."""
+    """Ten switches under load: no request fails, and the last one to the old backend begins within a second."""
     late: list[float] = []
-    async with crowd(stack.urls, USERS) as people:
+    async with concurrent_users(stack.urls, USERS) as users:
         await asyncio.sleep(3)
         for turn in range(10):
             backend, other = ("vllm", "ollama") if turn % 2 == 0 else ("ollama", "vllm")
             at = await stack.policy(f"use {backend}", stable=backend, fallbacks=[other])
             await asyncio.sleep(3)
-            begun = [seen.started - at for seen in people.answers if seen.backend == other and seen.started > at - 1]
+            begun = [
+                answer.started - at for answer in users.answers if answer.backend == other and answer.started > at - 1
+            ]
             late.append(max([0.0, *begun]))
-    failed, torn = faults(people.answers)
+    failed, corrupt = count_failures(users.answers)
     return Line(
         f"use-vllm / use-ollama ten times under {USERS} streaming users",
-        "0 failed, 0 torn, effective ≤ 1 s",
-        f"{failed} failed, {torn} torn of {len(people.answers)}, last on the old backend {max(late):.2f} s after",
-        failed == 0 and torn == 0 and max(late) <= 1 and len({seen.backend for seen in people.answers}) == 2,
+        "0 failed, 0 corrupt, effective ≤ 1 s",
+        f"{failed} failed, {corrupt} corrupt of {len(users.answers)}, last on the old backend {max(late):.2f} s after",
+        failed == 0 and corrupt == 0 and max(late) <= 1 and len({answer.backend for answer in users.answers}) == 2,
     )
 
 
@@ -65,23 +67,23 @@ DEATHS: dict[str, Callable[[VLLMServer], None]] = {
 
 
 async def dying(stack: Stack, server: VLLMServer, how: str) -> Line:
-    """vLLM dies while every user reads: Ollama goes on with each answer."""
+    """vLLM dies while every user reads: Ollama continues each answer."""
     own = await _own_first_token(stack)
     await stack.policy(f"before {how}", stable="vllm", fallbacks=["ollama"], on_break="continue")
-    async with crowd(stack.urls, USERS, LONG) as people:
+    async with concurrent_users(stack.urls, USERS, LONG) as users:
         # Who is done before the last has begun asks again.
-        await people.until(lambda: len([seen for seen in people.reading if len(seen.pieces) > 5]) == USERS)
-        at, hit = monotonic(), people.reading
+        await users.until(lambda: len([answer for answer in users.reading if len(answer.pieces) > 5]) == USERS)
+        at, hit = monotonic(), users.reading
         DEATHS[how](server)
-    waits = [wait for seen in hit for wait in _waits(seen, at)]
+    waits = [wait for answer in hit for wait in _waits(answer, at)]
     prefixes = {
         request["body"]["messages"][-1]["content"]
         for request in await stack.requests(stack.ollama, "/api/chat")
         if request["body"]["messages"][-1]["role"] == "assistant"
     }
-    wrong = [fault for seen in hit if (fault := _seam_fault(seen, prefixes))]
-    whole = sum(not seen.failed and not seen.torn for seen in hit)
-    over = sum(len(seen.failovers) == 1 for seen in hit)
+    wrong = [fault for answer in hit if (fault := _seam_fault(answer, prefixes))]
+    whole = sum(not answer.failed and not answer.corrupt for answer in hit)
+    over = sum(len(answer.failovers) == 1 for answer in hit)
     p95 = percentile(waits or [inf], 95)
     limit = 0.5 + own
     return Line(
@@ -95,23 +97,23 @@ async def dying(stack: Stack, server: VLLMServer, how: str) -> Line:
 
 
 async def returning(stack: Stack, server: VLLMServer) -> Line:
-    """A restarted vLLM is found by its breaker's own probe, not at a user's expense."""
-    async with crowd(stack.urls, 4) as people:
+    """A restarted vLLM is found by the breaker's own probe, not by a user's request."""
+    async with concurrent_users(stack.urls, 4) as users:
         await asyncio.to_thread(server.start)
         ready = monotonic()
         used = asyncio.get_running_loop().time
         begun = used()
-        while not any(seen.backend == "vllm" and seen.started > ready for seen in people.answers):
+        while not any(answer.backend == "vllm" and answer.started > ready for answer in users.answers):
             await asyncio.sleep(0.05)
             if used() - begun > 60:
                 break
-    first = min((seen.started - ready for seen in people.answers if seen.backend == "vllm"), default=float("inf"))
-    failed, torn = faults(people.answers)
+    first = min((answer.started - ready for answer in users.answers if answer.backend == "vllm"), default=float("inf"))
+    failed, corrupt = count_failures(users.answers)
     return Line(
         "vLLM comes back",
         "used again ≤ 10 s after it is ready, 0 failed",
-        f"used {max(first, 0.0):.1f} s after it was ready, {failed} failed, {torn} torn of {len(people.answers)}",
-        first <= 10 and failed == 0 and torn == 0,
+        f"used {max(first, 0.0):.1f} s after it was ready, {failed} failed, {corrupt} corrupt of {len(users.answers)}",
+        first <= 10 and failed == 0 and corrupt == 0,
     )
 
 
@@ -129,24 +131,24 @@ async def _own_first_token(stack: Stack) -> float:
         return percentile(list(await asyncio.gather(*[first(session) for _ in range(USERS)])), 95)
 
 
-def _waits(seen: Seen, at: float) -> list[float]:
-    if not seen.failovers or seen.failovers[0][0] >= len(seen.pieces):
+def _waits(answer: Answer, at: float) -> list[float]:
+    if not answer.failovers or answer.failovers[0][0] >= len(answer.pieces):
         return []
-    return [seen.pieces[seen.failovers[0][0]][0] - at]
+    return [answer.pieces[answer.failovers[0][0]][0] - at]
 
 
-def _seam_fault(seen: Seen, prefixes: set[str]) -> str:
+def _seam_fault(answer: Answer, prefixes: set[str]) -> str:
     """What is wrong where one backend took over from the other; "" if nothing is.
 
     The second tells the numbered words from the first one on, so that one that is missing or comes twice can be seen.
     """
-    if len(seen.failovers) != 1:
-        return f"{len(seen.failovers)} failovers"
-    place = seen.failovers[0][0]
-    before = "".join(text for _, text in seen.pieces[:place])
-    after = "".join(text for _, text in seen.pieces[place:])
+    if len(answer.failovers) != 1:
+        return f"{len(answer.failovers)} failovers"
+    place = answer.failovers[0][0]
+    before = "".join(text for _, text in answer.pieces[:place])
+    after = "".join(text for _, text in answer.pieces[place:])
     if before.rstrip() not in prefixes:
-        return f"asked to go on from something else than the reader had: …{before[-20:]!r}"
+        return f"continued from another text than the reader had: …{before[-20:]!r}"
     whole = numbered(10_000)("")
     if not after or not whole.startswith(after.rstrip()):
         return f"goes on with {after[:30]!r}"

@@ -1,4 +1,4 @@
-"""What is shown with engines that misbehave on request."""
+"""Drills with scripted engines that fail on request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import aiohttp
 from drill.processes import HEADERS, Process
 from drill.stack import Stack
 from drill.table import Line
-from drill.users import Crowd, crowd, faults
+from drill.users import Users, concurrent_users, count_failures
 from llm_providers.percentile import percentile
 
 CHAT = "/chat/completions"
@@ -25,16 +25,16 @@ async def failing_candidate(stack: Stack, vllm: Process) -> Line:
     """One in five requests of the candidate is answered 503: the canary is gone before users could have noticed."""
     await stack.script(vllm, {"kind": "status", "status": 503}, CHAT, every=5)
     await stack.policy("canary", stable="ollama", candidate="vllm", canary_percent=50, gates=GATES)
-    async with crowd(stack.urls, 16) as people:
+    async with concurrent_users(stack.urls, 16) as users:
         gate, why = await _stopped(stack)
-    bad = sum(seen["outcome"] == "status" for seen in await stack.requests(vllm, CHAT))
+    bad = sum(request["outcome"] == "status" for request in await stack.requests(vllm, CHAT))
     await stack.script(vllm, None)
-    failed, torn = faults(people.answers)
+    failed, corrupt = count_failures(users.answers)
     return Line(
         "candidate answers 503 to 20 %",
         "canary back at 0 by itself before 30 of its requests failed; users saw 0 errors",
-        f"{gate} after {bad} failed requests; users saw {failed} errors, {torn} torn of {len(people.answers)}. {why}",
-        gate == "error_rate" and 0 < bad < 30 and failed == 0 and torn == 0,
+        f"{gate} after {bad} failed requests; users saw {failed} errors, {corrupt} corrupt of {len(users.answers)}. {why}",
+        gate == "error_rate" and 0 < bad < 30 and failed == 0 and corrupt == 0,
     )
 
 
@@ -50,15 +50,15 @@ async def truncating_candidate(stack: Stack, vllm: Process) -> Line:
 
 async def _gated(stack: Stack, vllm: Process, what: str, wanted: str) -> Line:
     await stack.policy("canary", stable="ollama", candidate="vllm", canary_percent=50, gates=GATES)
-    async with crowd(stack.urls, 16, max_tokens=200) as people:
+    async with concurrent_users(stack.urls, 16, max_tokens=200) as users:
         gate, why = await _stopped(stack)
     await stack.script(vllm, None)
-    failed, torn = faults(people.answers)
+    failed, corrupt = count_failures(users.answers)
     return Line(
         what,
         f"trips its own gate ({wanted})",
-        f"{gate}: {why}; users saw {failed} errors, {torn} torn",
-        gate == wanted and failed == 0 and torn == 0,
+        f"{gate}: {why}; users saw {failed} errors, {corrupt} corrupt",
+        gate == wanted and failed == 0 and corrupt == 0,
     )
 
 
@@ -67,14 +67,14 @@ async def broken_json_candidate(stack: Stack, vllm: Process) -> Line:
     notes = stack.others["notes"]
     await stack.script(vllm, {"kind": "broken_json"}, CHAT)
     await stack.policy("canary", stable="ollama", candidate="vllm", canary_percent=100, gates=GATES)
-    await _followed([notes], (await stack.shown())["revision"])
+    await _followed([notes], (await stack.view())["revision"])
 
     def make(number: int) -> str:
         text = f"Meeting {number}. Ada will send the offer by Friday. It was decided to buy the pump."
         return str(notes.call("POST", "/v1/notes", json={"text": text, "kind": "meeting"})["job_id"])
 
     jobs: list[str] = []
-    while (await stack.shown())["policy"]["roles"]["text"]["canary_percent"] and len(jobs) < 60:
+    while (await stack.view())["policy"]["roles"]["text"]["canary_percent"] and len(jobs) < 60:
         jobs += await asyncio.gather(*[asyncio.to_thread(make, len(jobs) + n) for n in range(4)])
         await _jobs_done(notes, jobs[-4:])
     gate, why = await _stopped(stack, notes)
@@ -91,18 +91,18 @@ async def broken_json_candidate(stack: Stack, vllm: Process) -> Line:
 
 async def rollback(stack: Stack, vllm: Process) -> Line:
     await stack.policy("canary", stable="ollama", candidate="vllm", canary_percent=50, gates=GATES)
-    async with crowd(stack.urls, 16) as people:
-        await people.until(lambda: sum(seen.backend == "vllm" for seen in people.answers) > 20)
+    async with concurrent_users(stack.urls, 16) as users:
+        await users.until(lambda: sum(answer.backend == "vllm" for answer in users.answers) > 20)
         at = await stack.policy("rollback", stable="ollama", candidate="vllm")
         await asyncio.sleep(3)
     # Both clocks are the machine's.
-    last = max(seen["at"] for seen in await stack.requests(vllm, CHAT)) - at
-    failed, torn = faults(people.answers)
+    last = max(request["at"] for request in await stack.requests(vllm, CHAT)) - at
+    failed, corrupt = count_failures(users.answers)
     return Line(
         "rollback by command",
         "last request on the candidate starts ≤ 1 s later",
-        f"{max(last, 0.0):.3f} s later; {failed} failed, {torn} torn of {len(people.answers)}",
-        last <= 1 and failed == 0 and torn == 0,
+        f"{max(last, 0.0):.3f} s later; {failed} failed, {corrupt} corrupt of {len(users.answers)}",
+        last <= 1 and failed == 0 and corrupt == 0,
     )
 
 
@@ -115,11 +115,11 @@ async def hanging_shadow(stack: Stack, vllm: Process) -> Line:
         on = block % 2 == 1
         shadow = {"candidate": "vllm", "shadow_percent": 100} if on else {}
         await stack.policy(f"shadow {on}", stable="ollama", **shadow)
-        people = Crowd(stack.urls, 4, 60)
-        await people.run(rounds=6)
-        failed += faults(people.answers)[0]
-        p95[on].append(percentile([seen.seconds for seen in people.answers], 95))
-    report = (await stack.shown())["shadow"]["text"]
+        users = Users(stack.urls, 4, 60)
+        await users.run(rounds=6)
+        failed += count_failures(users.answers)[0]
+        p95[on].append(percentile([answer.seconds for answer in users.answers], 95))
+    report = (await stack.view())["shadow"]["text"]
     await stack.script(vllm, None)
     ratio = median(on / off for on, off in zip(p95[True], p95[False], strict=True))
     return Line(
@@ -166,14 +166,14 @@ async def other_vectors(stack: Stack) -> Line:
 
 async def replicas(stack: Stack) -> Line:
     """One file, three replicas: a switch by command, and a canary that all three judge at once."""
-    revision = (await stack.shown())["revision"]
+    revision = (await stack.view())["revision"]
     at = await stack.policy("use vllm", stable="vllm", fallbacks=["ollama"])
     took = await _followed(stack.replicas, revision + 1) - at
     assert isinstance(stack.vllm, Process)
     await stack.policy("use ollama", stable="ollama", fallbacks=["vllm"])
     await stack.script(stack.vllm, {"kind": "status", "status": 503}, CHAT)
     await stack.policy("canary", stable="ollama", candidate="vllm", canary_percent=90, gates=GATES)
-    async with crowd(stack.urls, 30) as people:
+    async with concurrent_users(stack.urls, 30) as users:
         gate, _ = await _stopped(stack)
         await asyncio.sleep(2)
     await stack.script(stack.vllm, None)
@@ -181,13 +181,18 @@ async def replicas(stack: Stack) -> Line:
     written = {number: [row["revision"] for row in rows].count(number) for number in {row["revision"] for row in rows}}
     mine = [row for row in rows if row["revision"] == revision + 1]
     gates = [row for row in rows if row["by"] == "gate" and row["revision"] > revision]
-    failed, torn = faults(people.answers)
+    failed, corrupt = count_failures(users.answers)
     return Line(
         f"{len(stack.replicas)} replicas of rag-service, one policy file",
         "all switch within 1 s; one audit row",
         f"all after {took:.2f} s, {len(mine)} audit row; a tripped gate of all three: {len(gates)} row ({gate}), "
-        f"{failed} failed, {torn} torn of {len(people.answers)}",
-        took <= 1 and len(mine) == 1 and len(gates) == 1 and set(written.values()) == {1} and failed == 0 and torn == 0,
+        f"{failed} failed, {corrupt} corrupt of {len(users.answers)}",
+        took <= 1
+        and len(mine) == 1
+        and len(gates) == 1
+        and set(written.values()) == {1}
+        and failed == 0
+        and corrupt == 0,
     )
 
 
@@ -215,13 +220,13 @@ async def both_dead(stack: Stack, vllm: Process) -> Line:
                 back = monotonic() - begun
                 break
             await asyncio.sleep(0.2)
-    told = sum(status == 503 and bool(wait) and kind.startswith("urn:") for status, wait, _, kind in answers)
+    refused = sum(status == 503 and bool(wait) and kind.startswith("urn:") for status, wait, _, kind in answers)
     longest = max(seconds for _, _, seconds, _ in answers)
     return Line(
         "both engines dead",
         "503 problem detail with Retry-After within the deadline; recovery without restart",
-        f"{told} of {len(answers)} so, the slowest after {longest:.1f} s; answers again {back:.1f} s after they were back",
-        told == len(answers) and longest < 30 and back < 30,
+        f"{refused} of {len(answers)} so, the slowest after {longest:.1f} s; answers again {back:.1f} s after they were back",
+        refused == len(answers) and longest < 30 and back < 30,
     )
 
 
@@ -237,7 +242,7 @@ async def _stopped(stack: Stack, judge: Process | None = None) -> tuple[str, str
     """Wait until the canary is at 0, and return the gate that did it, and its words."""
     try:
         async with asyncio.timeout(90):
-            while (shown := await stack.shown())["policy"]["roles"]["text"]["canary_percent"]:
+            while (shown := await stack.view())["policy"]["roles"]["text"]["canary_percent"]:
                 await asyncio.sleep(0.05)
     except TimeoutError:
         return "no gate", "the canary is still there"

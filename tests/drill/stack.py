@@ -1,4 +1,4 @@
-"""A running stack of the drill, and the operator's hand on its policy."""
+"""The stack of the drill, and changes of its policy."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class Stack:
     async def policy(self, why: str, *, gates: dict[str, Any] | None = None, **text: Any) -> float:
         """Set the text role to exactly this, and return the moment it was accepted."""
         role = {"fallbacks": [], "candidate": None, "canary_percent": 0, "shadow_percent": 0, **text}
-        shown = await self.shown()
+        shown = await self.view()
         body = {"revision": shown["revision"], "why": why, "policy": {"roles": {"text": role}, "gates": gates}}
         await asyncio.to_thread(self.rag.call, "PUT", "/v1/providers", json=body)
         return monotonic()
 
-    async def shown(self, replica: int = 0) -> dict[str, Any]:
+    async def view(self, replica: int = 0) -> dict[str, Any]:
         found: dict[str, Any] = await asyncio.to_thread(self.replicas[replica].call, "GET", "/v1/providers")
         return found
 
@@ -52,14 +52,14 @@ class Stack:
         await asyncio.to_thread(which.call, "POST", "/_script", json=body)
 
     async def requests(self, which: Process, path: str) -> list[dict[str, Any]]:
-        """What an engine was asked by users, probes left out."""
+        """Return the requests of users to an engine, without probes."""
         found = await asyncio.to_thread(which.call, "GET", "/_requests")
         return [
-            seen
-            for seen in found
-            if seen["path"].endswith(path)
-            and (seen["body"].get("options") or seen["body"]).get("num_predict") != 1
-            and seen["body"].get("max_tokens") != 1
+            answer
+            for answer in found
+            if answer["path"].endswith(path)
+            and (answer["body"].get("options") or answer["body"]).get("num_predict") != 1
+            and answer["body"].get("max_tokens") != 1
         ]
 
     async def add(self, text: str, title: str) -> str:
@@ -80,7 +80,7 @@ class Stack:
 
 @contextmanager
 def stack(folder: Path, vllm: VLLMServer | None, replicas: int = 1) -> Iterator[Stack]:
-    """Start it all; with no `vllm` given, that one is scripted too. One document is there to be asked about."""
+    """Start the stack; without `vllm` that engine is scripted too. It has one document."""
     with ExitStack() as started:
         ollama = started.enter_context(engine("ollama", folder, "--words", str(WORDS), "--delay", "0.01"))
         scripted = None

@@ -1,4 +1,4 @@
-"""Users who ask and read the stream, and write down exactly what they saw and when."""
+"""Users who ask questions and record exactly what they receive and when."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ TERMINAL = ("done", "error", "cancelled")
 
 
 @dataclass
-class Seen:
-    """One answer as its reader saw it; times on the monotonic clock."""
+class Answer:
+    """One streamed answer; times on the monotonic clock."""
 
     started: float
     pieces: list[tuple[float, str]] = field(default_factory=list)
@@ -39,8 +39,8 @@ class Seen:
         return bool(self.error) or self.ends != ["done"]
 
     @property
-    def torn(self) -> bool:
-        """Whether the pieces are not the text that the service says it sent."""
+    def corrupt(self) -> bool:
+        """Whether the pieces differ from the text of the `done` event."""
         return not self.failed and self.text != self.done["text"]
 
     @property
@@ -52,42 +52,42 @@ class Seen:
         return self.ended - self.started
 
 
-async def ask(session: aiohttp.ClientSession, url: str, question: str, seen: Seen, max_tokens: int) -> None:
+async def ask(session: aiohttp.ClientSession, url: str, question: str, answer: Answer, max_tokens: int) -> None:
     """Ask `/v1/query` and read its events to the end."""
     body = {"question": question, "max_tokens": max_tokens}
     try:
-        async with session.post(f"{url}/v1/query", json=body, headers={"Accept": "text/event-stream"}) as answer:
-            if answer.status != 200:
-                seen.error = f"{answer.status} {(await answer.text())[:200]}"
+        async with session.post(f"{url}/v1/query", json=body, headers={"Accept": "text/event-stream"}) as response:
+            if response.status != 200:
+                answer.error = f"{response.status} {(await response.text())[:200]}"
                 return
             reader = EventReader()
-            async for chunk in answer.content.iter_any():
+            async for chunk in response.content.iter_any():
                 for name, data in reader.feed(chunk):
-                    _note(seen, name, json.loads(data))
+                    _note(answer, name, json.loads(data))
     except aiohttp.ClientError as error:
-        seen.error = f"{type(error).__name__}: {error}"
+        answer.error = f"{type(error).__name__}: {error}"
     finally:
-        seen.ended = monotonic()
+        answer.ended = monotonic()
 
 
-def _note(seen: Seen, name: str, data: dict[str, Any]) -> None:
+def _note(answer: Answer, name: str, data: dict[str, Any]) -> None:
     if name == "token":
-        seen.pieces.append((monotonic(), data["text"]))
+        answer.pieces.append((monotonic(), data["text"]))
     elif name == "failover":
-        seen.failovers.append((len(seen.pieces), data))
+        answer.failovers.append((len(answer.pieces), data))
     elif name in TERMINAL:
-        seen.ends.append(name)
-        seen.done = data if name == "done" else seen.done
-        seen.error = "" if name == "done" else f"{name}: {data.get('detail')}"
+        answer.ends.append(name)
+        answer.done = data if name == "done" else answer.done
+        answer.error = "" if name == "done" else f"{name}: {data.get('detail')}"
 
 
-class Crowd:
-    """So many users, each asking again as soon as the last answer has ended, until told to stop."""
+class Users:
+    """Concurrent users, each of whom asks again as soon as an answer has ended, until `stop`."""
 
     def __init__(self, urls: list[str], users: int, max_tokens: int, headers: dict[str, str] = HEADERS) -> None:
         self._urls, self._users, self._max_tokens, self._headers = urls, users, max_tokens, headers
         self._stop = asyncio.Event()
-        self.answers: list[Seen] = []
+        self.answers: list[Answer] = []
 
     async def run(self, rounds: int | None = None) -> None:
         connector = aiohttp.TCPConnector(limit=0)
@@ -96,52 +96,52 @@ class Crowd:
             await asyncio.gather(*[self._user(session, number, rounds) for number in range(self._users)])
 
     def stop(self) -> None:
-        """Let each finish what it is reading."""
+        """Let each user finish the current answer."""
         self._stop.set()
 
     @property
-    def reading(self) -> list[Seen]:
-        """The answers that are flowing now."""
-        return [seen for seen in self.answers if seen.pieces and not seen.ended]
+    def reading(self) -> list[Answer]:
+        """The answers that are being streamed."""
+        return [answer for answer in self.answers if answer.pieces and not answer.ended]
 
     async def until(self, what: Callable[[], bool], seconds: float = 120.0) -> None:
         """Wait; raises RuntimeError that says how far the answers are if it takes too long."""
         end = monotonic() + seconds
         while not what():
             if monotonic() > end:
-                far = sorted(len(seen.pieces) for seen in self.answers)
-                ended = [(seen.backend, seen.error[:200]) for seen in self.answers if seen.ended]
+                far = sorted(len(answer.pieces) for answer in self.answers)
+                ended = [(answer.backend, answer.error[:200]) for answer in self.answers if answer.ended]
                 raise RuntimeError(f"pieces of {len(far)} answers: {far}; ended: {ended}")
             await asyncio.sleep(0.01)
 
     async def _user(self, session: aiohttp.ClientSession, number: int, rounds: int | None) -> None:
         url, asked = self._urls[number % len(self._urls)], 0
         while not self._stop.is_set() and (rounds is None or asked < rounds):
-            seen = Seen(monotonic())
-            self.answers.append(seen)
+            answer = Answer(monotonic())
+            self.answers.append(answer)
             await ask(
-                session, url, f"When does ferry number {number} leave, asked {asked} times?", seen, self._max_tokens
+                session, url, f"When does ferry number {number} leave, asked {asked} times?", answer, self._max_tokens
             )
             asked += 1
-            if seen.error:
-                # Nobody hammers at a service that has just refused.
+            if answer.error:
+                # After an error users wait a moment.
                 await asyncio.sleep(0.2)
 
 
 @asynccontextmanager
-async def crowd(
+async def concurrent_users(
     urls: list[str], users: int, max_tokens: int = 60, headers: dict[str, str] = HEADERS
-) -> AsyncIterator[Crowd]:
-    """A crowd that asks while the block runs, and finishes after it."""
-    people = Crowd(urls, users, max_tokens, headers)
-    task = asyncio.create_task(people.run())
+) -> AsyncIterator[Users]:
+    """Users who ask during the block, and finish after it."""
+    users = Users(urls, users, max_tokens, headers)
+    task = asyncio.create_task(users.run())
     try:
-        yield people
+        yield users
     finally:
-        people.stop()
+        users.stop()
         await task
 
 
-def faults(answers: list[Seen]) -> tuple[int, int]:
-    """How many failed, and how many were torn."""
-    return sum(seen.failed for seen in answers), sum(seen.torn for seen in answers)
+def count_failures(answers: list[Answer]) -> tuple[int, int]:
+    """Return how many failed, and how many were corrupt."""
+    return sum(answer.failed for answer in answers), sum(answer.corrupt for answer in answers)

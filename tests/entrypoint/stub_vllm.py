@@ -1,4 +1,4 @@
-"""Stands in for the `vllm` command: notes how it was called, loads for as long as it is told, serves, and drains.
+"""A fake `vllm` command: records how it was called, loads as long as a control file exists, serves, and drains.
 
 Everything lies in the folder STUB_DIR. It writes `events`, one JSON object a line. It reads, per port: `PORT.die` (end
 with this status instead of serving), `PORT.hold` (stay unhealthy while it exists), `PORT.busy` (on SIGTERM, wait until
@@ -20,7 +20,7 @@ FOLDER = Path(os.environ["STUB_DIR"])
 PORT = int(sys.argv[sys.argv.index("--port") + 1])
 
 
-def told(what: str) -> Path:
+def control(what: str) -> Path:
     return FOLDER / f"{PORT}.{what}"
 
 
@@ -33,16 +33,16 @@ def note(event: str, **more: object) -> None:
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/health":
-            held = told("hold").exists()
+            held = control("hold").exists()
             note("health", status=503 if held else 200)
             self._answer(503 if held else 200, b"")
         else:
-            self._answer(200, told("metrics").read_bytes() if told("metrics").exists() else b"")
+            self._answer(200, control("metrics").read_bytes() if control("metrics").exists() else b"")
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         note("post", path=self.path, body=json.loads(body), authorization=self.headers["Authorization"])
-        self._answer(int(told("answers").read_text()) if told("answers").exists() else 200, b"{}")
+        self._answer(int(control("answers").read_text()) if control("answers").exists() else 200, b"{}")
 
     def _answer(self, status: int, body: bytes) -> None:
         self.send_response(status)
@@ -65,7 +65,7 @@ class Server(ThreadingHTTPServer):
 
 def drain(*_: object) -> None:
     note("terminated")
-    while told("busy").exists():
+    while control("busy").exists():
         time.sleep(0.02)
     sys.stdout.write("drained\n")
     sys.stdout.flush()
@@ -78,8 +78,8 @@ def main() -> None:
     sys.stdout.write("loading\n")
     sys.stdout.flush()
     sys.stderr.write("a warning\n")
-    if told("die").exists():
-        sys.exit(int(told("die").read_text()))
+    if control("die").exists():
+        sys.exit(int(control("die").read_text()))
     signal.signal(signal.SIGTERM, drain)
     server = Server(("127.0.0.1", PORT), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()

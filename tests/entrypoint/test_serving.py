@@ -91,8 +91,8 @@ def test_vllm_does_not_see_settings_that_are_not_its_own(entrypoint: Entrypoint)
 
 def test_lines_are_told_apart_and_servers_are_children_of_the_script(entrypoint: Entrypoint) -> None:
     process = entrypoint.serve()
-    told = {f"[{role}] {line}" for role in ("text", "embeddings") for line in ("loading", "a warning")}
-    eventually(lambda: told <= set(entrypoint.output.splitlines()))
+    output = {f"[{role}] {line}" for role in ("text", "embeddings") for line in ("loading", "a warning")}
+    eventually(lambda: output <= set(entrypoint.output.splitlines()))
     for role in ("text", "embeddings"):
         assert entrypoint.started(role)["ppid"] == process.pid
 

@@ -51,7 +51,7 @@ def test_every_setting_is_documented_with_its_default(heading: str, monkeypatch:
 def asked_for_by_compose() -> dict[str, set[str]]:
     """The variables that the Compose files read, and what they take where one is not set."""
     found: dict[str, set[str]] = {}
-    for file in EXAMPLE.parent.glob("docker-compose*.yml"):
+    for file in (*EXAMPLE.parent.glob("docker-compose*.yml"), *EXAMPLE.parent.glob("deploy/compose/*.yml")):
         for name, default in re.findall(r"\$\{([A-Z_]+):[-+]([^}]*)\}", file.read_text("utf-8")):
             found.setdefault(name, set()).add(default)
     return found
@@ -63,7 +63,7 @@ def test_what_compose_reads_is_documented_with_its_default() -> None:
     for name, defaults in asked_for_by_compose().items():
         assert name in shown or name in elsewhere
         if name in shown and not name.endswith("_FILE"):
-            # Empty: whoever gets it knows the default (the gateway, the entrypoint of vLLM).
+            # Empty: the reader has the default (the gateway, the entrypoint of vLLM).
             assert shown[name] in defaults or "" in defaults, name
     assert shown.keys() == asked_for_by_compose().keys() - elsewhere
 

@@ -16,7 +16,7 @@ import httpx2
 import pytest
 
 from switchyard.client import Client
-from switchyard.running import own_key
+from switchyard.server import own_key
 
 
 @dataclass

@@ -108,8 +108,8 @@ def test_the_first_start_makes_a_key_that_is_kept_and_not_logged(process: Any) -
 
 
 def test_a_taken_port_is_said_in_words(process: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    from switchyard.running import serve
+    from switchyard.server import serve
 
     process.start()
-    with pytest.raises(StackError, match="is taken"):
+    with pytest.raises(StackError, match="is in use"):
         serve(process.data_dir, "127.0.0.1", process.port)

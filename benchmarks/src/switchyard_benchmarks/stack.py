@@ -16,7 +16,7 @@ from rich.table import Table
 
 from llm_providers.percentile import percentile
 from switchyard.client import Client
-from switchyard.running import background, own_key
+from switchyard.server import background, own_key
 from switchyard.services import SERVICES
 from switchyard.tasks import watch
 from switchyard_benchmarks.processes import process

@@ -17,10 +17,10 @@ import pytest
 
 from switchyard.client import StackError
 from switchyard.compare import gpu, load, questions
-from switchyard.compare.asking import Answer
+from switchyard.compare.answer import Answer
 from switchyard.compare.environment import doubts, inequalities, repeats
+from switchyard.compare.figures import figures
 from switchyard.compare.load import Level, Setting
-from switchyard.compare.measure import figures
 from switchyard.compare.quality import f1, pairs, quality, word_diff
 from switchyard.compare.questions import Question
 
@@ -170,14 +170,14 @@ def test_what_is_not_equal_is_said() -> None:
     }
     assert inequalities("ollama", "vllm", said) == [
         "vllm runs another model: meta-llama/Llama-3.2-3B, ollama llama3.2",
-        "vllm runs another quantisation: does not say, ollama Q4_K_M",
-        "vllm runs another precision: bfloat16, ollama does not say",
+        "vllm runs another quantisation: unknown, ollama Q4_K_M",
+        "vllm runs another precision: bfloat16, ollama unknown",
         "requests at once: vllm as many as fit (continuous batching), ollama 1",
     ]
     assert inequalities("a", "b", {"a": {"text": {"model": "m"}}, "b": {"text": {"model": "m"}}}) == []
     assert inequalities("a", "b", {"a": {"text": {"error": "refused"}}}) == [
-        "a does not say what it runs: refused",
-        "b does not say what it runs: nothing known",
+        "a does not report what it runs: refused",
+        "b does not report what it runs: nothing known",
     ]
 
 
@@ -205,7 +205,7 @@ def test_gpus_are_watched_where_there_are_any(tmp_path: Path, monkeypatch: pytes
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     began = time.monotonic()
-    with gpu.watching() as watch:
+    with gpu.watch() as watch:
         while len(watch.samples) < 2 and time.monotonic() < began + 10:
             time.sleep(0.01)
     assert watch.between(began, time.monotonic()) == [
@@ -261,7 +261,7 @@ def test_ctrl_c_keeps_what_was_measured(stack: Any, tmp_path: Path, whole_answer
     child.send_signal(signal.SIGINT)
     out, err = child.communicate(timeout=60)
     assert child.returncode == 130, err
-    assert "what was measured is kept" in out
+    assert "the results so far are kept" in out
     found = json.loads((tmp_path / "report.json").read_text())
     assert found["complete"] is False
     assert [(level["backend"], level["requests"], level["whole"]) for level in found["levels"]] == [

@@ -1,4 +1,4 @@
-"""`switchyard migrate`: passed by stages, taken back by a gate, gone on with after a kill, stopped by somebody else."""
+"""`switchyard migrate`: passed by stages, rolled back by a gate, continued after a kill, stopped by another change."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import pytest
 
 from switchyard.client import Client, StackError
 from switchyard.migrate import report
-from switchyard.migrate.back import go_back
+from switchyard.migrate.migration import ChangedByOthers, Migration
 from switchyard.migrate.plan import Limits, Plan, Stage, stages
-from switchyard.migrate.running import ChangedByOthers, Migration
+from switchyard.migrate.rollback import go_back
 from switchyard.migrate.state import State, StateFile, now
 from switchyard.migrate.verdicts import judge, same
 
@@ -276,7 +276,7 @@ def test_a_stage_is_judged_by_time_and_sample_together() -> None:
 
 
 def test_no_canary_passes_before_the_gates_have_looked_at_it(stack: Any, client: Client, tmp_path: Path) -> None:
-    # The server's gates want 20 requests; the migration was told that 5 are enough.
+    # The server's gates want 20 requests; the migration needs 5.
     stack.window |= {"error_rate": 1.0}
     file, state = begun(tmp_path, client)
 
@@ -312,7 +312,7 @@ def test_stages_must_rise() -> None:
 def test_a_state_file_of_another_make_is_refused(tmp_path: Path) -> None:
     for text in ("{", "[]", '{"version": 7}', '{"version": 1, "plan": {}}'):
         (tmp_path / "s").write_text(text)
-        with pytest.raises(StackError, match="is no migration's state"):
+        with pytest.raises(StackError, match="is not the state of a migration"):
             StateFile(tmp_path / "s").read()
     assert StateFile(tmp_path / "none").read() is None
 
@@ -334,7 +334,7 @@ def test_the_whole_way_with_a_report(stack: Any, tmp_path: Path) -> None:
     assert child.returncode == 0, err
     for words in (
         "vllm answers for text: llama3.2",
-        "each backend may stand in for the other",
+        "each backend may be the other's fallback",
         "promoted: vllm is stable",
         "--rollback",
     ):
@@ -405,14 +405,14 @@ def test_preflight_refuses_in_words(stack: Any, tmp_path: Path, change: dict[str
 def test_preflight_knows_a_halt_another_candidate_and_another_stable(stack: Any, tmp_path: Path) -> None:
     stack.set_text("ops", "x", halted=True, candidate="embedded", canary_percent=5, stable="other")
     _, err = migrate(stack, tmp_path, "--yes").communicate(timeout=60)
-    for words in ("text is halted", "embedded is being tried", "text is served by other, not by ollama"):
+    for words in ("text is halted", "there is a trial of embedded", "text is served by other, not by ollama"):
         assert words in err
 
 
 def test_a_failed_parity_is_said_with_the_way_to_move_and_stops_nothing(stack: Any, tmp_path: Path) -> None:
     stack.parity |= {"passed": False, "cosine": 0.12}
     out, _ = migrate(stack, tmp_path, "--yes", "--with-embeddings").communicate(timeout=60)
-    assert "embeddings are not alike (cosine 0.1200" in out
+    assert "embeddings are not in one space (cosine 0.1200" in out
     assert "`switchyard reindex --provider vllm` moves them" in out
     assert (stack.text["stable"], stack.roles["embeddings"]["stable"]) == ("vllm", "ollama")
 
@@ -436,10 +436,12 @@ def test_interrupted_it_leaves_the_policy_and_goes_on_when_started_again(
         assert "interrupted at canary 50 %: the policy stays as it is" in out
         where = f"--state {tmp_path / 'migrate.json'}"
         assert (
-            f"to go on:    switchyard migrate --from ollama --to vllm --hold 0 {where} --out {tmp_path} --url {stack.url}\n"
+            f"to continue:   switchyard migrate --from ollama --to vllm --hold 0 {where} --out {tmp_path} --url {stack.url}\n"
             in out
         )
-        assert f"to go back:  switchyard migrate --from ollama --to vllm {where} --url {stack.url} --rollback\n" in out
+        assert (
+            f"to roll back:  switchyard migrate --from ollama --to vllm {where} --url {stack.url} --rollback\n" in out
+        )
     stack.on_read = None
     stack.traffic = 50
     other = migrate(stack, tmp_path, "--yes", "--role", "vision")
@@ -447,12 +449,12 @@ def test_interrupted_it_leaves_the_policy_and_goes_on_when_started_again(
     again = migrate(stack, tmp_path, "--yes")
     out, err = again.communicate(timeout=60)
     assert again.returncode == 0, err
-    assert "going on with the migration begun" in out
+    assert "continuing the migration of" in out
     assert [put["why"] for put in stack.puts].count("migration: canary 50 %") == 1
     assert stack.text["stable"] == "vllm"
 
 
 def test_without_a_terminal_it_asks_for_yes(stack: Any, tmp_path: Path) -> None:
     _, err = migrate(stack, tmp_path).communicate(timeout=60)
-    assert "add --yes" in err
+    assert "not a terminal: pass --yes" in err
     assert not stack.puts

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from switchyard.client import Client, StackError
-from switchyard.following import change, follow, followed_in_words
+from switchyard.policy import change, follow, followed_in_words
 
 pytestmark = pytest.mark.live
 
@@ -50,7 +50,7 @@ def test_use_of_a_dead_backend_is_refused_unless_forced(stack: Any) -> None:
     stack.check = {"detail": "vllm: connection refused"}
     refused = providers(stack, "use", "vllm")
     assert refused.returncode == 1
-    assert "vllm does not serve text: vllm: connection refused; --force goes there all the same" in refused.stderr
+    assert "vllm does not serve text: vllm: connection refused; --force switches anyway" in refused.stderr
     assert not stack.puts
     assert providers(stack, "use", "vllm", "--force").returncode == 0
     assert stack.text["stable"] == "vllm"
@@ -67,7 +67,7 @@ def test_a_trial_from_canary_to_promotion_and_back(stack: Any) -> None:
     assert stack.text.items() >= {"stable": "ollama", "fallbacks": ["vllm"], "previous": None}.items()
     again = providers(stack, "rollback")
     assert (again.returncode, stack.text["stable"]) == (1, "ollama")
-    assert "there is nothing to go back to" in again.stderr
+    assert "there is no candidate and no previous backend" in again.stderr
 
 
 def test_use_of_what_is_not_configured_says_so_once_and_knows_no_force(stack: Any) -> None:
@@ -86,7 +86,10 @@ def test_the_chain_is_set(stack: Any) -> None:
     assert stack.text.items() >= {"fallbacks": [], "on_break": "restart"}.items()
     assert providers(stack, "chain", "--role", "embeddings", "--fallback", "vllm").returncode == 0
     assert stack.roles["embeddings"]["fallbacks"] == ["vllm"]
-    for wrong, words in (((), "say what to set"), (("--fallback", "vllm", "--no-fallbacks"), "exclude each other")):
+    for wrong, words in (
+        ((), "set one of --fallback NAME"),
+        (("--fallback", "vllm", "--no-fallbacks"), "exclude each other"),
+    ):
         refused = providers(stack, "chain", *wrong)
         assert refused.returncode == 1
         assert words in refused.stderr
@@ -103,7 +106,7 @@ def test_status_names_the_collections_that_another_backend_answers(stack: Any) -
     }
     ended = providers(stack, "status")
     assert [line for line in ended.stdout.splitlines() if "collection" in line] == [
-        "collection old is answered by the index of vllm, not of ollama: "
+        "collection old uses an index of vllm, not of ollama: "
         "`switchyard reindex --collection old --provider ollama` moves it"
     ]
     assert json.loads(providers(stack, "status", "--json").stdout)["revision"] == 4
@@ -153,7 +156,10 @@ def test_a_service_that_does_not_follow_is_named_with_what_to_look_at(stack: Any
     ended = providers(stack, "use", "vllm")
     assert ended.returncode == 1
     assert "in effect in rag, doc-processor after" in ended.stdout
-    assert "notes does not follow (it is at revision 1): do all services share the volume" in ended.stdout
+    assert (
+        "notes does not apply it (it is at revision 1): is it running, and do all services share the volume"
+        in ended.stdout
+    )
 
 
 def test_a_stale_write_is_taken_once_more_from_the_new_policy(stack: Any, client: Client) -> None:
@@ -167,7 +173,7 @@ def test_a_stale_write_is_taken_once_more_from_the_new_policy(stack: Any, client
     _, after = change(client, step, "why", said.append)
     assert after["policy"]["roles"]["vision"]["stable"] == "vllm", "what the other one changed is kept"
     assert after["policy"]["roles"]["text"]["stable"] == "vllm"
-    assert said == ["the policy is at revision 5, not 4; taking the step from there"]
+    assert said == ["the policy is at revision 5, not 4; retrying from there"]
     stack.stale = 2
     stack.set_text("ops", "back", stable="ollama")
     with pytest.raises(StackError, match="the policy is at revision") as caught:

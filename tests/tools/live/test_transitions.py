@@ -82,7 +82,7 @@ def test_rollback_ends_a_trial_first_and_then_goes_back() -> None:
     assert ended == policy(previous="embedded")
     back = transitions.rollback(ended, "text")
     assert back == policy(stable="embedded", fallbacks=["ollama"])
-    with pytest.raises(Refused, match="there is nothing to go back to"):
+    with pytest.raises(Refused, match="there is no candidate and no previous backend"):
         transitions.rollback(back, "text")
 
 
@@ -96,7 +96,7 @@ def test_revert_leaves_the_trial_of_another_alone_and_ends_that_of_the_one_it_go
     assert text(transitions.revert(policy(**trial, previous="embedded"), "text")).items() >= trial.items()
     after = transitions.revert(policy(**trial, previous="vllm"), "text")
     assert after == policy(stable="vllm", fallbacks=["ollama"])
-    with pytest.raises(Refused, match="nothing to go back to"):
+    with pytest.raises(Refused, match="no candidate and no previous backend"):
         transitions.revert(policy(previous="ollama"), "text")
 
 

@@ -42,9 +42,9 @@ def test_the_writers_are_paused_while_the_snapshot_is_taken(
     docker.on("run", volumes=volumes)
     docker.on("pause")
     assert main(["backup", "--to", "kept"], root, docker.env) == 0
-    told = capsys.readouterr().out
-    assert "chroma, notes-service, rag-service paused for" in told
-    assert "verified" in told
+    output = capsys.readouterr().out
+    assert "chroma, notes-service, rag-service paused for" in output
+    assert "verified" in output
     paused, released = (next(call for call in docker.calls if call[0] == word) for word in ("pause", "unpause"))
     assert paused[1:] == released[1:] == ["chroma-id", "notes-service-id", "rag-service-id"]
     made = list((root / "kept").iterdir())
@@ -130,10 +130,10 @@ def test_rows_in_postgresql_are_told_of_and_not_pretended(
     docker.with_volumes(*NAMES)
     docker.on("run", volumes=volumes)
     assert main(["backup"], root, docker.env) == 0
-    told = capsys.readouterr().out
-    assert "NOT in the archive: the rows that DATABASE_URL" in told
-    assert "docs/operations.md#backup" in told
-    assert "hidden" not in told
+    output = capsys.readouterr().out
+    assert "NOT in the archive: the rows that DATABASE_URL" in output
+    assert "docs/operations.md#backup" in output
+    assert "hidden" not in output
 
 
 @pytest.mark.parametrize("state", ["running", "paused", "restarting"])
@@ -158,9 +158,9 @@ def test_restore_touches_nothing_for_a_damaged_archive(
     (root / "bad.tar.gz").write_bytes(b"\x1f\x8b")
     assert main(["restore", "bad.tar.gz"], root, docker.env) == 1
     assert main(["restore", "none.tar.gz"], root, docker.env) == 1
-    told = capsys.readouterr().err
-    assert "bad.tar.gz is damaged" in told
-    assert "none.tar.gz can't be read" in told
+    output = capsys.readouterr().err
+    assert "bad.tar.gz is damaged" in output
+    assert "none.tar.gz can't be read" in output
     assert "run" not in verbs(docker)
 
 

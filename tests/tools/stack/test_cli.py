@@ -1,4 +1,4 @@
-"""`cli`: the switchyard command is told where the stack is, and with which key."""
+"""`cli`: the switchyard command gets the address and the key of the stack."""
 
 from __future__ import annotations
 

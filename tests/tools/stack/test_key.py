@@ -21,7 +21,7 @@ def test_prints_nothing_but_the_key(docker: ScriptedDocker, root: Path, capsys: 
 @pytest.mark.parametrize(
     ("rows", "error", "words"),
     [
-        ([], "", "is not there"),
+        ([], "", "does not exist"),
         ([container("rag-service", status="exited")], "", "is exited"),
         ([container("rag-service")], "cat: /data/auth/first-key: No such file or directory", "ADMIN_API_KEY"),
         ([container("rag-service")], "Error response from daemon: no", "Error response from daemon: no"),
@@ -38,9 +38,9 @@ def test_says_why_there_is_none(
     docker.with_containers(*rows)
     docker.on("exec", err=error, code=1)
     assert main(["key"], root, docker.env) == 1
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert words in told.err
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert words in output.err
 
 
 def test_an_empty_file_is_no_key(docker: ScriptedDocker, root: Path, capsys: pytest.CaptureFixture[str]) -> None:

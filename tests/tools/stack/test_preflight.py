@@ -88,25 +88,25 @@ def good() -> Facts:
     )
 
 
-def unwell(facts: Facts) -> list[Finding]:
+def problems(facts: Facts) -> list[Finding]:
     return [finding for finding in checks.run(facts) if finding.level != OK]
 
 
 def only(facts: Facts) -> Finding:
-    found = unwell(facts)
+    found = problems(facts)
     assert len(found) == 1, as_text(found)
     return found[0]
 
 
 def test_a_machine_that_fits_has_no_findings_but_good_ones(good: Facts) -> None:
-    assert as_text(unwell(good)) == ""
+    assert as_text(problems(good)) == ""
     subjects = {finding.subject for finding in checks.run(good)}
     assert {"engine", "compose", "gpu", "vllm", "ollama", "cores", "memory", "ports", "disk", "licence"} <= subjects
 
 
 def test_the_ollama_stack_needs_no_card(good: Facts) -> None:
     facts = replace(good, stack="ollama", config=ollama_plan(), gpus=(), gpu_fault="nvidia-smi is not installed")
-    assert as_text(unwell(facts)) == ""
+    assert as_text(problems(facts)) == ""
 
 
 def test_whatever_is_wrong_comes_with_something_to_do() -> None:
@@ -214,18 +214,18 @@ def test_cards_that_are_not_as_the_plan_says(good: Facts, change: dict[str, Any]
 
 
 def test_no_card_at_all_names_the_stacks_that_need_none(good: Facts) -> None:
-    found = unwell(replace(good, gpus=(), gpu_fault="NVIDIA-SMI has failed"))
+    found = problems(replace(good, gpus=(), gpu_fault="NVIDIA-SMI has failed"))
     assert {finding.level for finding in found} == {FAULT}
     assert all("NVIDIA-SMI has failed" in finding.message and "make up-cpu" in finding.todo for finding in found)
 
 
 def test_uuids_name_cards_too(good: Facts) -> None:
-    assert unwell(replace(good, config=plan(vllm_card=CARDS[1].uuid))) == []
+    assert problems(replace(good, config=plan(vllm_card=CARDS[1].uuid))) == []
 
 
 def test_vllm_that_runs_already_has_its_memory(good: Facts) -> None:
     facts = with_card(replace(CARDS[1], free=2 * GIB), replace(good, running=frozenset({"vllm"})))
-    assert unwell(facts) == []
+    assert problems(facts) == []
 
 
 @pytest.mark.parametrize(
@@ -254,13 +254,13 @@ def test_a_model_that_is_not_known_is_not_judged(good: Facts) -> None:
 def test_a_card_that_does_not_tell_its_memory_is_not_judged(good: Facts) -> None:
     (card,) = machine.parse_gpus("1, GPU-x, NVIDIA GB10, [N/A], [N/A], 580.95.05, 12.1\n")
     assert (card.total, card.compute) == (None, (12, 1))
-    assert unwell(with_card(card, good)) == []
+    assert problems(with_card(card, good)) == []
 
 
 def test_on_one_card_both_engines_must_fit(good: Facts) -> None:
     shares = {"GPU_MEMORY_UTILIZATION": "0.50", "EMBED_MEMORY_UTILIZATION": "0.06", "VLLM_MAX_MODEL_LEN": "8192"}
     one = replace(good, stack="single-gpu", gpus=CARDS[:1], config=plan("0", "0", **shares))
-    assert unwell(one) == []
+    assert problems(one) == []
     greedy = replace(one, config=plan("0", "0", **{**shares, "GPU_MEMORY_UTILIZATION": "0.75"}))
     assert "card 0 has" in only(greedy).message
     assert only(greedy).level == FAULT
@@ -328,7 +328,7 @@ def test_what_is_there_already_needs_no_disk(good: Facts) -> None:
     images = frozenset(f"image-{name}" for name in facts.services)
     for name, service in facts.config["services"].items():
         service["image"] = f"image-{name}"
-    assert unwell(replace(facts, images=images)) == []
+    assert problems(replace(facts, images=images)) == []
 
 
 def test_a_port_that_somebody_has(good: Facts) -> None:
@@ -365,7 +365,7 @@ def test_ports_are_tried_and_our_own_are_fine(occupied: int) -> None:
     ],
 )
 def test_secrets_do_not_belong_into_dotenv(good: Facts, dotenv: dict[str, str], found: bool) -> None:
-    findings = unwell(replace(good, dotenv=dotenv))
+    findings = problems(replace(good, dotenv=dotenv))
     assert [finding.level for finding in findings] == ([FAULT] if found else [])
     assert all(value not in finding.message for finding in findings for value in dotenv.values())
 
@@ -425,14 +425,14 @@ def test_a_gated_model_needs_a_token(good: Facts, name: str) -> None:
     facts = replace(good, config=plan(VLLM_MODEL=name), secrets={"HF_TOKEN": Secret("/s/none")})
     finding = only(facts)
     assert "Qwen/Qwen3-4B-Instruct-2507" in finding.todo
-    assert unwell(replace(facts, secrets={"HF_TOKEN": Secret("/s/hf", 37, 0o644)})) == []
+    assert problems(replace(facts, secrets={"HF_TOKEN": Secret("/s/hf", 37, 0o644)})) == []
 
 
 def test_terms_are_named_and_the_non_commercial_ones_warned_of(good: Facts) -> None:
     finding = only(replace(good, config=plan(VLLM_MODEL="Qwen/Qwen2.5-3B-Instruct")))
     assert (finding.level, "NOT for commercial use" in finding.message) == (WARNING, True)
-    told = [finding.message for finding in checks.run(good) if finding.subject == "licence"]
-    assert any("llama3.2: Llama community licence" in words for words in told)
+    terms = [finding.message for finding in checks.run(good) if finding.subject == "licence"]
+    assert any("llama3.2: Llama community licence" in words for words in terms)
 
 
 def test_every_name_of_ollama_leads_to_a_model_that_is_known() -> None:
@@ -464,7 +464,7 @@ def test_a_policy_that_names_what_the_stack_lacks(good: Facts, text: dict[str, A
     assert finding.todo == f"{steps}; then start this stack"
     down = only(with_ollama(good, policy=policy(**text)))
     assert down.todo == f"make up-vllm; {steps}; then start this stack"
-    assert unwell(replace(good, policy=policy(**text))) == []
+    assert problems(replace(good, policy=policy(**text))) == []
 
 
 def test_embeddings_that_move_want_a_new_index(good: Facts) -> None:

@@ -104,8 +104,8 @@ class Stack:
 
     def run(self, *args: str) -> tuple[int, str]:
         with self.start(*args) as process:
-            told, _ = process.communicate()
-        return process.returncode, told
+            output, _ = process.communicate()
+        return process.returncode, output
 
     def volume(self, program: str, *, user: str = "10001", **mounts: str) -> str:
         """Run `program` on volumes of the project."""
@@ -141,9 +141,9 @@ def wait_for_rows(stack: Stack, least: int) -> None:
 
 def test_everything_comes_back_as_it_was_in_one_instant(stack: Stack) -> None:
     wait_for_rows(stack, 200)
-    code, told = stack.run("backup")
-    assert code == 0, told
-    assert "paused for" in told
+    code, output = stack.run("backup")
+    assert code == 0, output
+    assert "paused for" in output
     assert stack.states() == {"running"}
     archive = next((stack.root / "backups").glob("switchyard-*.tar.gz"))
     assert archive.stat().st_mode & 0o777 == 0o600
@@ -152,8 +152,8 @@ def test_everything_comes_back_as_it_was_in_one_instant(stack: Stack) -> None:
     assert stack.run("restore", str(archive))[0] == 1, "it runs"
     before = int(stack.check("rag")[0])
     stack.docker("compose", "down", "-v", "-t", "1")
-    code, told = stack.run("restore", str(archive))
-    assert code == 0, told
+    code, output = stack.run("restore", str(archive))
+    assert code == 0, output
     rows, owner, mode, key = stack.check("rag")
     assert 200 <= int(rows) <= before
     assert (owner, mode, key) == ("10001", "0o600", "secret")
@@ -161,8 +161,8 @@ def test_everything_comes_back_as_it_was_in_one_instant(stack: Stack) -> None:
     labels = stack.docker("volume", "inspect", "--format", "{{.Labels}}", f"{stack.name}_rag")
     assert f"com.docker.compose.project:{stack.name}" in labels
 
-    code, told = stack.run("restore", str(archive))
-    assert (code, "FORCE=1" in told) == (1, True), told
+    code, output = stack.run("restore", str(archive))
+    assert (code, "FORCE=1" in output) == (1, True), output
     stack.volume("import pathlib; pathlib.Path('/v/later').write_text('x')", rag="/v")
     assert stack.run("restore", str(archive), "--force")[0] == 0
     assert stack.check("rag")[0] == rows

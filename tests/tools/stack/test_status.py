@@ -42,7 +42,7 @@ vllm:kv_cache_usage_perc{engine="0",model_name="meta-llama/Llama-3.2-3B-Instruct
 JOBS = 'switchyard_jobs{kind="ingest",state="running"} 2.0\n'
 
 
-def told(health: dict[str, Any] = HEALTH, policy: dict[str, Any] = POLICY) -> str:
+def peers_output(health: dict[str, Any] = HEALTH, policy: dict[str, Any] = POLICY) -> str:
     answers: dict[str, Any] = {
         "http://rag-service:8001/health": {"status": 200, "body": json.dumps(health)},
         "http://rag-service:8001/metrics": {"status": 200, "body": JOBS},
@@ -54,7 +54,7 @@ def told(health: dict[str, Any] = HEALTH, policy: dict[str, Any] = POLICY) -> st
 
 def started(docker: ScriptedDocker, *rows: dict[str, Any], inside: str = "", services: str = "") -> None:
     docker.with_containers(*rows)
-    docker.on("exec", "rag-service-id", out=inside or told())
+    docker.on("exec", "rag-service-id", out=inside or peers_output())
     docker.on("config", "--services", out=services)
 
 
@@ -79,7 +79,7 @@ def test_a_healthy_stack(docker: ScriptedDocker, root: Path, capsys: pytest.Capt
 @pytest.mark.parametrize(
     ("row", "words", "todo"),
     [
-        (container("vllm", status="created", health=""), "waits for the containers", "mend those first"),
+        (container("vllm", status="created", health=""), "waits for the containers", "fix those first"),
         (container("vllm", health="unhealthy", check="curl: (22) 503"), "is unhealthy: curl: (22) 503", "SERVICE=vllm"),
         (container("vllm", status="exited", exit_code=1, health=""), "has ended with 1", "SERVICE=vllm"),
         (container("vllm", status="exited", exit_code=137, oom=True), "more memory than its limit", ".env"),
@@ -109,7 +109,7 @@ def test_one_dead_engine_is_one_fault(docker: ScriptedDocker, root: Path, capsys
     failing = {"text": {"detail": "text is unavailable: vllm refused"}}
     broken = {"text": {**PROVIDER, "breaker": "open", "last_error": "connection refused"}}
     page = {**HEALTH, "failures": failing, "providers": broken}
-    started(docker, container("rag-service", health="unhealthy"), inside=told(page, POLICY))
+    started(docker, container("rag-service", health="unhealthy"), inside=peers_output(page, POLICY))
     assert main(["status"], root, docker.env) == 1
     faults = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  - ")]
     assert [line for line in faults if "has no container" not in line] == [
@@ -128,7 +128,7 @@ def test_one_dead_engine_is_one_fault(docker: ScriptedDocker, root: Path, capsys
         (
             {**HEALTH, "providers": {"text": {**PROVIDER, "breaker": "open", "last_error": "connection refused"}}},
             POLICY,
-            "text: vllm is left alone after failures (connection refused)",
+            "text: vllm gets no requests after failures (connection refused)",
         ),
         (HEALTH, {**POLICY, "roles": {"text": {"stable": "vllm", "halted": True}}}, "text is halted"),
     ],
@@ -141,7 +141,7 @@ def test_what_the_services_say_is_wrong(
     policy: dict[str, Any],
     words: str,
 ) -> None:
-    started(docker, container("rag-service"), inside=told(health, policy))
+    started(docker, container("rag-service"), inside=peers_output(health, policy))
     assert main(["status"], root, docker.env) == 1
     assert words in capsys.readouterr().out
 
@@ -155,7 +155,7 @@ def test_a_service_without_container_and_one_that_does_not_answer(
     assert shown["healthy"] is False
     assert [fault["what"] for fault in shown["faults"]] == [
         "chroma has no container",
-        "notes-service does not answer on its health page: status unknown",
+        "notes-service does not answer at its health page: status unknown",
     ]
     assert shown["queues"] == {"text": {"running": 3.0, "waiting": 12.0, "kv_cache": 0.4235}}
     assert shown["jobs"] == {"rag-service": {"ingest running": 2.0}}

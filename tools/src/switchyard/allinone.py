@@ -34,7 +34,7 @@ _HEADERS = {
 
 
 def create(data_dir: Path, own_url: str) -> Starlette:
-    """Make the process's app; `own_url` is where it will listen, for its services speak HTTP with one another."""
+    """Return the app; `own_url` is where it will listen, as its services call each other over HTTP."""
     common = {"data_dir": data_dir, "doc_processor_url": f"{own_url}/doc-processor"}
     rag_settings = load(RagSettings).model_copy(update=common)
     notes_settings = load(NotesSettings).model_copy(update=common)

@@ -19,7 +19,7 @@ app.add_typer(providers.app, name="providers")
 app.add_typer(engines.app, name="engines")
 app.command()(commands.compare)
 app.command()(commands.migrate)
-# Commands of packages that are not shipped with this one: benchmarks/ in a checkout.
+# Commands of other packages: benchmarks/ in a checkout.
 for command in sorted(entry_points(group="switchyard.commands")):
     app.add_typer(command.load(), name=command.name)
 console = Console()
@@ -36,15 +36,17 @@ def up(
 ) -> None:
     """Start the stack and stay until Ctrl-C."""
     if not embedded:
-        raise StackError("the containers are started with `docker compose up`; `switchyard up --embedded` needs none")
-    from switchyard.running import serve
+        raise StackError(
+            "containers are started with `docker compose up`; `switchyard up --embedded` needs no containers"
+        )
+    from switchyard.server import serve
 
     serve(data_dir, host, port)
 
 
 @app.command()
 def demo(port: Port = 8080, data_dir: DataDir = Path("data/demo"), examples: Path = Path("examples")) -> None:
-    """Start the stack, add the examples, ask three questions, make a note, and say how to go on."""
+    """Start the stack, add the examples, ask three questions, make a note, and print the next steps."""
     from switchyard.demo import run
 
     run(console, data_dir, port, examples)
@@ -52,7 +54,7 @@ def demo(port: Port = 8080, data_dir: DataDir = Path("data/demo"), examples: Pat
 
 @app.command()
 def add(files: list[Path], collection: str = "default", url: Url = URL, data_dir: DataDir = DATA) -> None:
-    """Add documents and watch them being read."""
+    """Add documents and show their progress."""
     from switchyard.tasks import add_files
 
     with Client(url, saved_key(data_dir)) as client:
@@ -71,7 +73,7 @@ def ask(question: str, collection: str = "default", url: Url = URL, data_dir: Da
 
 @app.command()
 def status(url: Url = URL) -> None:
-    """Say which provider serves each role, and whether the services are ready."""
+    """Show which provider serves each role, and the services' health."""
     from switchyard.tasks import show_status
 
     with Client(url, "") as client:
@@ -82,19 +84,17 @@ def status(url: Url = URL) -> None:
 def reindex(
     collection: str = "default",
     provider: Annotated[
-        str | None, typer.Option(help="Whose embeddings: moves the collection to another space")
+        str | None, typer.Option(help="The backend for the embeddings: moves the collection to another space")
     ] = None,
-    rollback: Annotated[
-        bool, typer.Option("--rollback", help="Swap back to the index before this one, at once")
-    ] = False,
+    rollback: Annotated[bool, typer.Option("--rollback", help="Swap back to the previous index")] = False,
     url: Url = URL,
     data_dir: DataDir = DATA,
 ) -> None:
-    """Make a collection's vectors again from the stored text, beside those that answer, and swap."""
+    """Make a collection's vectors again from the stored text, in a new index, and swap the two."""
     from switchyard import spaces
 
     if rollback and provider:
-        raise StackError("--rollback goes back to what was there; it takes no --provider")
+        raise StackError("--rollback goes back to the previous index; it takes no --provider")
     with Client(url, saved_key(data_dir)) as client:
         done = (
             spaces.rollback(console, client, collection)
@@ -113,7 +113,7 @@ def parity(
     url: Url = URL,
     data_dir: DataDir = DATA,
 ) -> None:
-    """Compare two backends' embeddings; one may stand in for the other only after this has passed."""
+    """Compare two backends' embeddings; one may be the other's fallback only after this has passed."""
     from switchyard import spaces
 
     with Client(url, saved_key(data_dir)) as client:
@@ -123,27 +123,27 @@ def parity(
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def keys(context: typer.Context, data_dir: DataDir = DATA) -> None:
-    """API keys of an installation on this machine: create NAME, list, revoke ID; -h says more."""
+    """API keys of an installation on this machine: create NAME, list, revoke ID; see -h."""
     from service_kit.manage_keys import main as manage
 
     raise typer.Exit(manage(context.args, data_dir))
 
 
 def main() -> None:
-    """Run the command; what goes wrong foreseeably is one red sentence and exit status 1."""
+    """Run the command; an expected error is one red sentence and exit status 1."""
     try:
         app()
     except Exception as error:
-        if not _foreseen(error):
+        if not _is_expected(error):
             raise
         Console(stderr=True).print(f"[red]switchyard:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
         raise SystemExit(1) from error
 
 
-def _foreseen(error: Exception) -> bool:
+def _is_expected(error: Exception) -> bool:
     if isinstance(error, StackError):
         return True
-    # Imported only now: the services' side takes longer to import than most commands to run.
+    # Imported only now: the services take longer to import than most commands to run.
     from llm_providers.errors import ProviderError
     from llm_providers.settings import SettingsError
     from service_kit.errors import ServiceError

@@ -1,4 +1,4 @@
-"""What the commands need of a running stack: its URL, a key, and errors told as sentences."""
+"""A client of a running stack: its URL, a key, and errors as sentences."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class StackError(Exception):
 
 
 class Client:
-    """A running stack, by way of its gateway; also an `httpx2.Client` bound to it, as `http`."""
+    """A client of a running stack, through its gateway; also an `httpx2.Client` bound to it, as `http`."""
 
     def __init__(self, url: str, key: str) -> None:
         self.url = url.rstrip("/")
@@ -41,7 +41,7 @@ class Client:
 
     def call(self, method: str, path: str, **options: Any) -> Any:
         """Return the JSON answer; raises `StackError` with the problem's own words."""
-        with self._told():
+        with self._errors():
             answer = self.http.request(method, path, **options)
         if answer.status_code >= 400:
             raise _refusal(answer)
@@ -53,7 +53,7 @@ class Client:
         from service_kit.sse import EventReader
 
         headers = {"Accept": "text/event-stream"}
-        with self._told(), self.http.stream(method, path, headers=headers, **options) as answer:
+        with self._errors(), self.http.stream(method, path, headers=headers, **options) as answer:
             if answer.status_code >= 400:
                 answer.read()
                 raise _refusal(answer)
@@ -63,7 +63,7 @@ class Client:
                     yield event, json.loads(data)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _errors(self) -> Iterator[None]:
         try:
             yield
         except httpx2.ConnectError as error:
@@ -73,12 +73,12 @@ class Client:
 
 
 def _refusal(answer: httpx2.Response) -> StackError:
-    words, kind = in_words(answer.status_code, answer.text, str(answer.url))
+    words, kind = explain(answer.status_code, answer.text, str(answer.url))
     return StackError(words, status=answer.status_code, kind=kind)
 
 
-def in_words(status: int, body: str, url: str) -> tuple[str, str]:
-    """Return what a refusal says, and its kind: problem details where it is one, else the status."""
+def explain(status: int, body: str, url: str) -> tuple[str, str]:
+    """Return the message of a refusal and its kind: from its problem details, or else the status."""
     try:
         problem = json.loads(body)
     except ValueError:
@@ -86,7 +86,7 @@ def in_words(status: int, body: str, url: str) -> tuple[str, str]:
     if not isinstance(problem, dict):
         return f"{status} from {url}", ""
     if failures := problem.get("failures"):
-        # What /readyz says: no problem detail, but what is amiss by name.
+        # /readyz answers with failures by name, not with problem details.
         return "; ".join(f"{name}: {failure.get('detail', failure)}" for name, failure in failures.items()), ""
     words, kind = str(problem.get("detail", problem)), str(problem.get("type", "")).rsplit(":", 1)[-1]
     if status == 403 and "admin" in words:
@@ -107,7 +107,7 @@ def saved_key(data_dir: Path) -> str:
 
 
 def save_key(data_dir: Path, key: str) -> None:
-    """Keep the command line's own key, readable by this user only."""
+    """Save the command line's own key, readable by this user only."""
     path = data_dir / "cli-key"
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:

@@ -18,7 +18,9 @@ _WHERE = ("source", "target", "role", "state", "url", "data_dir")
 def compare(
     a: Annotated[str, typer.Option("--a", help="One backend")],
     b: Annotated[str, typer.Option("--b", help="The other")],
-    questions: Annotated[Path, typer.Option(help="JSON lines with `question`, perhaps `answers`; or plain lines")],
+    questions: Annotated[
+        Path, typer.Option(help="JSON lines with `question` and optionally `answers`; or plain lines")
+    ],
     users: Annotated[str, typer.Option(help="Numbers of users at once")] = "1,5,10,50,100",
     per_level: Annotated[int, typer.Option(min=0, help="Questions per level; 0: twice the users, at least 20")] = 0,
     max_tokens: Annotated[int | None, typer.Option(min=16, help="Longest answer")] = None,
@@ -28,7 +30,7 @@ def compare(
     url: Url = URL,
     data_dir: DataDir = DATA,
 ) -> None:
-    """Ask two backends the same questions, under rising load, and write a report; Ctrl-C keeps what was measured."""
+    """Ask two backends the same questions, under increasing load, and write a report; Ctrl-C keeps the results so far."""
     from switchyard.compare.command import run
     from switchyard.compare.load import Setting, levels
 
@@ -40,11 +42,11 @@ def compare(
 def migrate(
     context: typer.Context,
     source: Annotated[str, typer.Option("--from", help="The backend that serves now")],
-    target: Annotated[str, typer.Option("--to", help="The backend that shall")],
+    target: Annotated[str, typer.Option("--to", help="The backend that is to serve")],
     role: ChatRole = "text",
     stages: Annotated[str, typer.Option(help="Percents of the canary")] = "10,50,100",
     hold: Annotated[float, typer.Option(min=0, help="Seconds each stage lasts at least")] = 120,
-    min_requests: Annotated[int, typer.Option(min=1, help="Requests the candidate has had before a stage ends")] = 20,
+    min_requests: Annotated[int, typer.Option(min=1, help="Requests to the candidate before a stage ends")] = 20,
     shadow_percent: Annotated[float, typer.Option(min=0, max=100, help="0: no shadow")] = 20,
     min_shadow: Annotated[int, typer.Option(min=1, help="Comparisons before the shadow ends")] = 20,
     min_similarity: Annotated[float, typer.Option(min=0, max=1, help="Mean similarity in the shadow")] = 0.5,
@@ -52,12 +54,12 @@ def migrate(
     questions: Annotated[Path | None, typer.Option(help="Compare both at the end by these questions")] = None,
     users: Annotated[str, typer.Option(help="Numbers of users at once in that comparison")] = "1,5,10",
     collection: str = "default",
-    state: Annotated[Path, typer.Option(help="Keeps how far it is")] = Path("data/migrate.json"),
+    state: Annotated[Path, typer.Option(help="File with the progress")] = Path("data/migrate.json"),
     out: Annotated[Path, typer.Option(help="Folder for migration-TIME.html and .json")] = Path("data/reports"),
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and check it; change nothing")] = False,
-    rollback: Annotated[bool, typer.Option("--rollback", help="Take it back")] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Forget an unfinished one")] = False,
+    rollback: Annotated[bool, typer.Option("--rollback", help="Roll it back")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget an unfinished migration")] = False,
     url: Url = URL,
     data_dir: DataDir = DATA,
 ) -> None:

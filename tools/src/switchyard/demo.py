@@ -1,4 +1,4 @@
-"""`switchyard demo`: the main job on the example documents, from start to goodbye."""
+"""`switchyard demo`: the main tasks on the example documents."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.panel import Panel
 
 from switchyard.client import Client, StackError
-from switchyard.running import background, own_key
+from switchyard.server import background, own_key
 from switchyard.services import SERVICES
 from switchyard.tasks import add_files, ask_question, provider_table
 
@@ -26,7 +26,7 @@ QUESTIONS = (
 
 
 def run(console: Console, data_dir: Path, port: int, examples: Path) -> None:
-    """Play the demo; on a terminal the stack stays up until Ctrl-C, otherwise it stops at the end."""
+    """Run the demo; on a terminal the stack stays up until Ctrl-C, otherwise it stops at the end."""
     began = time.monotonic()
     files = sorted(p for p in examples.glob("*") if p.suffix in _SUFFIXES and p.name not in _LEFT_OUT)
     if not files:
@@ -38,23 +38,23 @@ def run(console: Console, data_dir: Path, port: int, examples: Path) -> None:
         console.print(f"Up at [bold]{url}[/bold] after {time.monotonic() - began:.1f} s.\n")
         console.rule("Adding documents", align="left")
         if not add_files(console, client, files, "default"):
-            raise StackError("not every example could be read; the lines above say why")
+            raise StackError("not every example could be ingested; the lines above say why")
         console.print()
-        console.rule("Asking", align="left")
+        console.rule("Questions", align="left")
         for question in QUESTIONS:
             console.print(f"\n[bold]{escape(question)}[/bold]")
             ask_question(console, client, question, "default")
         console.print()
-        console.rule("A note of a meeting", align="left")
+        console.rule("A meeting note", align="left")
         _note(console, client, examples / _TRANSCRIPT)
-        console.rule("Who serves the models", align="left")
+        console.rule("Providers", align="left")
         console.print(provider_table(client.call("GET", "/rag/health")["providers"]))
         console.print(
-            "[dim]The embedded provider is extractive: it quotes your documents' own sentences. "
-            "Ollama or vLLM write answers of their own.[/dim]\n"
+            "[dim]The embedded provider is extractive: it quotes sentences of your documents. "
+            "Ollama and vLLM write their own answers.[/dim]\n"
         )
-        console.print(Panel(_onward(url, data_dir), title="How to go on", expand=False))
-        console.print(f"[dim]{time.monotonic() - began:.0f} s in all.[/dim]")
+        console.print(Panel(_next_steps(url, data_dir), title="Next steps", expand=False))
+        console.print(f"[dim]{time.monotonic() - began:.0f} s in total.[/dim]")
         if sys.stdout.isatty():
             console.print("The stack stays up. Ctrl-C stops it.")
             try:
@@ -65,8 +65,8 @@ def run(console: Console, data_dir: Path, port: int, examples: Path) -> None:
 
 
 def _note(console: Console, client: Client, transcript: Path) -> None:
-    given = {"text": transcript.read_text(), "title": transcript.stem, "kind": "meeting"}
-    note = client.call("POST", "/notes/v1/notes?wait=60", json=given)
+    body = {"text": transcript.read_text(), "title": transcript.stem, "kind": "meeting"}
+    note = client.call("POST", "/notes/v1/notes?wait=60", json=body)
     if note["status"] != "ready":
         raise StackError(f"the note is {note['status']}")
     content = note["content"]
@@ -80,7 +80,7 @@ def _note(console: Console, client: Client, transcript: Path) -> None:
     console.print(f"[bold]Tags[/bold] {escape(', '.join(content['tags']))}\n")
 
 
-def _onward(url: str, data_dir: Path) -> str:
+def _next_steps(url: str, data_dir: Path) -> str:
     lines = [
         f"Page        {url}/",
         "API docs    " + "   ".join(f"{url}/{service.path}/docs" for service in SERVICES),

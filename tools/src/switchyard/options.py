@@ -10,30 +10,30 @@ from typing import Annotated
 
 import typer
 
-DataDir = Annotated[Path, typer.Option(envvar="DATA_DIR", help="Where the data lie")]
-Url = Annotated[str, typer.Option(envvar="SWITCHYARD_URL", help="Where the stack listens")]
+DataDir = Annotated[Path, typer.Option(envvar="DATA_DIR", help="Folder with the data")]
+Url = Annotated[str, typer.Option(envvar="SWITCHYARD_URL", help="Address of the stack")]
 Port = Annotated[int, typer.Option(help="Port to listen on")]
-Why = Annotated[str, typer.Option(help="The reason, for the audit")]
+Why = Annotated[str, typer.Option(help="The reason, for the audit log")]
 ChatRole = Annotated[str, typer.Option("--role", help="text or vision")]
 DATA, URL = Path("data"), "http://127.0.0.1:8080"
 
 
 class OnBreak(StrEnum):
-    """What becomes of an answer whose backend fails in mid-stream."""
+    """What happens to an answer whose backend fails in the middle."""
 
     CONTINUE = "continue"
     RESTART = "restart"
     FAIL = "fail"
 
 
-def repeated(context: typer.Context, wanted: Callable[[str], bool]) -> str:
-    """Return the command as it was typed, in a shell's words: its `wanted` options as far as they are not the defaults."""
+def repeated(context: typer.Context, include: Callable[[str], bool]) -> str:
+    """Return the command as it was typed, quoted for a shell: the options to `include` that are not the defaults."""
     words = ["switchyard", context.info_name or ""]
     for parameter in context.command.params:
         name = parameter.name or ""
         value = context.params.get(name)
-        if value is None or not wanted(name) or value == parameter.default or str(value) == str(parameter.default):
+        if value is None or not include(name) or value == parameter.default or str(value) == str(parameter.default):
             continue
-        written = f"{value:g}" if isinstance(value, float) else str(value)
-        words += [parameter.opts[0]] if value is True else [parameter.opts[0], written]
+        text = f"{value:g}" if isinstance(value, float) else str(value)
+        words += [parameter.opts[0]] if value is True else [parameter.opts[0], text]
     return shlex.join(words)

@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, Undefined
 from markupsafe import Markup
 
-from switchyard.showing import figure, moment
+from switchyard.tables import figure, moment
 
 
 def _printable(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""`switchyard providers`: see and change, while everything runs, which backend serves what."""
+"""`switchyard providers`: show and change which backend serves what, while everything runs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from rich.markup import escape
 
 from switchyard import transitions
 from switchyard.client import Client, StackError, saved_key
-from switchyard.following import read
 from switchyard.options import DATA, URL, ChatRole, DataDir, OnBreak, Url, Why
-from switchyard.taking import check, console, say, take
+from switchyard.policy import read
+from switchyard.steps import check, console, say, take
 from switchyard.transitions import Policy
 
-app = typer.Typer(no_args_is_help=True, help="See and change which backend serves what; nothing restarts.")
+app = typer.Typer(no_args_is_help=True, help="Show and change which backend serves what; nothing restarts.")
 
 Percent = Annotated[float, typer.Option(min=0, max=100, help="Share, 0 to 100")]
 Named = Annotated[str | None, typer.Argument(help="The candidate; needed only where there are several")]
@@ -27,13 +27,13 @@ Named = Annotated[str | None, typer.Argument(help="The candidate; needed only wh
 
 @app.command()
 def status(
-    as_json: Annotated[bool, typer.Option("--json", help="As the server says it")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON")] = False,
     url: Url = URL,
     data_dir: DataDir = DATA,
 ) -> None:
-    """Show who serves each role, what is being tried, and how it does."""
-    from switchyard.showing import show
-    from switchyard.spaces import elsewhere
+    """Show the backend of each role, and canaries and shadows with their figures."""
+    from switchyard.spaces import mismatches
+    from switchyard.tables import show
 
     with Client(url, saved_key(data_dir)) as client:
         view = read(client)
@@ -41,7 +41,7 @@ def status(
             typer.echo(json.dumps(view, indent=2))
             return
         show(console, view)
-        for line in elsewhere(client, view["policy"]):
+        for line in mismatches(client, view["policy"]):
             say(line)
 
 
@@ -49,12 +49,12 @@ def status(
 def use(
     backend: str,
     role: Annotated[list[str] | None, typer.Option(help="text unless given; may be repeated")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Even if the backend does not answer a test")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Even if the backend fails a test request")] = False,
     why: Why = "use {backend}",
     url: Url = URL,
     data_dir: DataDir = DATA,
 ) -> None:
-    """Let BACKEND serve from now on; the one it replaces stands in for it."""
+    """Switch to BACKEND; the one it replaces becomes its fallback."""
     roles = role or ["text"]
 
     def step(policy: Policy) -> Policy:
@@ -82,7 +82,7 @@ def canary(
     url: Url = URL,
     data_dir: DataDir = DATA,
 ) -> None:
-    """Let a candidate answer a share of the conversations; gates watch it."""
+    """Give a candidate a share of the conversations; the gates check it."""
     _try(transitions.canary, backend, percent, role, why, url, data_dir)
 
 
@@ -95,7 +95,7 @@ def shadow(
     url: Url = URL,
     data_dir: DataDir = DATA,
 ) -> None:
-    """Send a share of the requests to a candidate as well, after the user's answer, and compare."""
+    """Send a share of the requests to a candidate as well, after the user's answer, and compare the two."""
     _try(transitions.shadow, backend, percent, role, why, url, data_dir)
 
 
@@ -108,7 +108,7 @@ def promote(role: ChatRole = "text", why: Why = "promoted", url: Url = URL, data
 
 @app.command()
 def rollback(role: ChatRole = "text", why: Why = "rolled back", url: Url = URL, data_dir: DataDir = DATA) -> None:
-    """End the trial of a candidate, running or stopped by a gate; without one, go back to the previous backend."""
+    """End the trial of a candidate, running or stopped by a gate; without a candidate, go back to the previous backend."""
     with Client(url, saved_key(data_dir)) as client:
         take(client, partial(transitions.rollback, role=role), why)
 
@@ -116,18 +116,18 @@ def rollback(role: ChatRole = "text", why: Why = "rolled back", url: Url = URL, 
 @app.command()
 def chain(
     role: Annotated[str, typer.Option(help="Any role")] = "text",
-    fallback: Annotated[list[str] | None, typer.Option(help="Stands in; may be repeated, in order")] = None,
-    no_fallbacks: Annotated[bool, typer.Option("--no-fallbacks", help="Nobody stands in")] = False,
-    on_break: Annotated[OnBreak | None, typer.Option(help="What becomes of a stream that breaks")] = None,
+    fallback: Annotated[list[str] | None, typer.Option(help="A fallback; may be repeated, in order")] = None,
+    no_fallbacks: Annotated[bool, typer.Option("--no-fallbacks", help="Remove all fallbacks")] = False,
+    on_break: Annotated[OnBreak | None, typer.Option(help="What happens to a stream that breaks")] = None,
     why: Why = "chain set",
     url: Url = URL,
     data_dir: DataDir = DATA,
 ) -> None:
-    """Set who stands in where the stable backend fails, and what becomes of an answer that breaks in the middle."""
+    """Set the fallbacks of the stable backend, and what happens to an answer that breaks in the middle."""
     if fallback and no_fallbacks:
         raise StackError("--fallback and --no-fallbacks exclude each other")
     if not (fallback or no_fallbacks or on_break):
-        raise StackError("say what to set: --fallback NAME, --no-fallbacks or --on-break")
+        raise StackError("set one of --fallback NAME, --no-fallbacks or --on-break")
     names = [] if no_fallbacks else fallback or None
     with Client(url, saved_key(data_dir)) as client:
         take(client, partial(transitions.chain, role=role, fallbacks=names, on_break=on_break), why)
@@ -156,7 +156,7 @@ def gates(
     url: Url = URL,
     data_dir: DataDir = DATA,
 ) -> None:
-    """Show or set what a candidate must hold to stay."""
+    """Show or set the limits that a candidate must keep."""
     changes = dict(map(_gate, set_ or []))
     with Client(url, saved_key(data_dir)) as client:
         if changes:
@@ -167,8 +167,8 @@ def gates(
 
 @app.command()
 def audit(limit: int = 20, url: Url = URL, data_dir: DataDir = DATA) -> None:
-    """List the last changes: who, when, why, and what they changed."""
-    from switchyard.showing import audit_table
+    """List the last changes: when, by whom, why, and what changed."""
+    from switchyard.tables import audit_table
 
     with Client(url, saved_key(data_dir)) as client:
         console.print(audit_table(client.call("GET", "/rag/v1/providers/audit", params={"limit": limit})["items"]))
@@ -191,12 +191,12 @@ def _try(
         take(client, lambda policy: make(policy, role, chosen, percent), why.format(percent=percent))
 
 
-def _gate(given: str) -> tuple[str, float]:
-    name, _, limit = given.partition("=")
+def _gate(text: str) -> tuple[str, float]:
+    name, _, limit = text.partition("=")
     try:
         number = float(limit)
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise StackError(f"--set {given}: write NAME=NUMBER")
+        raise StackError(f"--set {text}: write NAME=NUMBER")
     return name, int(number) if number.is_integer() else number

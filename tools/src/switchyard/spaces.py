@@ -1,4 +1,4 @@
-"""Moving a collection's vectors from one backend's embeddings to another's, back again, and comparing the two."""
+"""Embedding spaces: a collection's index by another backend's embeddings, its rollback, and parity of two backends."""
 
 from __future__ import annotations
 
@@ -18,45 +18,45 @@ _POLL_SECONDS = 0.3
 
 
 def reindex(console: Console, client: Client, collection: str, provider: str | None = None) -> bool:
-    """Fill a new index beside the one that answers, by `provider` if given, and return whether it has taken over.
+    """Fill a new index, with the embeddings of `provider` if that is set, and return whether it has replaced the old one.
 
     Ctrl-C leaves the job running in the stack.
     """
-    given = {"collection": collection} | ({"provider": provider} if provider else {})
-    (job,) = client.call("POST", "/rag/v1/reindex", json=given)["job_ids"]
+    body = {"collection": collection} | ({"provider": provider} if provider else {})
+    (job,) = client.call("POST", "/rag/v1/reindex", json=body)["job_ids"]
     done = _watch(console, client, job, f"{collection}, by {provider}" if provider else collection)
     show_indexes(console, client, collection)
     return done
 
 
 def rollback(console: Console, client: Client, collection: str) -> bool:
-    """Let the index before this one answer again, and watch what came since being added to it."""
+    """Swap back to the previous index, and show how newer documents are added to it."""
     swapped = client.call("POST", "/rag/v1/reindex/rollback", json={"collection": collection})
-    console.print(f"[green]✓[/green] {escape(collection)} is answered by {_name(swapped['indexes'][0])} again")
-    done = all(_watch(console, client, job, "what came since") for job in swapped["job_ids"])
+    console.print(f"[green]✓[/green] {escape(collection)} uses {_name(swapped['indexes'][0])} again")
+    done = all(_watch(console, client, job, "newer documents") for job in swapped["job_ids"])
     show_indexes(console, client, collection)
     return done
 
 
 def parity(console: Console, client: Client, a: str, b: str, collection: str | None = None) -> bool:
-    """Compare the embeddings of two backends, and return whether one may stand in for the other."""
-    found = client.call("POST", "/rag/v1/providers/parity", json={"a": a, "b": b, "collection": collection})
+    """Compare the embeddings of two backends, and return whether one may be the other's fallback."""
+    result = client.call("POST", "/rag/v1/providers/parity", json={"a": a, "b": b, "collection": collection})
     table = Table("", "measured", "needed")
-    table.add_row("lowest cosine of a text with itself", f"{found['cosine']:.4f}", "0.99")
-    table.add_row("mean cosine", f"{found['mean_cosine']:.4f}", "")
-    table.add_row("agreement of rankings (Spearman)", f"{found['rank_agreement']:.4f}", "0.9")
-    table.add_row("dimensions", " and ".join(map(str, found["dimensions"])), "the same")
-    table.add_row("texts compared", str(found["samples"]), "")
+    table.add_row("lowest cosine of one text's two embeddings", f"{result['cosine']:.4f}", "0.99")
+    table.add_row("mean cosine", f"{result['mean_cosine']:.4f}", "")
+    table.add_row("agreement of rankings (Spearman)", f"{result['rank_agreement']:.4f}", "0.9")
+    table.add_row("dimensions", " and ".join(map(str, result["dimensions"])), "the same")
+    table.add_row("texts compared", str(result["samples"]), "")
     console.print(table)
-    if found["passed"]:
-        kept = "" if found["recorded"] else "; the stack keeps this in memory only"
-        console.print(f"[green]passed[/green]: {escape(a)} and {escape(b)} may stand in for each other{kept}")
+    if result["passed"]:
+        note = "" if result["recorded"] else "; the stack keeps this in memory only"
+        console.print(f"[green]passed[/green]: {escape(a)} and {escape(b)} may be fallbacks of each other{note}")
     else:
         console.print(
-            f"[yellow]not the same space[/yellow]: {escape(b)} may not stand in for {escape(a)}; "
-            f"`switchyard reindex --provider {escape(b)}` makes an index of its own"
+            f"[yellow]not the same space[/yellow]: {escape(b)} may not be a fallback of {escape(a)}; "
+            f"`switchyard reindex --provider {escape(b)}` makes a separate index"
         )
-    return bool(found["passed"])
+    return bool(result["passed"])
 
 
 def show_indexes(console: Console, client: Client, collection: str) -> None:
@@ -68,8 +68,8 @@ def show_indexes(console: Console, client: Client, collection: str) -> None:
     console.print(table)
 
 
-def elsewhere(client: Client, policy: Policy) -> list[str]:
-    """Say which collections are answered by another backend than the one for embeddings; nothing if that can't be asked."""
+def mismatches(client: Client, policy: Policy) -> list[str]:
+    """Return a sentence for each collection whose index is not of the backend for embeddings; none if the stack does not answer."""
     if (role := policy["roles"].get("embeddings")) is None:
         return []
     try:
@@ -78,10 +78,10 @@ def elsewhere(client: Client, policy: Policy) -> list[str]:
     except StackError:
         return []
     return [
-        f"collection {name} is answered by the index of {index['backend']}, not of {role['stable']}: "
+        f"collection {name} uses an index of {index['backend']}, not of {role['stable']}: "
         f"`switchyard reindex --collection {name} --provider {role['stable']}` moves it"
-        for name, found in indexes.items()
-        for index in found
+        for name, all_indexes in indexes.items()
+        for index in all_indexes
         if index["status"] == "active" and index["backend"] not in (None, role["stable"])
     ]
 

@@ -1,4 +1,4 @@
-"""What a person does with a running stack: add, ask, look, each with progress."""
+"""Tasks on a running stack: add documents, ask a question, show the status; each with progress."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _POLL_SECONDS = 0.3
 
 
 def add_files(console: Console, client: Client, files: Sequence[Path], collection: str) -> bool:
-    """Upload `files`, watch their jobs, and return whether all were read."""
+    """Upload `files`, watch their jobs, and return whether all were ingested."""
     jobs: dict[str, str] = {}
     for path in files:
         try:
@@ -33,14 +33,14 @@ def add_files(console: Console, client: Client, files: Sequence[Path], collectio
             form = {"files": [("files", (path.name, content))], "data": {"collection": collection}}
             added = client.call("POST", "/rag/v1/documents", **form)["items"][0]
         if not added["new"] and added["document"]["status"] == "ready":
-            console.print(f"  [dim]{escape(path.name)} was there already[/dim]")
+            console.print(f"  [dim]{escape(path.name)} had been added before[/dim]")
         else:
             jobs[added["job_id"]] = path.name
     return watch(console, client, jobs)
 
 
 def watch(console: Console, client: Client, jobs: dict[str, str]) -> bool:
-    """Show a bar per job (id → name) until all have ended; return whether all ended well."""
+    """Show a bar per job (id → name) until all have ended; return whether all succeeded."""
     columns = (
         SpinnerColumn(finished_text=" "),
         TextColumn("{task.description}"),
@@ -72,7 +72,7 @@ def watch(console: Console, client: Client, jobs: dict[str, str]) -> bool:
 
 
 def _share(job: dict[str, Any]) -> float:
-    """Return how much is done: reading counts half, making vectors the other half."""
+    """Return how much is done: parsing counts half, embedding the other half."""
     if job["status"] == "ready":
         return 1.0
     pages = job["pages_done"] / job["pages_total"] if job["pages_total"] else 0.0
@@ -91,8 +91,8 @@ def _state(job: dict[str, Any]) -> str:
 
 def ask_question(console: Console, client: Client, question: str, collection: str) -> dict[str, Any]:
     """Stream an answer to the console, then its sources; return the `done` event."""
-    given = {"question": question, "collection": collection}
-    for event, data in client.events("POST", "/rag/v1/query", json=given):
+    body = {"question": question, "collection": collection}
+    for event, data in client.events("POST", "/rag/v1/query", json=body):
         match event:
             case "token":
                 console.print(data["text"], end="", markup=False, highlight=False)
@@ -109,18 +109,18 @@ def ask_question(console: Console, client: Client, question: str, collection: st
 def _show_sources(console: Console, done: dict[str, Any]) -> None:
     for cited in done["citations"]:
         quote = " ".join(cited["quote"].split())
-        shown = f"{quote[:100]}…" if len(quote) > 100 else quote
+        excerpt = f"{quote[:100]}…" if len(quote) > 100 else quote
         console.print(
-            f"  [cyan]\\[{cited['label']}][/cyan] {escape(cited['title'])}, page {cited['page']}: [dim]“{escape(shown)}”[/dim]"
+            f"  [cyan]\\[{cited['label']}][/cyan] {escape(cited['title'])}, page {cited['page']}: [dim]“{escape(excerpt)}”[/dim]"
         )
     flags = ["extractive"] * done["extractive"] + [f"degraded: {part}" for part in done["degraded"]]
     seconds = done["seconds"]
-    by = f"{done['provider']}, {seconds['retrieval']:.2f} s to find, {seconds['total']:.2f} s in all"
+    by = f"{done['provider']}, {seconds['retrieval']:.2f} s to search, {seconds['total']:.2f} s in total"
     console.print(f"  [dim]{escape(', '.join([by, *flags]))}[/dim]")
 
 
 def show_status(console: Console, client: Client) -> None:
-    """Print the active provider per role, and the services' health."""
+    """Print the active provider of each role, and the services' health."""
     table = Table("service", "status", "version", "up")
     providers: dict[str, Any] = {}
     for service in SERVICES:
@@ -132,7 +132,7 @@ def show_status(console: Console, client: Client) -> None:
 
 
 def provider_table(providers: dict[str, Any]) -> Table:
-    """Return who serves which role."""
+    """Return a table of the provider of each role."""
     table = Table("role", "backend", "model", "state", "breaker")
     for role, known in sorted(providers.items()):
         kind = " (extractive)" if known["extractive"] else ""

@@ -1,6 +1,6 @@
 """Steps from one policy document to the next: pure functions on what `GET /v1/providers` shows as `policy`.
 
-Each returns a new document and raises `Refused` where the step makes no sense. Members it does not know are kept.
+Each returns a new document and raises `Refused` if the step is not possible. Unknown members are kept.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ _NO_TRIAL: RolePolicy = {"candidate": None, "canary_percent": 0, "shadow_percent
 
 
 class Refused(StackError):
-    """The step makes no sense from where the policy stands."""
+    """The step is not possible from the current policy."""
 
 
 def use(policy: Policy, role: str, backend: str) -> Policy:
-    """Make `backend` the stable one; the one it replaces stands in for it from now on."""
+    """Make `backend` the stable one; the one it replaces becomes its fallback."""
     return _with(policy, role, _stable(role_of(policy, role), backend))
 
 
 def canary(policy: Policy, role: str, backend: str, percent: float) -> Policy:
-    """Let `backend` answer `percent` of the conversations."""
+    """Give `backend` `percent` of the conversations."""
     return _with(policy, role, {**_candidate(role_of(policy, role), role, backend), "canary_percent": percent})
 
 
 def shadow(policy: Policy, role: str, backend: str, percent: float) -> Policy:
-    """Send `percent` of the requests to `backend` as well, after the user has had the answer."""
+    """Send `percent` of the requests to `backend` as well, after the user's answer."""
     return _with(policy, role, {**_candidate(role_of(policy, role), role, backend), "shadow_percent": percent})
 
 
@@ -57,25 +57,23 @@ def rollback(policy: Policy, role: str) -> Policy:
 
 
 def revert(policy: Policy, role: str) -> Policy:
-    """Go back to the previous stable backend, whatever is being tried; forgets it, so that nothing goes forward again."""
+    """Go back to the previous stable backend, also during a trial; then there is no previous one."""
     now = role_of(policy, role)
     previous = now.get("previous")
     if not previous or previous == now["stable"]:
-        raise Refused(
-            f"{role} stays on {now['stable']}: there is nothing to go back to, no candidate and no previous backend"
-        )
+        raise Refused(f"{role} stays on {now['stable']}: there is no candidate and no previous backend")
     return _with(policy, role, {**_stable(now, previous), "previous": None})
 
 
 def chain(policy: Policy, role: str, fallbacks: Sequence[str] | None = None, on_break: str | None = None) -> Policy:
-    """Set who stands in, in this order, and what becomes of a stream that breaks; None leaves either as it is."""
+    """Set the fallbacks, in this order, and what happens to a stream that breaks; None leaves either unchanged."""
     now = role_of(policy, role)
     after = {**now}
     if fallbacks is not None:
         if now["stable"] in fallbacks:
-            raise Refused(f"{now['stable']} serves {role} already: a stand-in is another backend")
+            raise Refused(f"{now['stable']} serves {role} already: a fallback is another backend")
         if len(set(fallbacks)) < len(fallbacks):
-            raise Refused(f"a stand-in is named twice: {', '.join(fallbacks)}")
+            raise Refused(f"a fallback is named twice: {', '.join(fallbacks)}")
         after["fallbacks"] = list(fallbacks)
     if on_break is not None:
         after["on_break"] = on_break
@@ -109,7 +107,7 @@ def role_of(policy: Policy, role: str) -> RolePolicy:
 
 
 def chat_roles(policy: Policy) -> list[str]:
-    """Return the roles that generate, as far as they exist here."""
+    """Return the roles that generate, if they exist here."""
     return [role for role in CHAT if role in policy["roles"]]
 
 
@@ -124,10 +122,10 @@ def default_candidate(
     if now.get("candidate"):
         return str(now["candidate"])
     others = sorted(name for name, roles in backends.items() if role in roles and name != now["stable"])
-    meant = [name for name in others if name not in extractive] or others
-    if len(meant) == 1:
-        return meant[0]
-    words = f"which of {', '.join(meant)}?" if others else f"no backend but {now['stable']} can serve {role}"
+    defaults = [name for name in others if name not in extractive] or others
+    if len(defaults) == 1:
+        return defaults[0]
+    words = f"which of {', '.join(defaults)}?" if others else f"no backend but {now['stable']} can serve {role}"
     raise Refused(f"name the backend: {words}")
 
 

@@ -19,7 +19,7 @@ from rich.markup import escape
 
 from switchyard import transitions
 from switchyard.client import Client, StackError
-from switchyard.following import PATHS, change, follow, followed_in_words, read
+from switchyard.policy import PATHS, change, follow, followed_in_words, read
 from switchyard.transitions import Policy, role_of
 
 _POLL_SECONDS = 0.5

@@ -1,1 +1,1 @@
-"""`switchyard compare`: the same questions to two backends, measured from where a user stands."""
+"""`switchyard compare`: the same questions to two backends, measured at the client."""

@@ -16,34 +16,34 @@ from switchyard.compare.load import Setting
 from switchyard.compare.questions import load
 from switchyard.compare.report import page
 from switchyard.compare.verdict import verdict
-from switchyard.showing import figure
+from switchyard.tables import figure
 
 
 def run(console: Console, setting: Setting, questions: Path, out: Path) -> bool:
-    """Compare, print, write `report.json` and `report.html` to `out`; return whether it came to its end."""
-    found = comparison(console, setting, questions)
-    write_json(out / "report.json", found)
-    write_text(out / "report.html", page(found))
-    show(console, found)
+    """Compare, print, write `report.json` and `report.html` to `out`; return whether it was completed."""
+    result = comparison(console, setting, questions)
+    write_json(out / "report.json", result)
+    write_text(out / "report.html", page(result))
+    show(console, result)
     console.print(f"{out / 'report.html'} and report.json", highlight=False, soft_wrap=True)
-    return bool(found["complete"])
+    return bool(result["complete"])
 
 
 def comparison(console: Console, setting: Setting, questions: Path) -> dict[str, Any]:
-    """Return the document on a comparison that is made now."""
+    """Compare now and return the document."""
     if setting.backends[0] == setting.backends[1]:
         raise StackError("compare two different backends")
-    asked = load(questions)
+    loaded = load(questions)
     with Client(setting.url, setting.key) as client:
         environment = prepare(client, setting)
-    measured = measure(console, setting, asked, environment)
+    measured = measure(console, setting, loaded, environment)
     return document(measured, compare(measured))
 
 
-def show(console: Console, found: dict[str, Any]) -> None:
-    """Print the figures and what they come to."""
+def show(console: Console, result: dict[str, Any]) -> None:
+    """Print the figures and the verdict."""
     table = Table("users", "backend", "tokens/s", "answers/s", "first token p50 / p95", "answer p50 / p95", "failed")
-    for level in found["levels"]:
+    for level in result["levels"]:
         first, whole = level["first_token"] or {}, level["seconds"] or {}
         table.add_row(
             str(level["users"]),
@@ -55,7 +55,7 @@ def show(console: Console, found: dict[str, Any]) -> None:
             f"{level['failed']} of {level['requests']}",
         )
     console.print(table)
-    for warning in found["warnings"]:
-        console.print(f"[yellow]mind:[/yellow] {escape(warning)}", highlight=False, soft_wrap=True)
-    for sentence in verdict(found):
+    for warning in result["warnings"]:
+        console.print(f"[yellow]note:[/yellow] {escape(warning)}", highlight=False, soft_wrap=True)
+    for sentence in verdict(result):
         console.print(escape(sentence), highlight=False, soft_wrap=True)

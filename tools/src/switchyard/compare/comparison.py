@@ -1,4 +1,4 @@
-"""A comparison from beginning to end: asked, measured, put into one document."""
+"""A comparison from the first question to one document with everything."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from switchyard.client import Client, StackError
 from switchyard.compare import gpu
-from switchyard.compare.asking import Answer
+from switchyard.compare.answer import Answer
 from switchyard.compare.environment import doubts, here, inequalities, repeats
+from switchyard.compare.figures import figures
 from switchyard.compare.load import Level, Setting, run
-from switchyard.compare.measure import figures
 from switchyard.compare.quality import Pair, pairs, quality
 from switchyard.compare.questions import Question
-from switchyard.following import read
+from switchyard.policy import read
 
 ROLE = "text"
 
 
 @dataclass(slots=True)
 class Measured:
-    """What was asked and what came of it; `complete` unless it was interrupted."""
+    """The questions and the answers; `complete` unless it was interrupted."""
 
     setting: Setting
     questions: Sequence[Question]
@@ -39,7 +39,7 @@ class Measured:
 
 
 def prepare(client: Client, setting: Setting) -> dict[str, Any]:
-    """Return what the backends say of themselves; raises `StackError` if one of them can't be compared."""
+    """Return how the backends describe themselves; raises `StackError` if one of them can't be compared."""
     backends = read(client)["backends"]
     for name in setting.backends:
         if ROLE not in backends.get(name, ()):
@@ -50,28 +50,28 @@ def prepare(client: Client, setting: Setting) -> dict[str, Any]:
 
 
 def measure(console: Console, setting: Setting, questions: Sequence[Question], environment: dict[str, Any]) -> Measured:
-    """Ask everything, with a bar per level and backend; Ctrl-C ends it and keeps what was measured."""
+    """Ask all questions, with a bar per level and backend; Ctrl-C ends it and keeps the results so far."""
     measured = Measured(setting, questions, environment)
     bars: dict[int, TaskID] = {}
     columns = (TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn())
     with (
-        gpu.watching() as measured.gpus,
-        Progress(*columns, TextColumn("{task.fields[note]}"), console=console) as shown,
+        gpu.watch() as measured.gpus,
+        Progress(*columns, TextColumn("{task.fields[note]}"), console=console) as progress,
     ):
 
         def tick(level: Level, answer: Answer) -> None:
             if id(level) not in bars:
                 words = f"{escape(level.backend)}, {level.users} at once"
-                bars[id(level)] = shown.add_task(words, total=setting.requests(level.users), note="")
+                bars[id(level)] = progress.add_task(words, total=setting.requests(level.users), note="")
             failed = sum(not each.ok for each in level.answers)
             note = f"[red]{failed} failed[/red]" if failed else ""
-            shown.update(bars[id(level)], completed=len(level.answers), note=note)
+            progress.update(bars[id(level)], completed=len(level.answers), note=note)
 
         try:
             asyncio.run(run(setting, questions, measured.levels, tick))
             measured.complete = True
         except KeyboardInterrupt:
-            shown.console.print("interrupted: what was measured is kept")
+            progress.console.print("interrupted: the results so far are kept")
     return measured
 
 
@@ -88,7 +88,7 @@ def document(measured: Measured, compared: Sequence[Pair]) -> dict[str, Any]:
         ]
         for name in (a, b)
     }
-    scored = {name: quality(name, found) for name, found in answers.items()}
+    scores = {name: quality(name, answered) for name, answered in answers.items()}
     return {
         "version": 1,
         "complete": measured.complete,
@@ -111,7 +111,7 @@ def document(measured: Measured, compared: Sequence[Pair]) -> dict[str, Any]:
             for level in sorted(measured.levels, key=lambda level: (level.users, level.backend != a))
             if level.answers
         ],
-        "quality": {name: asdict(found) if found else None for name, found in scored.items()},
+        "quality": {name: asdict(score) if score else None for name, score in scores.items()},
         "agreement": _agreement(compared),
         "answers": [_side_by_side(pair) for pair in compared],
         "failures": _failures(measured.levels),
@@ -119,7 +119,7 @@ def document(measured: Measured, compared: Sequence[Pair]) -> dict[str, Any]:
 
 
 def compare(measured: Measured) -> list[Pair]:
-    """Put the answers side by side, with their cosines where the embedded model is at hand."""
+    """Put the answers side by side, with their cosines if the embedded model is available."""
     from switchyard.compare.similarity import with_cosines
 
     return with_cosines(pairs(measured.questions, measured.levels, *measured.setting.backends))
@@ -152,12 +152,12 @@ def _side_by_side(pair: Pair) -> dict[str, Any]:
 
 
 def _failures(levels: Sequence[Level]) -> list[dict[str, Any]]:
-    """Return one example of each kind of failure per backend, in its own words."""
-    found: dict[tuple[str, str], dict[str, Any]] = {}
+    """Return one example of each kind of failure per backend, with its own message."""
+    examples: dict[tuple[str, str], dict[str, Any]] = {}
     for level in levels:
         for answer in level.answers:
             if answer.error is not None:
                 key = (level.backend, answer.error)
                 example = {"backend": key[0], "error": key[1], "detail": answer.detail, "users": level.users}
-                found.setdefault(key, example)
-    return list(found.values())
+                examples.setdefault(key, example)
+    return list(examples.values())

@@ -1,4 +1,4 @@
-"""On what it was measured, and what was not equal."""
+"""The environment of a comparison, and what was not equal in it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from switchyard.compare.figures import figures
 from switchyard.compare.load import Level
-from switchyard.compare.measure import figures
 
 _MOSTLY = 0.5
 _MUST_AGREE = (
@@ -37,81 +37,82 @@ def here() -> dict[str, Any]:
 
 
 def inequalities(a: str, b: str, environment: Mapping[str, Any], role: str = "text") -> list[str]:
-    """Say, a sentence each, in what the two differ apart from the engine: what may explain the figures instead."""
-    said = {name: (environment.get(name) or {}).get(role) or {} for name in (a, b)}
-    found = [
-        f"{name} does not say what it runs: {what.get('error', 'nothing known')}"
-        for name, what in said.items()
+    """Return a sentence for each difference besides the engine, which may explain the figures instead."""
+    described = {name: (environment.get(name) or {}).get(role) or {} for name in (a, b)}
+    unknown = [
+        f"{name} does not report what it runs: {what.get('error', 'nothing known')}"
+        for name, what in described.items()
         if not what or "error" in what
     ]
-    if found:
-        return found
+    if unknown:
+        return unknown
+    differences = []
     for key, words in _MUST_AGREE:
-        left, right = said[a].get(key), said[b].get(key)
+        left, right = described[a].get(key), described[b].get(key)
         if left != right and (left is not None or right is not None):
-            found.append(f"{b} runs {words}: {_shown(right)}, {a} {_shown(left)}")
-    return found + _parallel(a, b, said)
+            differences.append(f"{b} runs {words}: {_text(right)}, {a} {_text(left)}")
+    return differences + _parallel(a, b, described)
 
 
 def doubts(a: str, b: str, levels: Sequence[Level]) -> list[str]:
-    """Say what in the answers themselves makes the comparison doubtful."""
-    found = []
+    """Return a sentence for each property of the answers that makes the comparison doubtful."""
+    doubtful = []
     for name in (a, b):
-        good = [answer for level in levels if level.backend == name for answer in level.answers if answer.ok]
-        if not good:
-            found.append(f"{name} answered nothing")
+        answers = [answer for level in levels if level.backend == name for answer in level.answers if answer.ok]
+        if not answers:
+            doubtful.append(f"{name} answered nothing")
             continue
-        if strange := {answer.provider for answer in good} - {name}:
-            found.append(f"answers asked of {name} came from {', '.join(sorted(strange))}")
-        if any(answer.estimated for answer in good):
-            found.append(f"{name} does not count its tokens: they are estimated, and tokens/s with them")
-        if any(answer.extractive for answer in good):
-            found.append(f"{name} only quotes the documents: its speed is not that of a language model")
-        if degraded := sum(bool(answer.degraded) for answer in good):
-            found.append(f"{degraded} of {len(good)} answers by {name} were made with a degraded search")
-    return found + _searching(levels)
+        if strange := {answer.provider for answer in answers} - {name}:
+            doubtful.append(f"answers asked of {name} came from {', '.join(sorted(strange))}")
+        if any(answer.estimated for answer in answers):
+            doubtful.append(f"{name} does not count its tokens: they are estimated, and tokens/s with them")
+        if any(answer.extractive for answer in answers):
+            doubtful.append(f"{name} only quotes documents: its speed is not that of a language model")
+        if degraded := sum(bool(answer.degraded) for answer in answers):
+            doubtful.append(f"{degraded} of {len(answers)} answers by {name} were made with a degraded search")
+    return doubtful + _search(levels)
 
 
 def repeats(questions: int, levels: Sequence[Level]) -> list[str]:
-    """Say if questions had to be asked more than once."""
-    asked = max(
+    """Return a warning if questions were asked more than once."""
+    requests = max(
         (sum(len(level.answers) for level in levels if level.backend == each.backend) for each in levels), default=0
     )
-    if asked <= questions:
+    if requests <= questions:
         return []
     return [
-        f"{asked} requests to each, but only {questions} questions: an engine that meets a prompt again has it in its prefix "
-        "cache, which flatters the later ones"
+        f"{requests} requests to each, but only {questions} questions: a repeated prompt is in the engine's prefix cache, "
+        "which makes the later answers faster"
     ]
 
 
-def _searching(levels: Sequence[Level]) -> list[str]:
-    """Say from how many users on the stack's search takes most of the time to the first token."""
+def _search(levels: Sequence[Level]) -> list[str]:
+    """Return a warning from how many users on the search takes most of the time to the first token."""
     for level in sorted(levels, key=lambda level: level.users):
-        sums = figures(level)
-        if sums.search and sums.first_token and sums.search["p50"] > _MOSTLY * sums.first_token["p50"]:
+        summary = figures(level)
+        if summary.search and summary.first_token and summary.search["p50"] > _MOSTLY * summary.first_token["p50"]:
             return [
-                f"with {level.users} at once, {sums.search['p50']:.2f} of the {sums.first_token['p50']:.2f} s to the first "
-                f"token of {level.backend} (p50) are the stack's own search: from there on the engines are not what is measured"
+                f"with {level.users} at once, {summary.search['p50']:.2f} of the {summary.first_token['p50']:.2f} s to the first "
+                f"token of {level.backend} (p50) are the search: from there on the engines are not what is measured"
             ]
     return []
 
 
-def _parallel(a: str, b: str, said: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    shown = {name: str(said[name]["parallel"]) if said[name].get("parallel") else None for name in (a, b)}
+def _parallel(a: str, b: str, described: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    parallel = {name: str(described[name]["parallel"]) if described[name].get("parallel") else None for name in (a, b)}
     for name in (a, b):
-        if shown[name] is None and _engine(name, said[name]) == "ollama":
-            shown[name] = "1 unless OLLAMA_NUM_PARALLEL says otherwise, which it does not tell"
-        elif shown[name] is None and _engine(name, said[name]) == "vllm":
-            shown[name] = "as many as fit (continuous batching)"
-    if shown[a] == shown[b]:
+        if parallel[name] is None and _engine(name, described[name]) == "ollama":
+            parallel[name] = "1 unless OLLAMA_NUM_PARALLEL is set, which Ollama does not report"
+        elif parallel[name] is None and _engine(name, described[name]) == "vllm":
+            parallel[name] = "as many as fit (continuous batching)"
+    if parallel[a] == parallel[b]:
         return []
-    return [f"requests at once: {b} {shown[b] or 'unknown'}, {a} {shown[a] or 'unknown'}"]
+    return [f"requests at once: {b} {parallel[b] or 'unknown'}, {a} {parallel[a] or 'unknown'}"]
 
 
-def _engine(name: str, said: Mapping[str, Any]) -> str:
-    return str(said.get("engine") or name).lower()
+def _engine(name: str, description: Mapping[str, Any]) -> str:
+    return str(description.get("engine") or name).lower()
 
 
-def _shown(value: Any) -> str:
-    return "does not say" if value is None else str(value)
+def _text(value: Any) -> str:
+    return "unknown" if value is None else str(value)

@@ -1,4 +1,4 @@
-"""Where a report goes: one folder, JSON for programs and HTML for people."""
+"""The files of a report: JSON for programs and HTML for people."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from switchyard.client import StackError
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write at once or not at all; readers see the old file or the new one."""
+    """Write atomically: readers see the old file or the new one."""
     write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write at once or not at all; raises `StackError` where it can't."""
+    """Write atomically; raises `StackError` if it can't."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What the GPUs do meanwhile, as `nvidia-smi` says, where there is one."""
+"""Use of the GPUs during a comparison, from `nvidia-smi`."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class Watch:
     samples: list[Sample] = field(default_factory=list)
 
     def between(self, began: float, ended: float) -> list[dict[str, float | int | str]]:
-        """Sum each GPU up over a span: mean and highest utilisation, most memory used."""
-        found: dict[int, list[Sample]] = {}
+        """Summarise each GPU over a span: mean and highest utilisation, most memory used."""
+        by_gpu: dict[int, list[Sample]] = {}
         for sample in self.samples:
             if began <= sample.at <= ended:
-                found.setdefault(sample.index, []).append(sample)
+                by_gpu.setdefault(sample.index, []).append(sample)
         return [
             {
                 "index": index,
@@ -47,24 +47,24 @@ class Watch:
                 "memory_used_mib": max(each.used for each in span),
                 "memory_total_mib": span[0].total,
             }
-            for index, span in sorted(found.items())
+            for index, span in sorted(by_gpu.items())
         ]
 
 
 @contextmanager
-def watching() -> Iterator[Watch]:
+def watch() -> Iterator[Watch]:
     """Sample twice a second until the block ends."""
-    watch = Watch()
+    samples = Watch()
     program = shutil.which("nvidia-smi")
     if program is None:
-        yield watch
+        yield samples
         return
     command = [program, f"--query-gpu={','.join(_QUERY)}", "--format=csv,noheader,nounits", "-lms", str(_EVERY_MS)]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    reader = threading.Thread(target=_read, args=(child, watch), daemon=True)
+    reader = threading.Thread(target=_read, args=(child, samples), daemon=True)
     reader.start()
     try:
-        yield watch
+        yield samples
     finally:
         child.terminate()
         child.wait()
@@ -80,7 +80,7 @@ def _read(child: subprocess.Popen[str], watch: Watch) -> None:
 
 
 def parse(line: str, at: float) -> Sample | None:
-    """Read one line; None for one that holds no figures, as when a driver does not tell."""
+    """Read one line; None for a line without figures, which some drivers print."""
     parts = [part.strip() for part in line.split(",")]
     if len(parts) != len(_QUERY):
         return None

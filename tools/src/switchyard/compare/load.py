@@ -1,4 +1,4 @@
-"""Many users at once: levels of concurrency, each backend in turn, the same questions to both."""
+"""Load by concurrent users: levels of concurrency, each backend in turn, the same questions to both."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import aiohttp
 
 from switchyard.client import StackError
-from switchyard.compare.asking import Answer, ask
+from switchyard.compare.answer import Answer, ask
 from switchyard.compare.questions import Question
 
 
@@ -47,33 +47,33 @@ class Level:
         return self.ended - self.began
 
 
-def levels(given: str) -> tuple[int, ...]:
+def levels(text: str) -> tuple[int, ...]:
     """Read numbers of users, "1,5,10", in rising order; raises `StackError`."""
     try:
-        found = tuple(sorted({int(each) for each in given.split(",")}))
+        users = tuple(sorted({int(number) for number in text.split(",")}))
     except ValueError:
-        found = ()
-    if not found or found[0] < 1:
-        raise StackError(f"--users {given}: write numbers of users, like 1,5,10")
-    return found
+        users = ()
+    if not users or users[0] < 1:
+        raise StackError(f"--users {text}: write numbers of users, like 1,5,10")
+    return users
 
 
 Tick = Callable[[Level, Answer], None]
 
 
 async def run(setting: Setting, questions: Sequence[Question], levels: list[Level], tick: Tick) -> None:
-    """Fill `levels` with what is measured; cancelled, it leaves there what was measured until then.
+    """Fill `levels` with the results; if it is cancelled, with those so far.
 
     Each backend answers one question first that is not counted. At each level both get the same questions, and other
-    ones than at the level before as far as there are any; who comes first alternates, so that what warms up or slows
-    down on the way falls on both.
+    ones than at the level before as far as there are any; which backend is first alternates, so that what warms up
+    or slows down affects both.
     """
     headers = {"Authorization": f"Bearer {setting.key}"} if setting.key else {}
     connector = aiohttp.TCPConnector(limit=0)
-    # Time is kept per request.
-    none = aiohttp.ClientTimeout(total=None, sock_connect=30)
+    # Each request has its own timeout.
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=30)
     async with aiohttp.ClientSession(
-        f"{setting.url.rstrip('/')}/", headers=headers, connector=connector, timeout=none, trust_env=False
+        f"{setting.url.rstrip('/')}/", headers=headers, connector=connector, timeout=timeout, trust_env=False
     ) as session:
         for backend in setting.backends:
             await ask(session, backend, 0, _body(setting, questions[0]), setting.timeout)

@@ -1,4 +1,4 @@
-"""What the answers are worth, against what is known to be right and against each other."""
+"""The quality of answers, compared with known answers and with each other."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from switchyard.compare.asking import Answer
+from switchyard.compare.answer import Answer
 from switchyard.compare.load import Level
 from switchyard.compare.questions import Question
 
@@ -97,11 +97,11 @@ def f1(one: str, other: str) -> float:
 
 
 def word_diff(a: str, b: str) -> list[tuple[bool, str, str]]:
-    """Return pieces in reading order: whether both say it, and the words of each; case is no difference."""
+    """Return pieces in reading order: whether they are the same, and the words of each; case is ignored."""
     left, right = _WORD.findall(a), _WORD.findall(b)
     first, second = ([word.strip().casefold() for word in words] for words in (left, right))
-    found = difflib.SequenceMatcher(None, first, second, autojunk=False).get_opcodes()
-    return [(kind == "equal", "".join(left[i:j]), "".join(right[k:m])) for kind, i, j, k, m in found]
+    opcodes = difflib.SequenceMatcher(None, first, second, autojunk=False).get_opcodes()
+    return [(kind == "equal", "".join(left[i:j]), "".join(right[k:m])) for kind, i, j, k, m in opcodes]
 
 
 def _pair(question: Question, a: Answer, b: Answer) -> Pair:

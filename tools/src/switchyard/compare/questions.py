@@ -1,4 +1,4 @@
-"""Questions to compare backends by: JSON lines with `question` (or `text`) and perhaps `answers`, or plain lines."""
+"""Questions to compare backends by: JSON lines with `question` (or `text`) and optionally `answers`, or plain lines."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from switchyard.client import StackError
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked, and what a right answer contains, where that is known."""
+    """A question, and what a correct answer contains, if that is known."""
 
     text: str
     gold: tuple[str, ...] = ()
 
 
 def load(path: Path) -> list[Question]:
-    """Read a file of questions; raises `StackError` naming the line that is none."""
+    """Read a file of questions; raises `StackError` naming the invalid line."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise StackError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
-    found = [_question(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
-    if not found:
+    questions = [_question(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    if not questions:
         raise StackError(f"{path} holds no questions")
-    return found
+    return questions
 
 
 def _question(path: Path, number: int, line: str) -> Question:
     if not line.lstrip().startswith("{"):
         return Question(line.strip())
     try:
-        given: dict[str, Any] = json.loads(line)
+        row: dict[str, Any] = json.loads(line)
     except ValueError as error:
         raise StackError(f"{path}, line {number}: {error}") from error
-    text = given.get("question") or given.get("text")
+    text = row.get("question") or row.get("text")
     if not isinstance(text, str) or not text.strip():
         raise StackError(f'{path}, line {number}: there is no "question"')
-    gold = given.get("answers") or given.get("answer") or ()
+    gold = row.get("answers") or row.get("answer") or ()
     return Question(text.strip(), (gold,) if isinstance(gold, str) else tuple(str(each) for each in gold))

@@ -49,8 +49,8 @@ def _plots(document: Document) -> dict[str, Markup]:
         return {}
 
     def values(backend: str, key: str, point: str = "") -> list[float | None]:
-        found = [levels.get((backend, each), {}).get(key) for each in users]
-        return [(value or {}).get(point) for value in found] if point else found
+        figures = [levels.get((backend, each), {}).get(key) for each in users]
+        return [(value or {}).get(point) for value in figures] if point else figures
 
     def times(key: str) -> Markup:
         styles = (("p50", "-"), ("p95", "--"))

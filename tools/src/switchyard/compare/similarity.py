@@ -1,4 +1,4 @@
-"""Likeness of two answers by their meaning, where the embedded model is at hand."""
+"""Similarity of two answers by their embeddings, if the embedded model is available."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SECONDS = 300
 
 
 def with_cosines(pairs: Sequence[Pair]) -> list[Pair]:
-    """Return the pairs with the cosine of their answers' embeddings; without, where the model has not been built."""
+    """Return the pairs with the cosine of their answers' embeddings, if the embedded model has been built."""
     if not pairs:
         return []
     texts = [text for pair in pairs for text in (pair.a.text, pair.b.text)]

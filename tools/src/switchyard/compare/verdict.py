@@ -5,27 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from switchyard.showing import figure
+from switchyard.tables import figure
 
 Document = Mapping[str, Any]
 
 
 def verdict(document: Document) -> list[str]:
-    """Say who was faster under the heaviest load both saw, and what that cost in failures and agreement."""
+    """Return two sentences: which was faster under the highest load that both answered, and failures and agreement."""
     a, b = document["a"], document["b"]
-    heaviest = _heaviest(document)
-    if heaviest is None:
-        return [f"There is no load under which both {a} and {b} answered, so nothing can be said of them together."]
-    return [_speed(a, b, heaviest), _worth(document)]
+    highest = _highest_load(document)
+    if highest is None:
+        return [f"There is no load under which both {a} and {b} answered, so they can't be compared."]
+    return [_speed(a, b, highest), _worth(document)]
 
 
-def _heaviest(document: Document) -> dict[str, Any] | None:
-    found: dict[int, dict[str, Any]] = {}
+def _highest_load(document: Document) -> dict[str, Any] | None:
+    by_users: dict[int, dict[str, Any]] = {}
     for level in document["levels"]:
         if level["seconds"] is not None:
-            found.setdefault(level["users"], {})[level["backend"]] = level
-    both = [users for users, sides in found.items() if len(sides) == 2]
-    return found[max(both)] if both else None
+            by_users.setdefault(level["users"], {})[level["backend"]] = level
+    both = [users for users, sides in by_users.items() if len(sides) == 2]
+    return by_users[max(both)] if both else None
 
 
 def _speed(a: str, b: str, sides: Mapping[str, Any]) -> str:
@@ -40,7 +40,7 @@ def _speed(a: str, b: str, sides: Mapping[str, Any]) -> str:
 
 
 def _turns(left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
-    """Say whether who wrote faster began later."""
+    """Return whether the one that wrote faster began later."""
     first = [level["first_token"]["p95"] for level in (left, right) if level["first_token"]]
     faster = right["tokens_per_second"] - left["tokens_per_second"]
     return len(first) == 2 and bool(faster * (first[1] - first[0]) > 0)
@@ -61,7 +61,7 @@ def _worth(document: Document) -> str:
         words.append(f"their answers agree to {agreement['likeness']:.2f} (token F1, {agreement['pairs']} questions)")
     if all(quality[name] and quality[name]["holds_gold"] is not None for name in (a, b)):
         held = [f"{quality[name]['holds_gold'] * 100:.0f} % of {quality[name]['known']}" for name in (b, a)]
-        words.append(f"{b} held the known answer in {held[0]}, {a} in {held[1]}")
+        words.append(f"{b} gave the known answer in {held[0]}, {a} in {held[1]}")
     return "; ".join(words) + "."
 
 

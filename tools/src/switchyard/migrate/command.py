@@ -11,21 +11,21 @@ from rich.markup import escape
 
 from switchyard.client import Client, StackError
 from switchyard.compare.load import Setting
-from switchyard.following import read
 from switchyard.migrate import report
-from switchyard.migrate.back import go_back
 from switchyard.migrate.display import Screen, stage_table
+from switchyard.migrate.migration import PROMOTED, ChangedByOthers, Migration
 from switchyard.migrate.plan import Plan, in_words
 from switchyard.migrate.preflight import parity, parity_in_words, preflight
-from switchyard.migrate.running import PROMOTED, ChangedByOthers, Migration
+from switchyard.migrate.rollback import go_back
 from switchyard.migrate.state import State, StateFile, now
+from switchyard.policy import read
 
 INTERRUPTED = 130
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to go about it; `questions` None: no comparison at the end; `again` and `back`: the commands to type for that."""
+    """How to migrate; `questions` None: no comparison at the end; `again` and `back` are the commands to continue and to roll back."""
 
     state: Path
     out: Path
@@ -39,17 +39,17 @@ class Options:
 
 
 def run(console: Console, client: Client, key: str, plan: Plan, options: Options) -> int:
-    """Migrate, or go on with the migration in the state file; return the exit status."""
+    """Migrate, or continue the migration in the state file; return the exit status."""
     file = StateFile(options.state)
     state = None if options.fresh else file.read()
     if state is not None and state.outcome is None and not options.dry_run:
         _require_same(state, plan, client, options)
-        _say(console, f"going on with the migration begun {state.began}, at {state.now.name}, with its own numbers")
+        _say(console, f"continuing the migration of {state.began} at {state.now.name}, with its own limits")
     else:
-        found = _begin(console, client, plan, options)
-        if found is None:
+        new = _begin(console, client, plan, options)
+        if new is None:
             return 0
-        state = found
+        state = new
         file.write(state)
     try:
         with Screen(console) as screen:
@@ -63,14 +63,14 @@ def run(console: Console, client: Client, key: str, plan: Plan, options: Options
     console.print(stage_table(state, ""))
     _say(console, f"{state.outcome}: {state.why}")
     if state.outcome == PROMOTED:
-        _say(console, f"back again: {options.back}")
+        _say(console, f"to roll back: {options.back}")
     path = report.write(state, _comparison(console, client, key, state, options), options.out)
     _say(console, f"{path} and {path.with_suffix('.json').name}")
     return 0 if state.outcome == PROMOTED else 1
 
 
 def take_back(console: Console, client: Client, path: Path) -> None:
-    """Take the migration in the state file back, whether it is under way or done."""
+    """Roll back the migration in the state file, whether it is running or finished."""
     file = StateFile(path)
     state = file.read()
     if state is None:
@@ -79,7 +79,7 @@ def take_back(console: Console, client: Client, path: Path) -> None:
     if go_back(client, file, state, lambda words: _say(console, words)):
         _say(console, f"{plan.role} is back on {plan.source}")
     else:
-        _say(console, f"nothing to take back: {plan.target} has no share of {plan.role}")
+        _say(console, f"nothing to roll back: {plan.target} has no share of {plan.role}")
 
 
 def _begin(console: Console, client: Client, plan: Plan, options: Options) -> State | None:
@@ -93,8 +93,8 @@ def _begin(console: Console, client: Client, plan: Plan, options: Options) -> St
         return None
     if not options.yes:
         if not console.is_terminal:
-            raise StackError("nobody is here to be asked: add --yes")
-        if not typer.confirm("go?"):
+            raise StackError("not a terminal: pass --yes")
+        if not typer.confirm("start?"):
             return None
     state = State(plan, client.url, now(), parity=parity(client, plan), gates=view["policy"]["gates"])
     _say(console, parity_in_words(state.parity, plan))
@@ -102,19 +102,19 @@ def _begin(console: Console, client: Client, plan: Plan, options: Options) -> St
 
 
 def _require_same(state: State, plan: Plan, client: Client, options: Options) -> None:
-    there = state.plan
-    same = (there.source, there.target, there.role, state.url) == (plan.source, plan.target, plan.role, client.url)
+    saved = state.plan
+    same = (saved.source, saved.target, saved.role, state.url) == (plan.source, plan.target, plan.role, client.url)
     if not same:
         raise StackError(
-            f"{options.state} holds an unfinished migration of {there.role} from {there.source} to {there.target} at "
-            f"{state.url}: finish it, take it back with --rollback, forget it with --fresh, or name another --state"
+            f"{options.state} holds an unfinished migration of {saved.role} from {saved.source} to {saved.target} at "
+            f"{state.url}: finish it, roll it back with --rollback, forget it with --fresh, or name another --state"
         )
 
 
 def _where(state: State, options: Options) -> str:
     return (
-        f"interrupted at {state.now.name}: the policy stays as it is, and its gates hold\n"
-        f"  to go on:    {options.again}\n  to go back:  {options.back}"
+        f"interrupted at {state.now.name}: the policy stays as it is, and its gates stay active\n"
+        f"  to continue:   {options.again}\n  to roll back:  {options.back}"
     )
 
 
@@ -122,7 +122,7 @@ def _stopped(error: StackError, state: State, options: Options) -> str:
     if isinstance(error, ChangedByOthers):
         return (
             f"{error}. The migration stopped at {state.now.name} and left the policy as it is: put it back and start this "
-            "again, take it back with --rollback, or begin anew with --fresh"
+            "again, roll it back with --rollback, or start over with --fresh"
         )
     return f"{error}\n{_where(state, options)}"
 
@@ -131,19 +131,19 @@ def _comparison(console: Console, client: Client, key: str, state: State, option
     if options.questions is None:
         return None
     if state.plan.role != "text":
-        _say(console, f"no comparison: questions are answered by text, and this was {state.plan.role}")
+        _say(console, f"no comparison: it needs the role text, and this was {state.plan.role}")
         return None
     from switchyard.compare.command import comparison, show
 
     plan = state.plan
     setting = Setting(client.url, key, (plan.source, plan.target), options.users, collection=plan.collection)
     try:
-        found = comparison(console, setting, options.questions)
+        result = comparison(console, setting, options.questions)
     except StackError as error:
         _say(console, f"no comparison: {error}")
         return None
-    show(console, found)
-    return found
+    show(console, result)
+    return result
 
 
 def _say(console: Console, words: str) -> None:

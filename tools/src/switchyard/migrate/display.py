@@ -1,4 +1,4 @@
-"""A migration on the screen: a table that lives, or lines where there is no terminal."""
+"""A migration on the screen: a live table, or lines without a terminal."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from switchyard.following import View
 from switchyard.migrate.plan import Stage
 from switchyard.migrate.state import Passage, State
 from switchyard.migrate.verdicts import Judged, since
-from switchyard.showing import figure
+from switchyard.policy import View
+from switchyard.tables import figure
 
 _DIGITS = re.compile(r"\d+")
 
@@ -26,14 +26,14 @@ class Screen:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
-        self._said = ""
+        self._last = ""
 
     def __enter__(self) -> Screen:
         self._inner.__enter__()
         return self
 
-    def __exit__(self, *given: Any) -> None:
-        self._inner.__exit__(*given)
+    def __exit__(self, *error: Any) -> None:
+        self._inner.__exit__(*error)
 
     @property
     def _inner(self) -> AbstractContextManager[Any]:
@@ -44,18 +44,18 @@ class Screen:
         self._console.print(escape(words), highlight=False, soft_wrap=True)
 
     def show(self, state: State, view: View, judged: Judged) -> None:
-        """Bring the table up to date; without a terminal, say what has changed."""
+        """Update the table; without a terminal, print what has changed."""
         if self._live is not None:
             self._live.update(stage_table(state, judged.words))
             return
         kind = f"{state.now.name}: {_DIGITS.sub('', judged.words)}"
-        if kind != self._said:
-            self._said = kind
+        if kind != self._last:
+            self._last = kind
             self.say(f"{state.now.name}: {judged.words}")
 
 
 def stage_table(state: State, words: str) -> Table:
-    """Return every stage of a migration: passed, under way and to come."""
+    """Return every stage of a migration: passed, running and to come."""
     plan = state.plan
     table = Table("stage", "", "held", "sample", f"errors {escape(plan.source)} | {escape(plan.target)}", "p95 or p50")
     for number, stage in enumerate(plan.stages):

@@ -1,4 +1,4 @@
-"""What a migration will do, with every number."""
+"""The plan of a migration."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from switchyard import transitions
 from switchyard.client import StackError
-from switchyard.showing import percent
+from switchyard.tables import percent
 from switchyard.transitions import Policy
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the candidate must hold; the canary's gates are the server's own (`switchyard providers gates`)."""
+    """Limits that the candidate must keep; the gates of the canary are the server's (`switchyard providers gates`)."""
 
     hold_seconds: float = 120.0
     min_requests: int = 20
@@ -58,27 +58,27 @@ class Plan:
         return transitions.shadow(policy, self.role, self.target, shadowed)
 
 
-def stages(given: str, shadow_percent: float) -> tuple[Stage, ...]:
+def stages(text: str, shadow_percent: float) -> tuple[Stage, ...]:
     """Read canary percents, "10,50,100", put the shadow before and the promotion after; raises `StackError`."""
     try:
-        percents = [float(each) for each in given.split(",")]
+        percents = [float(each) for each in text.split(",")]
     except ValueError:
         percents = []
     if not percents or percents != sorted(set(percents)) or not 0 < percents[0] <= percents[-1] <= 100:
-        raise StackError(f"--stages {given}: write rising percents, like 10,50,100")
+        raise StackError(f"--stages {text}: write rising percents, like 10,50,100")
     shadow = [Stage("shadow", shadow_percent)] if shadow_percent > 0 else []
     return (*shadow, *(Stage("canary", percent) for percent in percents), Stage("promote"))
 
 
 def in_words(plan: Plan, gates: dict[str, float | None]) -> Iterator[str]:
-    """Say the plan, a line for each step."""
+    """Yield the plan, a line for each step."""
     limits, gated = plan.limits, int(gates.get("min_requests") or 0)
     yield f"{plan.role}: from {plan.source} to {plan.target}"
-    yield f"  preflight   both are configured, {plan.target} answers a test, every service is ready, nothing else is tried"
+    yield f"  preflight   both are configured, {plan.target} answers a test, every service is ready, no other trial runs"
     yield f"  parity      of their embeddings, collection {plan.collection}; " + (
         f"if it passes, embeddings move too, after {plan.role}"
         if plan.with_embeddings
-        else "only said, not a condition"
+        else "only reported, not a condition"
     )
     for stage in plan.stages:
         if stage.kind == "shadow":
@@ -88,11 +88,11 @@ def in_words(plan: Plan, gates: dict[str, float | None]) -> Iterator[str]:
                 f"broken JSON at most {percent(limits.max_broken_json)}, refusals at most {percent(limits.max_more_refusals)} more"
             )
         elif stage.kind == "canary":
-            yield f"  {stage.name:<11} for {limits.hold_seconds:g} s and {max(limits.min_requests, gated)} requests at least; the gates hold all the while"
+            yield f"  {stage.name:<11} for {limits.hold_seconds:g} s and {max(limits.min_requests, gated)} requests at least; the gates are active"
         else:
-            yield f"  {stage.name:<11} {plan.target} is stable, {plan.source} stands in for it"
+            yield f"  {stage.name:<11} {plan.target} is stable, {plan.source} is its fallback"
     yield "  gates       " + ", ".join(
         f"{name.replace('_', ' ')} {'–' if limit is None else format(limit, 'g')}" for name, limit in gates.items()
     )
     least = sum(limits.hold_seconds for stage in plan.stages if stage.kind != "promote")
-    yield f"  takes       {least:g} s at least, longer with little traffic; a gate that trips puts {plan.source} back alone"
+    yield f"  takes       {least:g} s at least, longer with little traffic; a gate that trips puts {plan.source} back"

@@ -1,4 +1,4 @@
-"""What must be so before a migration begins; and what the two backends' embeddings say."""
+"""Checks before a migration begins, and the parity of the two backends' embeddings."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from switchyard.client import Client, StackError
-from switchyard.following import PATHS, View
 from switchyard.migrate.plan import Plan
+from switchyard.policy import PATHS, View
 from switchyard.transitions import role_of
 
 
 def preflight(client: Client, plan: Plan, view: View) -> Iterator[str]:
-    """Yield what was found in order; raises `StackError` naming all that is not."""
+    """Yield what is in order; raises `StackError` that names everything that is not."""
     faults = list(_policy_faults(plan, view))
     for service in PATHS:
         try:
@@ -23,12 +23,12 @@ def preflight(client: Client, plan: Plan, view: View) -> Iterator[str]:
         raise StackError("; ".join(faults))
     yield f"{plan.source} and {plan.target} are configured, every service is ready"
     try:
-        found: dict[str, Any] = client.call(
+        result: dict[str, Any] = client.call(
             "POST", "/rag/v1/providers/check", json={"role": plan.role, "backend": plan.target}
         )
     except StackError as error:
         raise StackError(f"{plan.target} does not serve {plan.role}: {error}", status=error.status) from error
-    yield f"{plan.target} answers for {plan.role}: {found['model']}, {found['seconds']:.2f} s"
+    yield f"{plan.target} answers for {plan.role}: {result['model']}, {result['seconds']:.2f} s"
 
 
 def _policy_faults(plan: Plan, view: View) -> Iterator[str]:
@@ -45,29 +45,29 @@ def _policy_faults(plan: Plan, view: View) -> Iterator[str]:
         yield f"{plan.role} is halted: `switchyard providers resume` first"
     tried = now.get("candidate")
     if tried and tried != plan.target and (now.get("canary_percent") or now.get("shadow_percent")):
-        yield f"{tried} is being tried: `switchyard providers rollback` ends that"
+        yield f"there is a trial of {tried}: `switchyard providers rollback` ends that"
     elif tried == plan.target and (now.get("canary_percent") or now.get("shadow_percent")):
-        yield f"{tried} is being tried already, by hand: `switchyard providers rollback` ends that"
+        yield f"there is a trial of {tried} already, started by hand: `switchyard providers rollback` ends that"
 
 
 def parity(client: Client, plan: Plan) -> dict[str, Any]:
-    """Compare the two backends' embeddings; what can't be compared is said under `error`, and is no failure."""
-    given = {"a": plan.source, "b": plan.target, "collection": plan.collection}
+    """Compare the two backends' embeddings; if that fails, the reason is under `error`."""
+    body = {"a": plan.source, "b": plan.target, "collection": plan.collection}
     try:
-        found: dict[str, Any] = client.call("POST", "/rag/v1/providers/parity", json=given)
+        result: dict[str, Any] = client.call("POST", "/rag/v1/providers/parity", json=body)
     except StackError as error:
         return {"passed": False, "error": str(error)}
-    return found
+    return result
 
 
-def parity_in_words(found: dict[str, Any], plan: Plan) -> str:
-    """Say what the parity means for the index."""
+def parity_in_words(result: dict[str, Any], plan: Plan) -> str:
+    """Return what the parity means for the index."""
     stay = f"embeddings stay on {plan.source}; `switchyard reindex --provider {plan.target}` moves them"
-    if "error" in found:
-        return f"parity of embeddings could not be tested ({found['error']}): {stay}"
-    figures = f"cosine {found['cosine']:.4f}, rank agreement {found['rank_agreement']:.3f}, {found['samples']} texts"
-    if not found["passed"]:
-        return f"embeddings are not alike ({figures}): {stay}"
+    if "error" in result:
+        return f"parity of embeddings could not be tested ({result['error']}): {stay}"
+    figures = f"cosine {result['cosine']:.4f}, rank agreement {result['rank_agreement']:.3f}, {result['samples']} texts"
+    if not result["passed"]:
+        return f"embeddings are not in one space ({figures}): {stay}"
     if plan.with_embeddings:
-        return f"embeddings are alike ({figures}): they move after {plan.role}"
-    return f"embeddings are alike ({figures}): each backend may stand in for the other"
+        return f"embeddings are in one space ({figures}): they move after {plan.role}"
+    return f"embeddings are in one space ({figures}): each backend may be the other's fallback"

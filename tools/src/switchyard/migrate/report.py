@@ -11,8 +11,8 @@ from typing import Any
 from switchyard.compare import report
 from switchyard.compare.files import write_json, write_text
 from switchyard.migrate.display import sides
+from switchyard.migrate.migration import PROMOTED
 from switchyard.migrate.preflight import parity_in_words
-from switchyard.migrate.running import PROMOTED
 from switchyard.migrate.state import State
 from switchyard.pages import render
 

@@ -1,4 +1,4 @@
-"""How far a migration is, in a file that is right after a kill at any moment."""
+"""The state of a migration, in a file that is valid after a kill at any moment."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _VERSION = 1
 
 @dataclass(slots=True)
 class Passage:
-    """One stage as it went; `held` counts the seconds in which somebody watched."""
+    """One stage; `held` counts the seconds in which it was watched."""
 
     name: str
     began: str
@@ -27,9 +27,9 @@ class Passage:
     outcome: str = "running"
     sample: int = 0
     base: dict[str, int] = field(default_factory=dict)
-    """Shadow comparisons, done and failed, that were there before the stage began."""
+    """Shadow comparisons, done and failed, from before the stage began."""
     seen: dict[str, Any] = field(default_factory=dict)
-    """The server's own figures, as they were last."""
+    """The server's last figures."""
     followed: dict[str, Any] = field(default_factory=dict)
 
 
@@ -46,9 +46,9 @@ class State:
     passages: list[Passage] = field(default_factory=list)
     parity: dict[str, Any] = field(default_factory=dict)
     gates: dict[str, Any] = field(default_factory=dict)
-    """The server's, as they were at the beginning."""
+    """The server's gates at the beginning."""
     outcome: str | None = None
-    """promoted, rolled back; None while it is under way."""
+    """promoted, rolled back; None while it is running."""
     why: str = ""
 
     @property
@@ -57,7 +57,7 @@ class State:
 
     @property
     def passage(self) -> Passage | None:
-        """The passage of the stage it is in; None before that has begun."""
+        """The passage of the current stage; None before it has begun."""
         return self.passages[self.stage] if len(self.passages) > self.stage else None
 
 
@@ -68,30 +68,30 @@ class StateFile:
         self.path = path
 
     def write(self, state: State) -> None:
-        """Write at once or not at all."""
+        """Write atomically."""
         write_json(self.path, {"version": _VERSION, **asdict(state)})
 
     def read(self) -> State | None:
-        """Return what is there; raises `StackError` for a file that is none of ours."""
+        """Return the saved state; raises `StackError` for any other file."""
         try:
-            found = json.loads(self.path.read_text())
-            if found.pop("version") != _VERSION:
+            saved = json.loads(self.path.read_text())
+            if saved.pop("version") != _VERSION:
                 raise KeyError("version")
-            plan = found.pop("plan")
+            plan = saved.pop("plan")
             stages = tuple(Stage(**stage) for stage in plan.pop("stages"))
             limits = Limits(**plan.pop("limits"))
-            passages = [Passage(**passage) for passage in found.pop("passages")]
-            return State(plan=Plan(**plan, stages=stages, limits=limits), passages=passages, **found)
+            passages = [Passage(**passage) for passage in saved.pop("passages")]
+            return State(plan=Plan(**plan, stages=stages, limits=limits), passages=passages, **saved)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise StackError(f"{self.path}: {error.strerror}") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise StackError(
-                f"{self.path} is no migration's state: move it away, or name another with --state"
+                f"{self.path} is not the state of a migration: move it, or name another file with --state"
             ) from error
 
 
 def now() -> str:
-    """Return this moment, UTC."""
+    """Return the current time, UTC."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,4 +1,4 @@
-"""Whether a stage is passed, failed, or goes on: pure functions on what the server shows."""
+"""Whether a stage passes, fails or continues: pure functions of the server's figures."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from switchyard.following import View
 from switchyard.migrate.plan import Limits, Stage
-from switchyard.showing import gate_in_words, percent
+from switchyard.policy import View
+from switchyard.tables import gate_in_words, percent
 from switchyard.transitions import RolePolicy
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """`passed` is None while the stage goes on; `words` say why, or what it waits for."""
+    """`passed` is None while the stage continues; `words` say why, or what it waits for."""
 
     passed: bool | None
     words: str
@@ -22,19 +22,19 @@ class Judged:
 
 
 def judge(stage: Stage, limits: Limits, held: float, seen: Mapping[str, Any], base: Mapping[str, int]) -> Judged:
-    """Judge a shadow or a canary by the server's figures; `base` comparisons were there before it began."""
+    """Judge a shadow or a canary by the server's figures; `base` counts are from before it began."""
     if stage.kind == "shadow":
         return _shadow(limits, held, seen, base)
     return _canary(limits, held, seen)
 
 
 def with_gates(limits: Limits, gates: Mapping[str, Any]) -> Limits:
-    """Return limits under which no canary passes before the server's gates have looked at it."""
+    """Return limits under which no canary passes before the server's gates apply."""
     return replace(limits, min_requests=max(limits.min_requests, int(gates.get("min_requests") or 0)))
 
 
 def figures(stage: Stage, view: View, role: str) -> dict[str, Any]:
-    """Return the server's figures for a stage; nothing where it has none yet."""
+    """Return the server's figures for a stage; empty if it has none yet."""
     return ((view.get("shadow" if stage.kind == "shadow" else "canary") or {}).get(role)) or {}
 
 
@@ -44,14 +44,14 @@ def counts(shadow: Mapping[str, Any]) -> dict[str, int]:
 
 
 def since(shadow: Mapping[str, Any], base: Mapping[str, int]) -> dict[str, int]:
-    """Return the counts without those of `base`; a server that has restarted counts anew, and has none of them."""
+    """Return the counts without those of `base`; a restarted server counts from 0."""
     now = counts(shadow)
     own = {key: count - base.get(key, 0) for key, count in now.items()}
     return own if min(own.values()) >= 0 else now
 
 
-def taken_back(view: View, left: RolePolicy, role: str) -> str | None:
-    """Say why the candidate has no share any more, if all that changed is that its trial was ended: by a gate, mostly."""
+def rolled_back(view: View, left: RolePolicy, role: str) -> str | None:
+    """Return why the trial of the candidate was ended, usually by a gate, if that is all that changed."""
     now = view["policy"]["roles"].get(role, {})
     stopped = {**left, "canary_percent": 0, "shadow_percent": 0}
     # A gate leaves the candidate's name, `switchyard providers rollback` does not.
@@ -108,7 +108,7 @@ def _shadow(limits: Limits, held: float, seen: Mapping[str, Any], base: Mapping[
 def _canary(limits: Limits, held: float, seen: Mapping[str, Any]) -> Judged:
     sample = int((seen.get("candidate_window") or {}).get("requests") or 0)
     if tripped := seen.get("tripped"):
-        # The server takes the share away by itself; this is the moment before that is seen.
+        # The server ends the canary itself; the next read shows that.
         return Judged(None, "; ".join(map(gate_in_words, tripped)), sample)
     if sample < limits.min_requests:
         return Judged(None, f"waiting for traffic: {sample} of {limits.min_requests} requests", sample)

@@ -13,7 +13,7 @@ from switchyard.stack.errors import Stopped
 from switchyard.stack.stacks import STACKS
 
 _INTERRUPTED = 130
-_COMPOSE, _CLI, _KEYS = _PASSED_ON = ("compose", "cli", "keys")
+_COMPOSE, _CLI, _KEYS = _FORWARDED = ("compose", "cli", "keys")
 Verb = Callable[[Path, Mapping[str, str], Namespace], int]
 
 
@@ -23,44 +23,48 @@ def parser() -> ArgumentParser:
     verbs = whole.add_subparsers(required=True, metavar="VERB")
 
     def verb(name: str, run: Verb, words: str) -> ArgumentParser:
-        made = verbs.add_parser(name, help=words, description=words)
-        made.set_defaults(run=run)
-        return made
+        parser = verbs.add_parser(name, help=words, description=words)
+        parser.set_defaults(run=run)
+        return parser
 
     verb("down", commands.down, "stop the stack; volumes stay")
     logs = verb("logs", commands.logs, "show the containers' logs, followed on a terminal")
     logs.add_argument("services", nargs="*", metavar="SERVICE")
     logs.add_argument("--tail", type=int, default=100, metavar="LINES", help="lines per container (default: 100)")
-    logs.add_argument("--no-follow", action="store_true", help="end with the last line")
-    verb(_COMPOSE, commands.compose, "run docker compose on the files of the stack that runs: compose ARGS…")
-    verb(_CLI, commands.operate, "run a command that is told address and key of the stack that runs: cli PROGRAM ARGS…")
-    shown = verb("status", commands.show_status, "containers, providers, policy, queues, and what is not well")
-    shown.add_argument("--json", action="store_true", help="for programs")
+    logs.add_argument("--no-follow", action="store_true", help="do not follow")
+    verb(_COMPOSE, commands.compose, "run docker compose on the files of the running stack: compose ARGS…")
+    verb(
+        _CLI,
+        commands.operate,
+        "run a command with address and key of the running stack in its environment: cli PROGRAM ARGS…",
+    )
+    status = verb("status", commands.show_status, "show containers, providers, policy, queues and faults")
+    status.add_argument("--json", action="store_true", help="as JSON")
     verb("key", commands.key, "print the first admin key")
-    verb(_KEYS, commands.keys, "make, list and revoke API keys: keys create NAME, keys list, keys revoke ID")
-    kept = verb("backup", commands.make_backup, "archive databases, vectors, originals, policy and keys")
-    kept.add_argument("--to", type=Path, default=Path("backups"), metavar="FOLDER", help="default: backups")
-    back = verb("restore", commands.put_back, "put an archive back; the stack must be down")
-    back.add_argument("file", type=Path, metavar="FILE")
-    back.add_argument("--force", action="store_true", help="replace what the volumes hold")
-    before = verb("preflight", commands.preflight, "say before a start whether the plan fits this machine")
-    before.add_argument("stack", nargs="?", choices=STACKS, default="ollama", metavar="STACK")
-    begun = verb("up", commands.start, "check, start and wait until all is healthy")
-    begun.add_argument("stack", choices=STACKS, metavar="STACK", help=", ".join(STACKS))
-    begun.add_argument("--force", action="store_true", help="start in spite of faults that preflight finds")
+    verb(_KEYS, commands.keys, "create, list and revoke API keys: keys create NAME, keys list, keys revoke ID")
+    backup = verb("backup", commands.make_backup, "archive databases, vectors, originals, policy and keys")
+    backup.add_argument("--to", type=Path, default=Path("backups"), metavar="FOLDER", help="default: backups")
+    restore = verb("restore", commands.restore_backup, "restore an archive; the stack must be down")
+    restore.add_argument("file", type=Path, metavar="FILE")
+    restore.add_argument("--force", action="store_true", help="replace what the volumes hold")
+    preflight = verb("preflight", commands.preflight, "check before a start whether the stack fits this machine")
+    preflight.add_argument("stack", nargs="?", choices=STACKS, default="ollama", metavar="STACK")
+    start = verb("up", commands.start, "check, start, and wait until everything is healthy")
+    start.add_argument("stack", choices=STACKS, metavar="STACK", help=", ".join(STACKS))
+    start.add_argument("--force", action="store_true", help="start despite faults that preflight finds")
     verb("pull", commands.fetch, "fetch images and models again")
     return whole
 
 
 def main(argv: Sequence[str], root: Path, environment: Mapping[str, str]) -> int:
-    """Run a verb and return its exit status; what stops it is told on stderr."""
-    # Another program's arguments are its own: argparse would take those that begin with a dash.
-    passed_on = bool(argv) and argv[0] in _PASSED_ON
-    given = parser().parse_args(argv[:1] if passed_on else argv)
-    given.args = list(argv[1:])
-    run: Verb = given.run
+    """Run a verb and return its exit status; an error that stops it is printed on stderr."""
+    # Arguments for another program: argparse would take those that begin with a dash.
+    forwarded = bool(argv) and argv[0] in _FORWARDED
+    options = parser().parse_args(argv[:1] if forwarded else argv)
+    options.args = list(argv[1:])
+    run: Verb = options.run
     try:
-        return run(root, environment, given)
+        return run(root, environment, options)
     except Stopped as error:
         todo = f"\n  -> {error.todo}" if error.todo else ""
         print(f"{error}{todo}", file=sys.stderr)

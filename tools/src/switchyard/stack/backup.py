@@ -17,8 +17,8 @@ from switchyard.stack.errors import Stopped
 from switchyard.stack.external import external_databases, external_words
 from switchyard.stack.helper import Helper, helper, image_of, volumes_of
 from switchyard.stack.pause import paused
-from switchyard.stack.sizes import size
 from switchyard.stack.stacks import Project
+from switchyard.stack.text import size
 
 _PREFIX, _SUFFIX = "switchyard-", ".tar.gz"
 _SPARE = 1.05
@@ -26,7 +26,7 @@ Say = Callable[[str], None]
 
 
 def backup(project: Project, folder: Path, say: Say) -> Path:
-    """Write an archive into `folder`, read it back, and return its path; what is done is reported to `say`."""
+    """Write an archive into `folder`, verify it, and return its path; what is done is reported to `say`."""
     containers = project.containers()
     volumes = {name: real for name, real in volumes_of(project).items() if name in VOLUMES}
     if not volumes:
@@ -34,12 +34,12 @@ def backup(project: Project, folder: Path, say: Say) -> Path:
     image = image_of(project, containers)
     if not image:
         raise Stopped("rag-service's image is not built", "docker compose build rag-service")
-    writers = [one for one in containers if one.service in WRITERS and one.running]
+    writers = [container for container in containers if container.service in WRITERS and container.running]
     databases = external_databases(project)
     about = {
         "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "project": project.name,
-        "images": {one.service: one.image for one in containers},
+        "images": {container.service: container.image for container in containers},
         "external_databases": databases,
     }
     with helper(project, image, volumes, "snapshot", {"about": about}) as container:
@@ -49,13 +49,13 @@ def backup(project: Project, folder: Path, say: Say) -> Path:
         container.receive()
         with paused(project.docker, writers) as pause:
             container.send("take")
-            taken = container.receive()
+            snapshot = container.receive()
         if writers:
-            say(f"{', '.join(one.service for one in writers)} paused for {pause.seconds:.2f} s")
+            say(f"{', '.join(container.service for container in writers)} paused for {pause.seconds:.2f} s")
         else:
             say("no service was running")
         path, manifest = _receive(container, folder)
-    for line in _summary(path, manifest, taken["left_out"]):
+    for line in _summary(path, manifest, snapshot["left_out"]):
         say(line)
     for line in external_words(databases):
         say(line)

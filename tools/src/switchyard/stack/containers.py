@@ -1,4 +1,4 @@
-"""The project's containers, as `docker inspect` tells of them."""
+"""The project's containers, as `docker inspect` describes them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Container:
     config_files: tuple[str, ...]
     last_check: str
     ports: Mapping[str, str]
-    """Published: the port inside (`8001/tcp`) to host:port outside."""
+    """Published ports: the port in the container (`8001/tcp`) to host:port."""
 
     @property
     def running(self) -> bool:
@@ -40,30 +40,30 @@ class Container:
 
     @property
     def done(self) -> bool:
-        """A one-shot that has ended well."""
+        """Whether it is a one-shot that has succeeded."""
         return self.state == "exited" and self.exit_code == 0 and self.one_shot
 
     @property
-    def well(self) -> bool:
+    def is_healthy(self) -> bool:
         return self.done or (self.running and self.health in ("healthy", ""))
 
 
 def parse(text: str) -> list[Container]:
     """Read what `docker inspect` prints; one-off containers (`compose run`) are left out; sorted by service."""
-    found = [_container(row) for row in json.loads(text) if not _one_off(row)]
-    return sorted(found, key=lambda one: (one.service, one.name))
+    containers = [_container(row) for row in json.loads(text) if not _one_off(row)]
+    return sorted(containers, key=lambda container: (container.service, container.name))
 
 
 def of_project(docker: Docker, project: str) -> list[Container]:
-    """Return all of the project's containers, those that don't run too."""
+    """Return all containers of the project, also those that do not run."""
     ids = docker.out("ps", "-aq", "--no-trunc", "--filter", f"label={_PROJECT}={project}").split()
     return parse(docker.out("inspect", "--type", "container", *ids)) if ids else []
 
 
 def find(containers: Iterable[Container], service: str) -> Container | None:
-    """The container of `service`, a running one first; None if there is none."""
-    of_service = [one for one in containers if one.service == service]
-    return next((one for one in of_service if one.running), of_service[0] if of_service else None)
+    """Return the container of `service`, preferably a running one; None if there is none."""
+    of_service = [container for container in containers if container.service == service]
+    return next((container for container in of_service if container.running), of_service[0] if of_service else None)
 
 
 def _one_off(row: Mapping[str, Any]) -> bool:
@@ -97,4 +97,4 @@ def _container(row: Mapping[str, Any]) -> Container:
 
 
 def _published(ports: Mapping[str, Any]) -> dict[str, str]:
-    return {inside: f"{given[0]['HostIp']}:{given[0]['HostPort']}" for inside, given in ports.items() if given}
+    return {port: f"{hosts[0]['HostIp']}:{hosts[0]['HostPort']}" for port, hosts in ports.items() if hosts}

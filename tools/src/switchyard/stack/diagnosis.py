@@ -1,4 +1,4 @@
-"""After a start that failed: which containers are at fault, what they last said, and what to do."""
+"""After a start that failed: which containers failed, their last output, and what to do."""
 
 from __future__ import annotations
 
@@ -11,53 +11,55 @@ from switchyard.stack.faults import state_words, todo_for
 from switchyard.stack.stacks import Project
 
 _LINES = 15
-# What is found in an error, a health check or a log, and what it means to the operator; the first that is found counts.
+# Patterns in an error, a health check or a log, and what to do about them; the first that matches counts.
 _KNOWN: Mapping[str, str] = {
-    r"port is already allocated|address already in use": "somebody else has the port: make preflight says who wants it",
-    r"could not select device driver|nvidia-container-cli": "Docker has no NVIDIA card to give: make preflight",
+    r"port is already allocated|address already in use": "another program uses the port: make preflight says for which service",
+    r"could not select device driver|nvidia-container-cli": "Docker can't give containers a card: make preflight",
     r"no space left on device": "the disk is full: docker system df shows what takes it",
     r"range of CPUs is from": "the machine has fewer cores than a limit says: make preflight",
-    r"is gated": "see the message: accept the licence and give a token, or choose an open model (secrets/README.md)",
-    r"add up to|Free memory on device|CUDA out of memory|OutOfMemory": "the card is too small for the plan: make preflight",
+    r"is gated": "accept the licence and set a token, or choose an open model (secrets/README.md)",
+    r"add up to|Free memory on device|CUDA out of memory|OutOfMemory": "the card is too small for these models: make preflight",
     r"No available memory for the cache blocks|KV cache": "lower VLLM_MAX_MODEL_LEN, or raise GPU_MEMORY_UTILIZATION",
     r"Temporary failure in name resolution|Could not resolve|no such host|i/o timeout|Network is unreachable": (
-        "models and images come from the internet: see to the connection, a proxy or DNS, and start again"
+        "models and images come from the internet: check the connection, proxy and DNS, and start again"
     ),
     r"the policy in .* does not fit": "the policy names a backend that this stack lacks: make preflight",
-    r"cannot be written|Permission denied|Read-only file system": "a volume has another owner: was it made by hand?",
+    r"cannot be written|Permission denied|Read-only file system": "a volume has another owner: was it created by hand?",
 }
 
 
 def diagnose(project: Project) -> Iterator[str]:
-    """Yield what is to be told about the containers that are not well; those only waiting for others come last."""
-    unwell = [one for one in project.containers() if not one.well]
-    if not unwell:
+    """Yield a report on the containers that are not healthy; those that only wait for others are last."""
+    failed = [container for container in project.containers() if not container.is_healthy]
+    if not failed:
         yield "Compose failed before it started anything: see its message above"
-    for one in sorted(unwell, key=lambda one: (one.state == "created" and not one.error, one.service)):
-        if one.state == "created" and not one.error:
-            yield f"{one.service}: waits for others"
+    for container in sorted(
+        failed, key=lambda container: (container.state == "created" and not container.error, container.service)
+    ):
+        if container.state == "created" and not container.error:
+            yield f"{container.service}: waits for other containers"
             continue
-        yield f"{one.service} {state_words(one)}"
-        if one.last_check and not one.out_of_memory:
-            yield "  the last health check said:"
-            yield from _shown(one.last_check.splitlines())
-        log = last_lines(project, one)
+        yield f"{container.service} {state_words(container)}"
+        if container.last_check and not container.out_of_memory:
+            yield "  its last health check printed:"
+            yield from _shown(container.last_check.splitlines())
+        log = last_lines(project, container)
         if log:
             yield "  its last lines:"
             yield from _shown(log)
-        yield f"  -> {advice([one.error, one.last_check, *log]) or todo_for(one)}"
+        yield f"  -> {advice([container.error, container.last_check, *log]) or todo_for(container)}"
 
 
 def advice(texts: Sequence[str]) -> str:
-    """What to do about a cause that is known; empty for others."""
+    """Return what to do about a known cause; empty for others."""
     whole = "\n".join(texts)
     return next((todo for pattern, todo in _KNOWN.items() if re.search(pattern, whole, re.IGNORECASE)), "")
 
 
-def last_lines(project: Project, one: Container) -> list[str]:
-    """The end of its log, both streams."""
+def last_lines(project: Project, container: Container) -> list[str]:
+    """Return the end of its log, both streams."""
     try:
-        return project.docker.out("logs", "--tail", str(_LINES), one.id, both=True).splitlines()[-_LINES:]
+        return project.docker.out("logs", "--tail", str(_LINES), container.id, both=True).splitlines()[-_LINES:]
     except DockerFailed:
         return []
 

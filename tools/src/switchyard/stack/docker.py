@@ -1,4 +1,4 @@
-"""The `docker` command: for its output, on the terminal, or with pipes to talk through."""
+"""The `docker` command: for its output, on the terminal, or with pipes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from switchyard.stack.errors import DockerFailed, Stopped
 
-_NOT_THERE = Stopped(
+_NOT_INSTALLED = Stopped(
     "the command `docker` is not installed, or not on the PATH",
     "install Docker Engine with the Compose plug-in: https://docs.docker.com/engine/install/",
 )
@@ -27,7 +27,7 @@ class Docker:
 
         Raises `DockerFailed`, also after `seconds` without an end.
         """
-        shown = " ".join(["docker", *args[:6], *(["…"] if len(args) > 6 else [])])
+        command = " ".join(["docker", *args[:6], *(["…"] if len(args) > 6 else [])])
         try:
             done = subprocess.run(
                 [self._executable, *args],
@@ -40,23 +40,23 @@ class Docker:
                 timeout=seconds,
             )
         except FileNotFoundError as error:
-            raise _NOT_THERE from error
+            raise _NOT_INSTALLED from error
         except subprocess.TimeoutExpired as error:
-            raise DockerFailed(shown, 124, f"no answer within {seconds:.0f} s") from error
+            raise DockerFailed(command, 124, f"no answer within {seconds:.0f} s") from error
         if done.returncode:
-            raise DockerFailed(shown, done.returncode, (done.stderr or done.stdout).decode(errors="replace"))
+            raise DockerFailed(command, done.returncode, (done.stderr or done.stdout).decode(errors="replace"))
         return done.stdout.decode(errors="replace")
 
     def show(self, *args: str) -> int:
         """Run the command on this terminal and return its exit status; Ctrl-C goes to it, and we wait for its end."""
-        with _interrupts_left_to_the_child():
+        with _ignored_interrupts():
             try:
                 return subprocess.Popen([self._executable, *args], cwd=self.root, env=self.env).wait()
             except FileNotFoundError as error:
-                raise _NOT_THERE from error
+                raise _NOT_INSTALLED from error
 
     def pipe(self, args: Sequence[str], stdin: int, stdout: int) -> subprocess.Popen[bytes]:
-        """Start the command with pipes; it does not see Ctrl-C, so that whoever started it can end it in order."""
+        """Start the command with pipes; Ctrl-C does not reach it, so that its caller can end it in order."""
         try:
             return subprocess.Popen(
                 [self._executable, *args],
@@ -68,10 +68,10 @@ class Docker:
                 start_new_session=True,
             )
         except FileNotFoundError as error:
-            raise _NOT_THERE from error
+            raise _NOT_INSTALLED from error
 
     def guard(self, args: Sequence[str]) -> subprocess.Popen[bytes]:
-        """Start what runs the command once its stdin is closed, by us or by our end, however that comes."""
+        """Start a process that runs the command once its stdin is closed: by us, or because this process ended."""
         return subprocess.Popen(
             ["/bin/sh", "-c", 'read -r _; exec "$0" "$@"', self._executable, *args],
             cwd=self.root,
@@ -84,7 +84,7 @@ class Docker:
 
 
 @contextmanager
-def _interrupts_left_to_the_child() -> Iterator[None]:
+def _ignored_interrupts() -> Iterator[None]:
     # A handler, not SIG_IGN: the child would inherit that.
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:

@@ -1,4 +1,4 @@
-"""How a command of this package ends when it can't do what it was asked."""
+"""Why a command of this package can't continue."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ class Sample:
 
 
 def parse(text: str) -> Iterator[Sample]:
-    """Yield the samples in `text`; what is none is passed over."""
+    """Yield the samples in `text`; other lines are ignored."""
     for line in text.splitlines():
         matched = None if line.startswith("#") else _SAMPLE.match(line.strip())
         if matched:
@@ -28,10 +28,10 @@ def parse(text: str) -> Iterator[Sample]:
 
 
 def _plain(value: str) -> str:
-    return re.sub(r"\\.", lambda found: _ESCAPES.get(found.group(), found.group()), value)
+    return re.sub(r"\\.", lambda match: _ESCAPES.get(match.group(), match.group()), value)
 
 
 def total(samples: Iterable[Sample], name: str) -> float | None:
-    """The sum of the samples called `name`; None if there are none."""
+    """Return the sum of the samples called `name`; None if there are none."""
     values = [sample.value for sample in samples if sample.name == name]
     return sum(values) if values else None

@@ -11,8 +11,8 @@ from switchyard.services import VOLUMES, WRITERS
 from switchyard.stack.errors import Stopped
 from switchyard.stack.external import external_words
 from switchyard.stack.helper import Helper, helper, image_of, volumes_of
-from switchyard.stack.sizes import size
 from switchyard.stack.stacks import Project
+from switchyard.stack.text import size
 
 _UP = ("running", "paused", "restarting")
 Say = Callable[[str], None]
@@ -23,7 +23,7 @@ def restore(project: Project, path: Path, force: bool, say: Say) -> None:
     manifest = _verified(path)
     say(f"{path}: made {manifest.get('made')}, {len(manifest['files'])} files, verified")
     containers = project.containers()
-    running = sorted(one.service for one in containers if one.state in _UP)
+    running = sorted(container.service for container in containers if container.state in _UP)
     if running:
         raise Stopped(f"the stack runs ({', '.join(running)})", "make down, then restore again")
     volumes = _volumes(project, manifest["volumes"])
@@ -74,12 +74,12 @@ def _volumes(project: Project, names: list[str]) -> Mapping[str, str]:
     volumes = volumes_of(project)
     if not set(names) <= set(volumes) or not image_of(project, project.containers()):
         compose, docker = project.compose, project.docker
-        before = {one.id for one in project.containers()}
+        before = {container.id for container in project.containers()}
         if docker.show(*compose("up", "--no-start", "--no-deps", "--no-recreate", *WRITERS)):
             raise Stopped("Compose could not create the volumes", "see above")
-        for one in project.containers():
-            if one.id not in before:
-                docker.out("rm", one.id)
+        for container in project.containers():
+            if container.id not in before:
+                docker.out("rm", container.id)
         volumes = volumes_of(project)
     missing = sorted(set(names) - set(volumes))
     if missing:

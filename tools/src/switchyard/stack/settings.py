@@ -1,4 +1,4 @@
-"""What the operator set: the environment, and under it the `.env` that Compose reads too."""
+"""The operator's settings: the environment, then the `.env` that Compose reads too."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _COMMENT = re.compile(r"(^|\s)#.*$")
 
 def parse(text: str) -> dict[str, str]:
     """Read the lines of a `.env`, https://docs.docker.com/reference/compose-file/interpolation/; nothing is expanded."""
-    found: dict[str, str] = {}
+    settings: dict[str, str] = {}
     for line in text.splitlines():
         matched = _LINE.match(line)
         if matched:
-            found[matched.group(1)] = _value(matched.group(2))
-    return found
+            settings[matched.group(1)] = _value(matched.group(2))
+    return settings
 
 
 def _value(text: str) -> str:
@@ -27,7 +27,7 @@ def _value(text: str) -> str:
 
 
 def read(root: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the settings of the checkout at `root`: what the environment says wins over `.env`, as in Compose."""
+    """Return the settings of the checkout at `root`: the environment wins over `.env`, as in Compose."""
     path = root / ".env"
-    written = parse(path.read_text(encoding="utf-8", errors="replace")) if path.is_file() else {}
-    return {**written, **environment}
+    dotenv = parse(path.read_text(encoding="utf-8", errors="replace")) if path.is_file() else {}
+    return {**dotenv, **environment}

@@ -1,4 +1,4 @@
-"""Which compose files make which stack, and which stack there is now."""
+"""The stacks, by their compose files, and the project that exists."""
 
 from __future__ import annotations
 
@@ -45,28 +45,28 @@ class Project:
 
 
 def files_of(stack: str, gpu: bool) -> tuple[str, ...]:
-    """The compose files of `stack`; `gpu` says whether containers can have an NVIDIA GPU. Raises `Stopped`."""
+    """Return the compose files of `stack`; `gpu` says whether containers can have an NVIDIA GPU. Raises `Stopped`."""
     if stack not in _FILES:
         raise Stopped(f"there is no stack {stack!r}", f"choose one of {', '.join(STACKS)}")
     return (*_FILES[stack], *((GPU,) if stack == "ollama" and gpu else ()))
 
 
 def stack_of(files: Sequence[str]) -> str:
-    """The stack that `files` make, by their names."""
+    """Return the stack that `files` make, by their names."""
     names = {Path(name).name for name in files}
-    fitting = [stack for stack, wanted in _FILES.items() if names.issuperset(wanted)]
-    return max(fitting, key=lambda stack: len(_FILES[stack]), default="ollama")
+    matching = [stack for stack, files in _FILES.items() if names.issuperset(files)]
+    return max(matching, key=lambda stack: len(_FILES[stack]), default="ollama")
 
 
 def of_stack(root: Path, environment: Mapping[str, str], stack: str, gpu: bool) -> Project:
-    """The project as it would be started; COMPOSE_FILE wins over the files of `stack`."""
+    """Return the project as it would be started; COMPOSE_FILE wins over the files of `stack`."""
     known = settings.read(root, environment)
     files = files_of(stack, gpu)
     return _project(root, environment, known, () if known.get("COMPOSE_FILE") else files)
 
 
 def current(root: Path, environment: Mapping[str, str]) -> Project:
-    """The project as it was last started: COMPOSE_FILE, or what its newest container says, or `docker-compose.yml`."""
+    """Return the project as it was last started: by COMPOSE_FILE, its newest container, or `docker-compose.yml`."""
     known = settings.read(root, environment)
     project = _project(root, environment, known, ())
     if known.get("COMPOSE_FILE"):
@@ -74,9 +74,9 @@ def current(root: Path, environment: Mapping[str, str]) -> Project:
     return _project(root, environment, known, started_with(project.containers(), root) or (BASE,))
 
 
-def started_with(found: Sequence[Container], root: Path) -> tuple[str, ...]:
-    """The compose files that the newest container was made from; those of the same name in `root` if they are gone."""
-    for newest in sorted(found, key=lambda one: one.created, reverse=True):
+def started_with(containers: Sequence[Container], root: Path) -> tuple[str, ...]:
+    """Return the compose files of the newest container; those of the same name in `root` if they are gone."""
+    for newest in sorted(containers, key=lambda container: container.created, reverse=True):
         for folder in ("", root):
             files = tuple(os.path.join(folder, Path(name).name) if folder else name for name in newest.config_files)
             if files and all(Path(name).is_file() for name in files):
@@ -85,7 +85,7 @@ def started_with(found: Sequence[Container], root: Path) -> tuple[str, ...]:
 
 
 def project_name(root: Path, known: Mapping[str, str]) -> str:
-    """COMPOSE_PROJECT_NAME, or the `name:` in the first compose file."""
+    """Return COMPOSE_PROJECT_NAME, or the `name:` in the first compose file."""
     if known.get("COMPOSE_PROJECT_NAME"):
         return known["COMPOSE_PROJECT_NAME"]
     separator = known.get("COMPOSE_PATH_SEPARATOR") or os.pathsep

@@ -1,4 +1,4 @@
-"""`status`: what runs, who serves, what waits, and what is not well; plain text or JSON."""
+"""`status`: containers, providers, policy, queues and faults, as plain text or JSON."""
 
 from __future__ import annotations
 
@@ -10,74 +10,80 @@ from typing import Any
 
 from switchyard.stack.containers import Container
 from switchyard.stack.faults import faults
-from switchyard.stack.gathering import Gathered, kv_cache_words
-from switchyard.stack.table import aligned
+from switchyard.stack.state import StackState, kv_cache_words
+from switchyard.stack.text import aligned
 
 _BACKGROUND = "switchyard_jobs"
 
 
-def as_text(seen: Gathered, now: float) -> str:
+def as_text(state: StackState, now: float) -> str:
     """Return the tables; `now` is Unix time."""
-    parts = (_containers(seen, now), _providers(seen), _policy(seen), _queues(seen), _jobs(seen), _faults(seen))
+    parts = (_containers(state, now), _providers(state), _policy(state), _queues(state), _jobs(state), _faults(state))
     return "\n\n".join("\n".join(part) for part in map(list, parts) if part) + "\n"
 
 
-def as_json(seen: Gathered) -> str:
-    """Return the same for programs."""
-    found = faults(seen)
-    told = json.dumps(
+def as_json(state: StackState) -> str:
+    """Return the same as JSON."""
+    current = faults(state)
+    document = json.dumps(
         {
-            "healthy": not found,
+            "healthy": not current,
             "containers": [
                 {
-                    "service": one.service,
-                    "name": one.name,
-                    "state": one.state,
-                    "health": (one.health if one.running else "") or None,
-                    "well": one.well,
-                    "started": one.started,
-                    "restarts": one.restarts,
-                    "exit_code": None if one.running else one.exit_code,
+                    "service": container.service,
+                    "name": container.name,
+                    "state": container.state,
+                    "health": (container.health if container.running else "") or None,
+                    "well": container.is_healthy,
+                    "started": container.started,
+                    "restarts": container.restarts,
+                    "exit_code": None if container.running else container.exit_code,
                 }
-                for one in seen.containers
+                for container in state.containers
             ],
-            "services": seen.health,
-            "policy": seen.policy or None,
-            "queues": seen.queues,
-            "jobs": _job_counts(seen),
-            "faults": [{"what": fault.what, "todo": fault.todo} for fault in found],
+            "services": state.health,
+            "policy": state.policy or None,
+            "queues": state.queues,
+            "jobs": _job_counts(state),
+            "faults": [{"what": fault.what, "todo": fault.todo} for fault in current],
         },
         indent=1,
     )
-    return told + "\n"
+    return document + "\n"
 
 
-def _containers(seen: Gathered, now: float) -> Iterator[str]:
-    if seen.containers:
+def _containers(state: StackState, now: float) -> Iterator[str]:
+    if state.containers:
         rows = [("container", "state", "health", "since", "restarts")]
         rows += [
-            (one.service, _state(one), (one.health if one.running else "") or "-", _ago(one, now), str(one.restarts))
-            for one in seen.containers
+            (
+                container.service,
+                _state(container),
+                (container.health if container.running else "") or "-",
+                _ago(container, now),
+                str(container.restarts),
+            )
+            for container in state.containers
         ]
         yield from aligned(rows, "")
 
 
-def _state(one: Container) -> str:
-    if one.done:
+def _state(container: Container) -> str:
+    if container.done:
         return "done"
-    return f"exited ({one.exit_code})" if one.state == "exited" else one.state
+    return f"exited ({container.exit_code})" if container.state == "exited" else container.state
 
 
-def _ago(one: Container, now: float) -> str:
+def _ago(container: Container, now: float) -> str:
     try:
-        began = timegm(time.strptime(one.started[:19], "%Y-%m-%dT%H:%M:%S"))
+        began = timegm(time.strptime(container.started[:19], "%Y-%m-%dT%H:%M:%S"))
     except ValueError:
         return "-"
-    return duration(now - began) if one.running and began > 0 else "-"
+    return duration(now - began) if container.running and began > 0 else "-"
 
 
 def duration(seconds: float) -> str:
-    """Say `seconds` in the two largest units."""
+    """Return `seconds` in words, in the two largest units."""
     left = max(0, int(seconds))
     words: list[str] = []
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
@@ -87,47 +93,47 @@ def duration(seconds: float) -> str:
     return " ".join(words[:2])
 
 
-def _providers(seen: Gathered) -> Iterator[str]:
-    """Who serves each role, as the service sees it that uses it: vision is the doc-processor's."""
+def _providers(state: StackState) -> Iterator[str]:
+    """Yield the provider of each role, from the service that uses the role: vision from the doc-processor."""
     roles: dict[str, Mapping[str, Any]] = {}
-    for page in seen.health.values():
+    for page in state.health.values():
         for role, provider in page.get("providers", {}).items():
             roles.setdefault(role, provider)
     if roles:
-        rows = [("role", "backend", "model", "state", "stands in")]
+        rows = [("role", "backend", "model", "state", "fallbacks")]
         for role, provider in sorted(roles.items()):
-            standing_in = ", ".join(other["backend"] for other in provider.get("fallbacks", ())) or "-"
+            fallbacks = ", ".join(other["backend"] for other in provider.get("fallbacks", ())) or "-"
             model = provider.get("model", "-") + (" (extractive)" if provider.get("extractive") else "")
-            rows.append((role, provider.get("backend", "-"), model, provider.get("state", "-"), standing_in))
+            rows.append((role, provider.get("backend", "-"), model, provider.get("state", "-"), fallbacks))
         yield from aligned(rows, "")
 
 
-def _policy(seen: Gathered) -> Iterator[str]:
-    if not seen.policy:
+def _policy(state: StackState) -> Iterator[str]:
+    if not state.policy:
         return
-    changed = seen.policy.get("changed", {})
-    yield f"policy revision {seen.policy.get('revision')}, by {changed.get('by')}: {changed.get('why')}"
-    for role, wanted in sorted(seen.policy.get("roles", {}).items()):
-        if wanted.get("candidate"):
-            canary, shadow = wanted.get("canary_percent", 0), wanted.get("shadow_percent", 0)
-            yield f"  {role}: candidate {wanted['candidate']}, canary {canary:g} %, shadow {shadow:g} %"
-        if wanted.get("halted"):
+    changed = state.policy.get("changed", {})
+    yield f"policy revision {state.policy.get('revision')}, by {changed.get('by')}: {changed.get('why')}"
+    for role, policy in sorted(state.policy.get("roles", {}).items()):
+        if policy.get("candidate"):
+            canary, shadow = policy.get("canary_percent", 0), policy.get("shadow_percent", 0)
+            yield f"  {role}: candidate {policy['candidate']}, canary {canary:g} %, shadow {shadow:g} %"
+        if policy.get("halted"):
             yield f"  {role}: halted"
 
 
-def _queues(seen: Gathered) -> Iterator[str]:
-    if seen.queues:
+def _queues(state: StackState) -> Iterator[str]:
+    if state.queues:
         rows = [("vLLM", "running", "waiting", "KV cache")]
-        for role, queue in seen.queues.items():
+        for role, queue in state.queues.items():
             counts = [f"{queue[key]:.0f}" if key in queue else "-" for key in ("running", "waiting")]
             rows.append((role, counts[0], counts[1], kv_cache_words(queue) or "-"))
         yield from aligned(rows, "")
 
 
-def _job_counts(seen: Gathered) -> dict[str, dict[str, float]]:
+def _job_counts(state: StackState) -> dict[str, dict[str, float]]:
     """Per service the gauges that count its jobs, by their labels."""
     counts: dict[str, dict[str, float]] = {}
-    for service, samples in seen.samples.items():
+    for service, samples in state.samples.items():
         for sample in samples:
             if sample.name == _BACKGROUND or sample.name.startswith(_BACKGROUND + "_"):
                 label = " ".join([sample.name[len(_BACKGROUND) + 1 :], *sample.labels.values()]).strip() or "jobs"
@@ -135,18 +141,18 @@ def _job_counts(seen: Gathered) -> dict[str, dict[str, float]]:
     return counts
 
 
-def _jobs(seen: Gathered) -> Iterator[str]:
-    counts = _job_counts(seen)
+def _jobs(state: StackState) -> Iterator[str]:
+    counts = _job_counts(state)
     rows = [(name, label, f"{value:g}") for name, labels in counts.items() for label, value in labels.items() if value]
     if rows:
         yield from aligned([("jobs", "", ""), *rows], "")
     elif counts:
-        yield "no jobs under way"
+        yield "no jobs are running"
 
 
-def _faults(seen: Gathered) -> Iterator[str]:
-    found = faults(seen)
-    yield "everything is healthy" if not found else "not healthy:"
-    for fault in found:
+def _faults(state: StackState) -> Iterator[str]:
+    current = faults(state)
+    yield "everything is healthy" if not current else "not healthy:"
+    for fault in current:
         yield f"  - {fault.what}"
         yield f"    -> {fault.todo}"

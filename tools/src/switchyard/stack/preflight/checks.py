@@ -10,7 +10,7 @@ from switchyard.services import SERVICES
 from switchyard.stack.preflight import fit, models
 from switchyard.stack.preflight.facts import Facts
 from switchyard.stack.preflight.findings import Finding, Result, fault, ok, warning
-from switchyard.stack.sizes import size
+from switchyard.stack.text import size
 
 _COMPOSE = (2, 24)
 # The overlays remove or replace lists (!reset, !override).

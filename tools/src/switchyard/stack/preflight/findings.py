@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from switchyard.stack.table import aligned
+from switchyard.stack.text import aligned
 
 OK, WARNING, FAULT = "ok", "warning", "FAULT"
 Result = tuple[str, str, str]

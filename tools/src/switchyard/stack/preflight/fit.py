@@ -9,7 +9,7 @@ from switchyard.stack.preflight import models
 from switchyard.stack.preflight.facts import Facts
 from switchyard.stack.preflight.findings import Result, fault, ok, warning
 from switchyard.stack.preflight.models import GIB, Model
-from switchyard.stack.sizes import size
+from switchyard.stack.text import size
 
 VLLM_MODELS = ("VLLM_MODEL", "VLLM_EMBED_MODEL", "VLLM_RERANK_MODEL")
 _SHARES = {

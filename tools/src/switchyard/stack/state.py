@@ -1,4 +1,4 @@
-"""What the running stack says of itself: its containers, services, model servers and policy."""
+"""The state of a running stack: its containers, health pages, metrics, queues and policy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from switchyard.stack.stacks import Project
 
 PORTS: Mapping[str, int] = {service.name: service.port for service in SERVICES}
 ENGINES: Mapping[str, int] = {"text": 8000, "embeddings": 8001, "rerank": 8002}
-_HERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - what is published on all interfaces is here too
+LOCAL = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - what is published on all interfaces is local too
 _QUEUE = {
     "running": "vllm:num_requests_running",
     "waiting": "vllm:num_requests_waiting",
@@ -26,8 +26,8 @@ _QUEUE = {
 
 
 @dataclass(frozen=True)
-class Gathered:
-    """`health` and `samples` per service, `queues` per role of vLLM; what could not be asked is in `unanswered`."""
+class StackState:
+    """`health` and `samples` by service, `queues` by role of vLLM; `unanswered` says why a health page is missing."""
 
     containers: Sequence[Container]
     missing: Sequence[str]
@@ -38,16 +38,16 @@ class Gathered:
     unanswered: Mapping[str, str]
 
 
-def gather(project: Project) -> Gathered:
-    """Ask everything that runs; what doesn't answer is reported, never an error."""
-    found = project.containers()
-    answers, policy = _inside(project, found)
-    for service, url in _published(found).items():
-        answers.setdefault(_health(service), peers.fetch([url])[url])
-    health, unanswered = _health_pages(found, answers)
-    return Gathered(
-        found,
-        _missing(project, found),
+def read(project: Project) -> StackState:
+    """Read the state of everything that runs; what does not answer is part of the state, never an error."""
+    containers = project.containers()
+    answers, policy = _internal(project, containers)
+    for service, url in _published(containers).items():
+        answers.setdefault(_health_url(service), peers.fetch([url])[url])
+    health, unanswered = _health_pages(containers, answers)
+    return StackState(
+        containers,
+        _missing(project, containers),
         health,
         {service: _samples(answers, f"http://{service}:{port}/metrics") for service, port in PORTS.items()},
         _queues(answers),
@@ -56,45 +56,47 @@ def gather(project: Project) -> Gathered:
     )
 
 
-def _inside(project: Project, found: Sequence[Container]) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-    """Ask from within the network, where engines and metrics can be reached; nothing if there is nobody to ask."""
-    asker = find(found, "rag-service")
-    if asker is None or not asker.running:
+def _internal(project: Project, containers: Sequence[Container]) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """Return answers from inside the network, where engines and metrics are, and the policy; empty if rag-service is down."""
+    service = find(containers, "rag-service")
+    if service is None or not service.running:
         return {}, {}
     urls = [f"http://{name}:{port}{page}" for name, port in PORTS.items() for page in ("/health", "/metrics")]
-    if find(found, "vllm"):
+    if find(containers, "vllm"):
         urls += [f"http://vllm:{port}/metrics" for port in ENGINES.values()]
     try:
-        told = json.loads(project.docker.out("exec", asker.id, "python", "-m", "service_kit.peers", *urls, seconds=30))
-        document = json.loads(told["policy"].get("body", "{}"))
+        output = json.loads(
+            project.docker.out("exec", service.id, "python", "-m", "service_kit.peers", *urls, seconds=30)
+        )
+        policy = json.loads(output["policy"].get("body", "{}"))
     except (DockerFailed, ValueError):
         return {}, {}
-    return told["answers"], document
+    return output["answers"], policy
 
 
-def _health(service: str) -> str:
+def _health_url(service: str) -> str:
     return f"http://{service}:{PORTS[service]}/health"
 
 
-def _published(found: Sequence[Container]) -> dict[str, str]:
-    """The health pages as the host sees them."""
+def _published(containers: Sequence[Container]) -> dict[str, str]:
+    """Return the health pages by their addresses on the host."""
     urls: dict[str, str] = {}
     for service, port in PORTS.items():
-        container = find(found, service)
-        outside = container.ports.get(f"{port}/tcp") if container and container.running else None
-        if outside:
-            host, outside_port = outside.rsplit(":", 1)
-            urls[service] = f"http://{_HERE.get(host, host)}:{outside_port}/health"
+        container = find(containers, service)
+        address = container.ports.get(f"{port}/tcp") if container and container.running else None
+        if address:
+            host, host_port = address.rsplit(":", 1)
+            urls[service] = f"http://{LOCAL.get(host, host)}:{host_port}/health"
     return urls
 
 
 def _health_pages(
-    found: Sequence[Container], answers: Mapping[str, Mapping[str, Any]]
+    containers: Sequence[Container], answers: Mapping[str, Mapping[str, Any]]
 ) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
     pages: dict[str, dict[str, Any]] = {}
     unanswered: dict[str, str] = {}
     for service in PORTS:
-        container, answer = find(found, service), answers.get(_health(service), {})
+        container, answer = find(containers, service), answers.get(_health_url(service), {})
         if container is None or not container.running:
             continue
         try:
@@ -104,13 +106,13 @@ def _health_pages(
     return pages, unanswered
 
 
-def _missing(project: Project, found: Sequence[Container]) -> list[str]:
-    """Services of the compose files that have no container."""
+def _missing(project: Project, containers: Sequence[Container]) -> list[str]:
+    """Return the services of the compose files that have no container."""
     try:
-        wanted = project.docker.out(*project.compose("config", "--services")).split()
+        services = project.docker.out(*project.compose("config", "--services")).split()
     except DockerFailed:
         return []
-    return sorted(set(wanted) - {one.service for one in found})
+    return sorted(set(services) - {container.service for container in containers})
 
 
 def _samples(answers: Mapping[str, Mapping[str, Any]], url: str) -> list[Sample]:
@@ -129,6 +131,6 @@ def _queues(answers: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, flo
 
 
 def kv_cache_words(queue: Mapping[str, float]) -> str | None:
-    """The share of the KV cache in use, as vLLM tells it (0 to 1)."""
+    """Return the share of the KV cache in use, which vLLM gives as 0 to 1."""
     share = queue.get("kv_cache")
     return None if share is None else f"{share * 100:.0f} %"

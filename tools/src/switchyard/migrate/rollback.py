@@ -1,4 +1,4 @@
-"""Taking a migration back by hand."""
+"""The rollback of a migration by hand."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from collections.abc import Callable
 
 from switchyard import transitions
 from switchyard.client import Client
-from switchyard.following import change, follow, followed_in_words
-from switchyard.migrate.running import ROLLED_BACK
+from switchyard.migrate.migration import ROLLED_BACK
 from switchyard.migrate.state import State, StateFile, now
+from switchyard.policy import change, follow, followed_in_words
 from switchyard.transitions import Policy, role_of
 
 
 def go_back(client: Client, file: StateFile, state: State, say: Callable[[str], None]) -> bool:
-    """Take a migration back, wherever it is; return whether there was anything to take back."""
+    """Roll a migration back at any stage; return whether there was anything to roll back."""
     plan = state.plan
 
     def step(policy: Policy) -> Policy:
-        here = role_of(policy, plan.role)
-        if here.get("candidate") == plan.target:
+        current = role_of(policy, plan.role)
+        if current.get("candidate") == plan.target:
             policy = transitions.rollback(policy, plan.role)
-        elif here["stable"] == plan.target and here.get("previous") == plan.source:
-            # Not `rollback`: by now somebody may be trying a third one.
+        elif current["stable"] == plan.target and current.get("previous") == plan.source:
+            # Not `rollback`: there may be a trial of a third backend by now.
             policy = transitions.revert(policy, plan.role)
         if state.parity.get("moved") and role_of(policy, "embeddings")["stable"] == plan.target:
             policy = transitions.use(policy, "embeddings", plan.source)

@@ -29,13 +29,13 @@ class Figures:
     stream_tokens_per_second: float | None
     """Of one answer, once it has begun: the median."""
     search: dict[str, float] | None
-    """Until the passages were found, by the service's own clock: part of the first token, and no engine's doing."""
+    """Until the end of the search, by the service's clock: part of the first token, whatever the engine."""
     first_token: dict[str, float] | None
     seconds: dict[str, float] | None
 
 
 def figures(level: Level) -> Figures:
-    """Sum a level up; failed requests count as requests, and never into speed."""
+    """Summarise a level; failed requests count as requests, but not for speed."""
     good = [answer for answer in level.answers if answer.ok]
     tokens = sum(answer.completion_tokens for answer in good)
     wall = level.seconds

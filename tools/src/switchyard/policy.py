@@ -1,4 +1,4 @@
-"""Changing the policy of a running stack, and watching the services follow."""
+"""The policy of a running stack: read, changed, and applied by the services."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ View: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """Seconds until each service had the revision, and what is known of those that had not."""
+    """Seconds until each service had the revision, and why others had not."""
 
     seconds: dict[str, float]
     missing: dict[str, str]
 
 
 def read(client: Client, service: str = _FIRST) -> View:
-    """Return the policy, and what goes on under it, as one service sees it."""
+    """Return the policy, canaries and shadows, as one service reports them."""
     view: View = client.call("GET", f"/{service}/v1/providers")
     if "revision" not in view:
         raise StackError(f"the {service} service at {client.url} has no policy: it is of an older version")
@@ -39,7 +39,7 @@ def read(client: Client, service: str = _FIRST) -> View:
 
 
 def put(client: Client, view: View, policy: Policy, why: str) -> View:
-    """Write `policy` over the one that `view` shows; raises `StackError` with status 409 if that one is gone."""
+    """Replace the policy of `view`; raises `StackError` with status 409 if it is no longer the current one."""
     after: View = client.call(
         "PUT",
         f"/{_FIRST}/v1/providers",
@@ -49,10 +49,10 @@ def put(client: Client, view: View, policy: Policy, why: str) -> View:
 
 
 def change(client: Client, step: Transition, why: str, say: Callable[[str], None]) -> tuple[View, View]:
-    """Take a step from the policy as it is now, and return how things stood before and after it.
+    """Take a step from the current policy, and return the views before and after it.
 
-    If somebody else changes the policy at the same moment, the step is taken once more, from theirs. A step that
-    changes nothing writes nothing: then both are the same.
+    If another change comes first, the step is taken once more, from that policy. A step that changes nothing writes
+    nothing: then both views are the same.
     """
     for again in (False, True):
         before = read(client)
@@ -65,7 +65,7 @@ def change(client: Client, step: Transition, why: str, say: Callable[[str], None
             # A policy that is managed elsewhere is a 409 too, and stays one.
             if error.kind != _STALE or again:
                 raise
-            say(f"{error}; taking the step from there")
+            say(f"{error}; retrying from there")
     raise AssertionError("unreachable")
 
 
@@ -77,15 +77,15 @@ def follow(client: Client, revision: int, within: float = 2.0, services: Sequenc
     while missing:
         for service in list(missing):
             try:
-                seen = read(client, service)["revision"]
+                current = read(client, service)["revision"]
             except StackError as error:
                 missing[service] = str(error)
                 continue
-            if seen >= revision:
+            if current >= revision:
                 seconds[service] = time.monotonic() - began
                 del missing[service]
             else:
-                missing[service] = f"it is at revision {seen}"
+                missing[service] = f"it is at revision {current}"
         if time.monotonic() - began >= within:
             break
         time.sleep(_POLL_SECONDS if missing else 0)
@@ -93,13 +93,13 @@ def follow(client: Client, revision: int, within: float = 2.0, services: Sequenc
 
 
 def followed_in_words(followed: Followed, revision: int) -> list[str]:
-    """Say who followed, how soon, and what to look at where one did not."""
+    """Return which services applied the revision, how soon, and what to check for the others."""
     words = []
     if followed.seconds:
         names = ", ".join(followed.seconds)
         words.append(f"revision {revision} is in effect in {names} after {max(followed.seconds.values()):.2f} s")
     words += [
-        f"{service} does not follow ({why}): do all services share the volume with the policy file, and does it run?"
+        f"{service} does not apply it ({why}): is it running, and do all services share the volume with the policy file?"
         for service, why in followed.missing.items()
     ]
     return words

@@ -29,13 +29,13 @@ def up(root: Path, environment: Mapping[str, str], stack: str, force: bool, say:
         raise Stopped("this machine does not fit the plan", f"fix the faults above, or start anyway: {command}")
     # Containers of another stack would keep cards and memory that this one needs.
     code = project.docker.show(*project.compose("up", "-d", "--build", "--wait", "--remove-orphans"))
-    for line in _where(facts.config) if code == 0 else diagnose(project):
+    for line in _addresses(facts.config) if code == 0 else diagnose(project):
         say(line)
     return code
 
 
 def pull(project: Project) -> int:
-    """Fetch images and models again; what can be built is built. Returns the first exit status that is not 0."""
+    """Fetch or build images, and fetch models; return the first exit status that is not 0."""
     steps = [("pull", "--ignore-buildable"), ("build",)]
     steps += [("run", "--rm", "--no-deps", service) for service in _one_shots(project)]
     for step in steps:
@@ -49,12 +49,12 @@ def _one_shots(project: Project) -> list[str]:
     try:
         services = project.docker.out(*project.compose("config", "--services")).split()
     except DockerFailed as error:
-        raise Stopped(f"the compose files are not right: {error}", error.todo) from error
+        raise Stopped(f"the compose files are not valid: {error}", error.todo) from error
     return sorted(service for service in services if service.endswith(_MODELS))
 
 
-def _where(config: Mapping[str, Any]) -> list[str]:
-    """Where the page is, by what is published; an address of all interfaces is shown as this machine's."""
+def _addresses(config: Mapping[str, Any]) -> list[str]:
+    """Return where the page is published; an address of all interfaces is shown as localhost."""
     ports = config.get("services", {}).get("gateway", {}).get("ports") or [{}]
     host, port = ports[0].get("host_ip") or "localhost", ports[0].get("published") or "8080"
     shown = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::") else host  # noqa: S104
@@ -63,5 +63,5 @@ def _where(config: Mapping[str, Any]) -> list[str]:
         f"  page       http://{shown}:{port}/",
         f"  REST       http://{shown}:{port}" + ", ".join(f"/{service.path}/docs" for service in SERVICES),
         "  first key  make key",
-        "  how it is  make status",
+        "  status     make status",
     ]

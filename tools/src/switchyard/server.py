@@ -1,15 +1,14 @@
-"""Running the all-in-one process: in the foreground, or in the background for the demo and the benchmarks."""
+"""The all-in-one process: in the foreground, or in the background for the demo and the benchmarks."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,27 +36,38 @@ def serve(data_dir: Path, host: str, port: int) -> None:
     prepare_keys(KeyStore(data_dir / "auth"), settings)
     own_key(data_dir)
     loopback = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104
-    ready = server(create(data_dir, f"http://{loopback}:{port}"), settings, host=host, port=port)
+    configured = server(create(data_dir, f"http://{loopback}:{port}"), settings, host=host, port=port)
     with asyncio.Runner() as runner:
-        runner.run(ready.serve())
+        runner.run(configured.serve())
 
 
 @contextmanager
 def background(data_dir: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `switchyard up --embedded` as a child, ready when the block begins and stopped when it ends."""
+    """Run `switchyard up --embedded` as a child process, ready when the block begins and stopped when it ends."""
     _require_free("127.0.0.1", port)
     data_dir.mkdir(parents=True, exist_ok=True)
-    log = data_dir / "switchyard.log"
-    command = [sys.executable, "-m", "switchyard", "up", "--embedded", "--port", str(port), "--data-dir", str(data_dir)]
+    command = ["switchyard", "up", "--embedded", "--port", str(port), "--data-dir", str(data_dir)]
+    with child(command, f"http://127.0.0.1:{port}/readyz", data_dir / "switchyard.log") as process:
+        yield process
+
+
+@contextmanager
+def child(command: Sequence[str], ready_url: str, log: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a module with arguments as a child process; raises `StackError` unless `ready_url` answers 200 in time."""
     with log.open("ab") as output:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=output, start_new_session=True
+            [sys.executable, "-m", *command],
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=output,
+            start_new_session=True,
         )
     try:
-        _await_ready(process, f"http://127.0.0.1:{port}", log)
+        _await_ready(process, ready_url, log)
         yield process
     finally:
-        process.send_signal(signal.SIGTERM)
+        process.terminate()
         try:
             process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -66,7 +76,7 @@ def background(data_dir: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def own_key(data_dir: Path) -> str:
-    """Return the command line's own admin key for an installation in `data_dir`, made at first use."""
+    """Return the command line's own admin key for an installation in `data_dir`, made at the first use."""
     from service_kit.keys import KeyStore, Scope
 
     store = KeyStore(data_dir / "auth")
@@ -84,21 +94,21 @@ def _require_free(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise StackError(f"port {port} on {host} is taken: choose another with --port") from error
+            raise StackError(f"port {port} on {host} is in use: choose another with --port") from error
 
 
 def _await_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     end = time.monotonic() + _START_SECONDS
     while time.monotonic() < end:
         if process.poll() is not None:
-            raise StackError(f"the stack stopped at start; the end of {log}:\n{_tail(log)}")
+            raise StackError(f"the process stopped at start; the end of {log}:\n{_tail(log)}")
         try:
-            if httpx2.get(f"{url}/readyz", timeout=5).status_code == httpx2.codes.OK:
+            if httpx2.get(url, timeout=5).status_code == httpx2.codes.OK:
                 return
         except httpx2.HTTPError:
             pass
-        time.sleep(0.1)
-    raise StackError(f"the stack is not ready after {_START_SECONDS} s; see {log}")
+        time.sleep(0.05)
+    raise StackError(f"{url} is not ready after {_START_SECONDS} s; see {log}")
 
 
 def _tail(log: Path) -> str:

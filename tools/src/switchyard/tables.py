@@ -1,4 +1,4 @@
-"""The policy, and what goes on under it, as tables and sentences."""
+"""The policy, canaries and shadows as tables and sentences."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from switchyard.following import View
+from switchyard.policy import View
 
 _WINDOW = (
     ("requests", "requests", ""),
@@ -25,7 +25,7 @@ _WINDOW = (
 
 
 def show(console: Console, view: View) -> None:
-    """Print everything that `view` says."""
+    """Print all of `view`."""
     console.print(role_table(view))
     for role, canary in sorted((view.get("canary") or {}).items()):
         if canary:
@@ -37,8 +37,8 @@ def show(console: Console, view: View) -> None:
 
 
 def role_table(view: View) -> Table:
-    """Return who serves each role and who is being tried."""
-    table = Table("role", "stable", "model", "state", "breaker", "stands in", "candidate", "canary", "shadow")
+    """Return a table of the stable backend and the candidate of each role."""
+    table = Table("role", "stable", "model", "state", "breaker", "fallbacks", "candidate", "canary", "shadow")
     for role, policy in sorted(view["policy"]["roles"].items()):
         now = view["roles"].get(role, {})
         state = "[red]halted[/red]" if policy.get("halted") else escape(now.get("state", "–"))
@@ -67,7 +67,7 @@ def canary_table(role: str, canary: Mapping[str, Any]) -> RenderableType:
 
 
 def shadow_table(role: str, shadow: Mapping[str, Any]) -> Table:
-    """Return how the candidate's answers compare with those the users had."""
+    """Return a table of the candidate's answers compared with the users'."""
     table = Table("", "", title=f"shadow for {role}: {escape(str(shadow['candidate']))}", show_header=False)
     counts = ", ".join(f"{shadow[key]} {key}" for key in ("sampled", "done", "failed", "dropped", "waiting"))
     table.add_row("requests", counts)
@@ -99,35 +99,35 @@ def audit_table(items: Iterable[Mapping[str, Any]]) -> Table:
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    """Say what changed between two policies, a line for each member."""
-    for role, now in after["roles"].items():
-        was = before["roles"].get(role, {})
-        for name in now:
-            if now[name] != was.get(name):
-                yield f"{role} {name.replace('_', ' ')}: {_value(was.get(name))} → {_value(now[name])}"
+    """Yield a line for each member that changed between two policies."""
+    for role, new in after["roles"].items():
+        old = before["roles"].get(role, {})
+        for name in new:
+            if new[name] != old.get(name):
+                yield f"{role} {name.replace('_', ' ')}: {_value(old.get(name))} → {_value(new[name])}"
     for name, limit in after.get("gates", {}).items():
         if limit != before.get("gates", {}).get(name):
             yield f"gate {name}: {_value(before.get('gates', {}).get(name))} → {_value(limit)}"
 
 
 def changed_in_words(view: View) -> str:
-    """Say who made the policy what it is."""
+    """Return who changed the policy last, and why."""
     changed = view["changed"]
     return f"revision {view['revision']}, {moment(changed['at'])}, by {changed['by']}: {changed['why']}"
 
 
 def gate_in_words(gate: Mapping[str, Any]) -> str:
-    """Say which gate tripped and by how much."""
+    """Return which gate tripped, with value and limit."""
     return str(gate.get("words") or f"{gate['gate']}: {gate['value']:g}, at most {gate['limit']:g}")
 
 
 def moment(iso: str) -> str:
-    """Return a time stamp for a person, in local time."""
+    """Return a time stamp in local time."""
     return datetime.fromisoformat(iso).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def figure(value: float | None, unit: str = "") -> str:
-    """Return a figure with its unit; a dash where nothing was measured."""
+    """Return a figure with its unit; a dash if nothing was measured."""
     if value is None:
         return "–"
     if unit == "%":
@@ -137,7 +137,7 @@ def figure(value: float | None, unit: str = "") -> str:
 
 
 def percent(share: float) -> str:
-    """Return a share as percent, with as many digits as it has."""
+    """Return a share as percent."""
     return f"{share * 100:.3g} %"
 
 

@@ -1,4 +1,4 @@
-"""A migration under way: each stage set, watched, and passed or taken back; every step is in the file first."""
+"""A running migration: each stage is set, watched, and passed or rolled back; every step is in the state file first."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Protocol
 
 from switchyard import transitions
 from switchyard.client import Client, StackError
-from switchyard.following import View, change, follow, followed_in_words, put, read
 from switchyard.migrate.plan import Stage
 from switchyard.migrate.state import Passage, State, StateFile, now
-from switchyard.migrate.verdicts import Judged, counts, figures, judge, same, taken_back, with_gates
+from switchyard.migrate.verdicts import Judged, counts, figures, judge, rolled_back, same, with_gates
+from switchyard.policy import View, change, follow, followed_in_words, put, read
 from switchyard.transitions import Transition, role_of
 
 PROMOTED, ROLLED_BACK = "promoted", "rolled back"
 _ROLLING_BACK = "rolling back"
-_PATIENCE_SECONDS = 60
-_AWAY = (None, 502, 503, 504)
+_RETRY_SECONDS = 60
+_NO_ANSWER = (None, 502, 503, 504)
 
 
 class ChangedByOthers(StackError):
-    """The policy is not as the migration left it: somebody else is at work."""
+    """The policy is not as the migration left it: it was changed by others."""
 
 
 class Display(Protocol):
-    """Where a migration is shown."""
+    """Shows a migration."""
 
     def say(self, words: str) -> None: ...
 
@@ -33,19 +33,19 @@ class Display(Protocol):
 
 
 class Migration:
-    """Carries `state` to its end; may be killed at any moment and made again from the file."""
+    """Carries `state` to its end; may be killed at any moment and continued from the state file."""
 
     def __init__(
-        self, client: Client, file: StateFile, state: State, display: Display, look_seconds: float = 0.5
+        self, client: Client, file: StateFile, state: State, display: Display, poll_seconds: float = 0.5
     ) -> None:
         self._client = client
         self._file = file
         self._state = state
         self._display = display
-        self._look_seconds = look_seconds
+        self._poll_seconds = poll_seconds
 
     def run(self) -> None:
-        """Go on until it is promoted or rolled back; raises `ChangedByOthers` and `StackError`, and can go on after them."""
+        """Run until it is promoted or rolled back; raises `ChangedByOthers` and `StackError`, and can be continued after them."""
         state = self._state
         while state.outcome is None:
             stage = state.now
@@ -57,7 +57,7 @@ class Migration:
         """Set the policy for a stage, unless that was done before."""
         state, view = self._state, self._read()
         if state.passage is not None and state.passage.outcome == _ROLLING_BACK:
-            self._take_back(state.why)
+            self._roll_back(state.why)
             return view
         if state.passage is not None and state.intended is None:
             self._verify(view)
@@ -80,10 +80,10 @@ class Migration:
         return after
 
     def _hold(self, stage: Stage, view: View) -> bool:
-        """Watch until the stage is passed; return False if it was taken back instead."""
+        """Watch until the stage is passed; return False if it was rolled back instead."""
         state, passage = self._state, self._state.passage
         assert passage is not None
-        looked = time.monotonic()
+        last_read = time.monotonic()
         while True:
             self._verify(view)
             if state.outcome is not None:
@@ -95,13 +95,13 @@ class Migration:
             self._file.write(state)
             self._display.show(state, view, judged)
             if judged.passed is not None:
-                return judged.passed or self._take_back(judged.words)
-            time.sleep(self._look_seconds)
+                return judged.passed or self._roll_back(judged.words)
+            time.sleep(self._poll_seconds)
             view = self._read()
-            # A machine that slept did not watch: what counts is time between looks, and not more than a few of them.
+            # A machine that slept did not watch: count the time between two reads, but no long gaps.
             moment = time.monotonic()
-            passage.held += min(moment - looked, max(5.0, 2 * self._look_seconds))
-            looked = moment
+            passage.held += min(moment - last_read, max(5.0, 2 * self._poll_seconds))
+            last_read = moment
 
     def _pass(self, stage: Stage) -> None:
         state, passage = self._state, self._state.passage
@@ -114,7 +114,7 @@ class Migration:
             state.stage += 1
         self._file.write(state)
 
-    def _take_back(self, why: str) -> bool:
+    def _roll_back(self, why: str) -> bool:
         state, passage = self._state, self._state.passage
         assert passage is not None
         passage.outcome, state.why = _ROLLING_BACK, why
@@ -131,7 +131,7 @@ class Migration:
         self._file.write(state)
 
     def _move_embeddings(self) -> None:
-        """Let embeddings follow where that was asked for and the two are alike; a refusal is said, not raised."""
+        """Move the embeddings if the plan says so and parity has passed; a refusal is shown, not raised."""
         state, plan = self._state, self._state.plan
         if not (plan.with_embeddings and state.parity.get("passed")) or state.parity.get("moved"):
             return
@@ -149,9 +149,9 @@ class Migration:
             self._display.say(f"embeddings stay where they are: {error}")
 
     def _set(self, step: Transition, why: str) -> View:
-        """Take a step on our role from the policy as we left it, and from no other; other roles may change meanwhile."""
+        """Take a step on the role from the policy as it was left, and from no other; other roles may change meanwhile."""
         state, role = self._state, self._state.plan.role
-        end = time.monotonic() + _PATIENCE_SECONDS
+        end = time.monotonic() + _RETRY_SECONDS
         while True:
             view = self._read()
             here = role_of(view["policy"], role)
@@ -165,9 +165,9 @@ class Migration:
                 try:
                     view = put(self._client, view, policy, why)
                 except StackError as error:
-                    if error.status != 409 and (error.status not in _AWAY or time.monotonic() > end):
+                    if error.status != 409 and (error.status not in _NO_ANSWER or time.monotonic() > end):
                         raise
-                    # Somebody was faster, or the answer was lost: look how things stand.
+                    # Another change came first, or the answer was lost: read the policy again.
                     continue
             state.left, state.intended = role_of(view["policy"], role), None
             self._file.write(state)
@@ -178,20 +178,20 @@ class Migration:
         state, role = self._state, self._state.plan.role
         if same(role_of(view["policy"], role), state.left):
             return
-        if (why := taken_back(view, state.left, role)) is not None:
+        if (why := rolled_back(view, state.left, role)) is not None:
             self._end(ROLLED_BACK, why)
             return
         changed = view["changed"]
         raise ChangedByOthers(f"{changed['by']} changed the policy of {role} meanwhile: {changed['why']}")
 
     def _read(self) -> View:
-        """Read the policy; a stack that is away for less than a minute is waited for."""
-        end = time.monotonic() + _PATIENCE_SECONDS
+        """Read the policy; wait up to a minute for a stack that does not answer."""
+        end = time.monotonic() + _RETRY_SECONDS
         while True:
             try:
                 return read(self._client)
             except StackError as error:
-                if error.status not in _AWAY or time.monotonic() > end:
+                if error.status not in _NO_ANSWER or time.monotonic() > end:
                     raise
                 self._display.say(f"the stack does not answer: {error}")
             time.sleep(1)

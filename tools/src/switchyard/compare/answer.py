@@ -1,4 +1,4 @@
-"""One question over HTTP, timed by the client."""
+"""The answer to one question over HTTP, timed by the client."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import Any
 import aiohttp
 
 from service_kit.sse import EventReader
-from switchyard.client import in_words
+from switchyard.client import explain
 
 BACKEND_HEADER = "X-Switchyard-Backend"
 
 
 @dataclass(slots=True)
 class Answer:
-    """What came of one request; times in seconds from the moment it was sent, `error` names what went wrong."""
+    """The answer to one request; times in seconds since it was sent, `error` names what went wrong."""
 
     question: int
     text: str = ""
     first_token: float | None = None
     seconds: float = 0.0
     search: float | None = None
-    """Of it, as the service says: before any model was asked."""
+    """The part of it before a model was asked, by the service's clock."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
     estimated: bool = False
@@ -50,14 +50,14 @@ class Answer:
 async def ask(
     session: aiohttp.ClientSession, backend: str, number: int, body: dict[str, Any], timeout: float
 ) -> Answer:
-    """Ask `backend`, and no other, and read the answer to its end; what goes wrong is in the answer, never raised."""
+    """Ask `backend` and read the answer to its end; errors are in the answer, never raised."""
     answer = Answer(number)
     began = time.perf_counter()
     headers = {"Accept": "text/event-stream", BACKEND_HEADER: backend}
     try:
         async with asyncio.timeout(timeout), session.post("rag/v1/query", json=body, headers=headers) as response:
             if response.status != 200:
-                words, kind = in_words(response.status, await response.text(), str(response.url))
+                words, kind = explain(response.status, await response.text(), str(response.url))
                 answer.error, answer.detail = f"{response.status} {kind}".strip(), words
             else:
                 await _read(response, answer, began)

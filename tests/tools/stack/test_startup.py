@@ -1,4 +1,4 @@
-"""`up` and `pull`: what is called, what stops a start, and what is told of one that failed."""
+"""`up` and `pull`: what they run, what stops a start, and the report on a failed one."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def test_up_builds_waits_and_says_where_to_go(
     engine(docker)
     docker.on("compose", "up")
     assert main(["up", "cpu"], root, docker.env) == 0
-    told = capsys.readouterr().out
-    assert "http://localhost:8080/" in told
-    assert "make key" in told
+    output = capsys.readouterr().out
+    assert "http://localhost:8080/" in output
+    assert "make key" in output
     assert started(docker) == [
         [
             *(
@@ -68,10 +68,10 @@ def test_a_fault_stops_the_start_unless_forced(
     docker.on("compose", "up")
     (root / ".env").write_text("HF_TOKEN=hf_secret\n")
     assert main(["up", "ollama"], root, docker.env) == 1
-    told = capsys.readouterr()
-    assert "HF_TOKEN is in .env" in told.out
-    assert "hf_secret" not in told.out + told.err
-    assert "--force" in told.err
+    output = capsys.readouterr()
+    assert "HF_TOKEN is in .env" in output.out
+    assert "hf_secret" not in output.out + output.err
+    assert "--force" in output.err
     assert started(docker) == []
     assert main(["up", "ollama", "--force"], root, docker.env) == 0
     assert len(started(docker)) == 1
@@ -82,8 +82,8 @@ def test_a_failed_start_names_the_container_its_check_its_log_and_the_remedy(
 ) -> None:
     waiting = container("rag-service", status="created", health="")
     gated = container("vllm-models", status="exited", exit_code=77, health="", restart="on-failure")
-    unwell = container("chroma", health="unhealthy", check="heartbeat: 503")
-    engine(docker, CONFIG, waiting, gated, unwell, container("gateway"))
+    unhealthy = container("chroma", health="unhealthy", check="heartbeat: 503")
+    engine(docker, CONFIG, waiting, gated, unhealthy, container("gateway"))
     docker.on("compose", "up", code=1)
     docker.on("logs", "vllm-models-id", out="[vllm] ERROR: meta-llama/X is gated: its owner gives it only to those\n")
     docker.on("logs", out="listening\n", err="a warning\n")
@@ -92,10 +92,10 @@ def test_a_failed_start_names_the_container_its_check_its_log_and_the_remedy(
     assert [line for line in lines if not line.startswith(" ")] == [
         "chroma is unhealthy: heartbeat: 503",
         "vllm-models has ended with 77",
-        "rag-service: waits for others",
+        "rag-service: waits for other containers",
     ]
     assert "    a warning" in lines
-    assert any(line.startswith("  -> see the message: accept the licence") for line in lines)
+    assert any(line.startswith("  -> accept the licence") for line in lines)
 
 
 def test_a_start_that_fails_at_once_points_to_compose(
@@ -110,8 +110,8 @@ def test_a_start_that_fails_at_once_points_to_compose(
 @pytest.mark.parametrize(
     ("said", "remedy"),
     [
-        ("Bind for 127.0.0.1:8080 failed: port is already allocated", "somebody else has the port"),
-        ('could not select device driver "nvidia" with capabilities: [[gpu]]', "no NVIDIA card"),
+        ("Bind for 127.0.0.1:8080 failed: port is already allocated", "another program uses the port"),
+        ('could not select device driver "nvidia" with capabilities: [[gpu]]', "give containers a card"),
         ("write /var/lib/ollama/x: no space left on device", "disk is full"),
         ("range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available", "fewer cores"),
         ("ValueError: Free memory on device cuda:0 (3.1/79.1 GiB)", "card is too small"),

@@ -1,0 +1,26 @@
+"""The services and the engine that `switchyard bench overhead` starts."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import httpx2
+
+from switchyard_benchmarks.processes import KEY, chat_count, engine, rag_service
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_a_service_answers_by_the_scripted_engine(tmp_path: Path) -> None:
+    with engine(free_port()) as engine_url, rag_service(free_port(), tmp_path, engine_url) as url:
+        body = {"model": "switchyard/direct", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 16}
+        headers = {"Authorization": f"Bearer {KEY}"}
+        answer = httpx2.post(f"{url}/chat/completions", json={**body, "stream": True}, headers=headers, timeout=30)
+        assert answer.status_code == 200, answer.text
+        assert "token" in answer.text
+        assert chat_count(engine_url) >= 1
