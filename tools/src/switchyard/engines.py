@@ -17,6 +17,7 @@ from switchyard.options import DATA, URL, ChatRole, DataDir, Url, Why
 
 app = typer.Typer(no_args_is_help=True, help="See and change the table of engines; nothing restarts.")
 console = Console()
+_PIPED_WIDTH = 200
 Engines: TypeAlias = dict[str, Any]
 _OWN = ("source", "used_for")
 """Members that the server adds to an entry when it shows it."""
@@ -34,7 +35,8 @@ def list_engines(url: Url = URL, data_dir: DataDir = DATA) -> None:
             address = endpoint.get("url") or engine.get("url") or "in this process"
             table.add_row(*map(escape, [*head, role, endpoint["model"], address]))
             head = [""] * len(head)
-    console.print(table)
+    # Piped, addresses must not be cut off.
+    console.print(table, width=None if console.is_terminal else _PIPED_WIDTH)
     console.print(f"revision {view['revision']}", highlight=False)
 
 
