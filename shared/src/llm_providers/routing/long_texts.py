@@ -31,27 +31,34 @@ class LongTexts:
     async def embed(self, texts: Sequence[str], kind: EmbedKind, deadline: Deadline) -> Vectors:
         try:
             return await self._provider.embed(texts, kind, deadline)
-        except ContextLengthExceeded:
-            if len(texts) > 1:
-                middle = len(texts) // 2
-                parts = [await self.embed(half, kind, deadline) for half in (texts[:middle], texts[middle:])]
-                return np.concatenate(parts)
-            if len(texts) == 0 or len(texts[0]) < _SMALLEST:
-                raise
-        halves = split_in_half(texts[0])
-        vectors = np.concatenate([await self.embed([half], kind, deadline) for half in halves])
-        weights = np.array([max(1, estimate_tokens(half)) for half in halves], dtype=np.float32)
-        mean = weights @ vectors
-        length = float(np.linalg.norm(mean))
-        # Parts that cancel out exactly have no mean direction: the first stands for all.
-        whole: Vectors = (mean / length)[np.newaxis, :] if length > 0 else vectors[:1]
-        return whole.astype(np.float32)
+        except ContextLengthExceeded as error:
+            return await embed_in_parts(self, texts, kind, deadline, error)
 
     async def embedding_model(self, deadline: Deadline) -> EmbeddingModel:
         return await self._provider.embedding_model(deadline)
 
     async def aclose(self) -> None:
         """Do nothing: whoever opened the provider closes it."""
+
+
+async def embed_in_parts(
+    provider: EmbeddingProvider, texts: Sequence[str], kind: EmbedKind, deadline: Deadline, error: ContextLengthExceeded
+) -> Vectors:
+    """Embed a batch that was refused with `error` by calling `provider`, which splits again where it must, on its parts."""
+    if len(texts) > 1:
+        middle = len(texts) // 2
+        halves = [await provider.embed(half, kind, deadline) for half in (texts[:middle], texts[middle:])]
+        return np.concatenate(halves)
+    if len(texts) == 0 or len(texts[0]) < _SMALLEST:
+        raise error
+    parts = split_in_half(texts[0])
+    vectors = np.concatenate([await provider.embed([part], kind, deadline) for part in parts])
+    weights = np.array([max(1, estimate_tokens(part)) for part in parts], dtype=np.float32)
+    mean = weights @ vectors
+    length = float(np.linalg.norm(mean))
+    # Parts that cancel out exactly have no mean direction: the first stands for all.
+    whole: Vectors = (mean / length)[np.newaxis, :] if length > 0 else vectors[:1]
+    return whole.astype(np.float32)
 
 
 def split_in_half(text: str) -> tuple[str, str]:

@@ -9,7 +9,6 @@ from llm_providers.base import EmbeddingProvider
 from llm_providers.deadline import Deadline
 from llm_providers.errors import SpaceMismatch, Unavailable
 from llm_providers.routing.fallback import Failures
-from llm_providers.routing.long_texts import LongTexts
 from llm_providers.spaces.records import BackendSpace, ParityRecords
 from llm_providers.spaces.verified import Verified
 from llm_providers.types import EmbedKind, Vectors
@@ -50,7 +49,7 @@ class EmbeddingFallback:
     ) -> None:
         self.backends, self.records = backends, records
         self._on_fallback = on_fallback
-        self._verified: dict[tuple[str, str], LongTexts] = {}
+        self._verified: dict[tuple[str, str], Verified] = {}
 
     async def embed(self, home: BackendSpace, texts: Sequence[str], kind: EmbedKind, deadline: Deadline) -> Vectors:
         """Return vectors in the space of `home`; raises what its backend raised if no fallback may or can answer."""
@@ -75,6 +74,5 @@ class EmbeddingFallback:
         if key not in self._verified:
             replaceable = not await self.backends.in_process(side.backend)
             provider = await self.backends.embedder(side.backend)
-            # Long texts are split outside of it, so that each part's answer is verified.
-            self._verified[key] = LongTexts(Verified(provider, side.space, replaceable=replaceable))
+            self._verified[key] = Verified(provider, side.space, replaceable=replaceable)
         return self._verified[key]

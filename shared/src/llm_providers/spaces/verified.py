@@ -9,7 +9,8 @@ import numpy as np
 
 from llm_providers.base import EmbeddingProvider
 from llm_providers.deadline import Deadline
-from llm_providers.errors import SpaceMismatch
+from llm_providers.errors import ContextLengthExceeded, SpaceMismatch
+from llm_providers.routing.long_texts import embed_in_parts
 from llm_providers.spaces.fingerprint import MIN_COSINE, PROBES, Fingerprint, places, row_cosines
 from llm_providers.types import EmbeddingModel, EmbedKind, Vectors
 
@@ -19,8 +20,9 @@ class Verified:
 
     An engine with other vectors behind the same address is noticed in the very answer that would have been used: it
     raises `SpaceMismatch`. The first answer, and the first after a mismatch, is preceded by a whole fingerprint.
-    `provider` must answer a batch as one: a batch that it splits may reach two engines. A model that is not
-    `replaceable` while the process runs is compared once.
+    `provider` must answer a batch as one: a batch that it splits may reach two engines. Texts too long for it are split
+    here, so that each part's answer is verified. A model that is not `replaceable` while the process runs is compared
+    once.
     """
 
     def __init__(self, provider: EmbeddingProvider, space: Fingerprint, *, replaceable: bool = True) -> None:
@@ -38,11 +40,15 @@ class Verified:
             return np.zeros((0, self._space.model.dimension), dtype=np.float32)
         if not self._compared:
             await self._compare_fingerprints(deadline)
-        if not self._replaceable:
-            return await self._provider.embed(texts, kind, deadline)
         probes = places(kind)
         probe = probes[next(self._turn) % len(probes)]
-        vectors = await self._provider.embed([*texts, PROBES[probe][1]], kind, deadline)
+        batch = [*texts, PROBES[probe][1]] if self._replaceable else texts
+        try:
+            vectors = await self._provider.embed(batch, kind, deadline)
+        except ContextLengthExceeded as error:
+            return await embed_in_parts(self, texts, kind, deadline, error)
+        if not self._replaceable:
+            return vectors
         self._compare(vectors, probe)
         return vectors[:-1]
 
