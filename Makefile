@@ -95,7 +95,7 @@ test-vllm: ## Run the contract and end-to-end tests against a real vLLM on CPU
 	@scripts/setup.sh --tests
 	@$(PYTHON) -m pytest -m vllm tests/vllm
 
-drill: ## Switch, kill, canary and roll back under load, with a real vLLM on CPU; prints a table (ONLY=scripted|real: half of it)
+drill: ## Switch, kill, canary and roll back under load, with a real vLLM on CPU; prints a table (ONLY=scripted|real|exchange: a part of it)
 	@scripts/setup.sh --tests
 	@cd tests && ../$(PYTHON) -m drill $(if $(ONLY),--only $(ONLY))
 

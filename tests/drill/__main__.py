@@ -1,4 +1,4 @@
-"""Play the drill, print the table, and exit non-zero if a line was missed: `python -m drill [--only scripted|real]`."""
+"""Play the drill, print the table, and exit non-zero if a line was missed: `python -m drill [--only scripted|real|exchange]`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from drill import real, scripted
+from drill import exchange, real, scripted
 from drill.processes import Process
 from drill.stack import stack
 from drill.table import Line, show
-from engines.real_vllm import install, text_server
+from engines.real_vllm import VLLMServer, install, text_server
 
 console = Console(width=None if sys.stdout.isatty() else 160)
 
@@ -46,6 +46,22 @@ async def with_real(folder: Path) -> list[Line]:
     return lines
 
 
+async def with_exchange(folder: Path) -> list[Line]:
+    """Two real vLLM servers with two models; the second is added while everything runs."""
+    installation = install()
+    first = text_server(installation)
+    with first, VLLMServer(installation, first.model, "llama-next", first.arguments) as successor:
+        async with exchange.all_in_one(folder, first) as stack:
+            lines = [await printed(exchange.migrating(stack, successor))]
+            successor.stop()
+            newer = VLLMServer(installation, first.model, first.served_as, first.arguments)
+            try:
+                lines.append(await printed(exchange.upgrading(stack, first, newer)))
+            finally:
+                newer.stop()
+    return lines
+
+
 async def with_scripted(folder: Path) -> list[Line]:
     """Both engines are scripted, so that a fault comes when it is wanted."""
     with stack(folder, None, replicas=3) as running:
@@ -70,12 +86,15 @@ def _first(running: scripted.Stack) -> scripted.Stack:
     return scripted.Stack(running.folder, running.ollama, running.vllm, running.replicas[:1], running.others)
 
 
+PARTS = {"scripted": with_scripted, "real": with_real, "exchange": with_exchange}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=["scripted", "real"], help="play one half")
+    parser.add_argument("--only", choices=list(PARTS), help="play one part")
     only = parser.parse_args().only
     lines: list[Line] = []
-    for name, play in (("scripted", with_scripted), ("real", with_real)):
+    for name, play in PARTS.items():
         if only in (None, name):
             with tempfile.TemporaryDirectory() as folder:
                 lines += asyncio.run(play(Path(folder)))

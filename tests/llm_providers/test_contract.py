@@ -21,7 +21,7 @@ from llm_providers.routing import (
     MonitoredChat,
     MonitoredEmbeddings,
     MonitoredRerank,
-    NullObserver,
+    Observer,
     RetriedChat,
     RetriedEmbeddings,
     RetriedRerank,
@@ -48,7 +48,7 @@ def breaker(name: str) -> CircuitBreaker:
 
 
 def monitor(name: str, role: Role) -> Monitor:
-    made = Monitor(name, role, NullObserver())
+    made = Monitor(name, role, Observer())
     made.breaker = breaker(name)
     return made
 

@@ -12,7 +12,7 @@ from engines.contract import ask, assert_whole, collect, soon
 from engines.server import Engine
 from llm_providers import LLMProvider, Providers, ProviderSettings, get_provider
 from llm_providers.errors import AllBackendsFailed, Overloaded, Unavailable
-from llm_providers.routing import InvalidPolicy, NullObserver
+from llm_providers.routing import InvalidPolicy, Observer
 from llm_providers.settings import (
     OllamaSettings,
     ResilienceSettings,
@@ -25,7 +25,7 @@ from llm_providers.types import EmbedKind, Role, Started
 
 
 @dataclass
-class Notes(NullObserver):
+class Notes(Observer):
     requests: list[tuple[str, str, str]] = field(default_factory=list)
     fallbacks: list[tuple[str, str, str, str]] = field(default_factory=list)
     breakers: list[tuple[str, str, str]] = field(default_factory=list)

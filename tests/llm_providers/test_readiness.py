@@ -12,7 +12,7 @@ from engines.contract import ask, collect, soon
 from llm_providers import Providers, ProviderSettings, get_provider
 from llm_providers.errors import ModelLoading, Timeout, Unavailable
 from llm_providers.readiness import Readiness, RoleWatch, State
-from llm_providers.routing import Monitor, MonitoredChat, NullObserver
+from llm_providers.routing import Monitor, MonitoredChat, Observer
 from llm_providers.routing.probes import probe_chat
 from llm_providers.settings import ResilienceSettings
 from llm_providers.testing import FakeLLM
@@ -20,7 +20,7 @@ from llm_providers.types import Role
 
 
 def watched(fake: FakeLLM, *, interval: float = 30.0, loading_seconds: float = 600.0) -> Readiness:
-    monitor = Monitor("fake", Role.TEXT, NullObserver())
+    monitor = Monitor("fake", Role.TEXT, Observer())
     monitored = MonitoredChat(fake, monitor)
     role = RoleWatch(lambda: monitor.last_success, lambda deadline: probe_chat(monitored, deadline))
     return Readiness({Role.TEXT: role}, interval=interval, probe_seconds=1.0, loading_seconds=loading_seconds)
@@ -54,7 +54,7 @@ async def test_a_probe_makes_it_ready() -> None:
 
 async def test_traffic_counts_and_spares_the_probe() -> None:
     fake = FakeLLM()
-    monitor = Monitor("fake", Role.TEXT, NullObserver())
+    monitor = Monitor("fake", Role.TEXT, Observer())
     monitored = MonitoredChat(fake, monitor)
     await collect(monitored.chat(ask(), soon()))
     role = RoleWatch(lambda: monitor.last_success, lambda deadline: probe_chat(monitored, deadline))

@@ -36,8 +36,6 @@ class LLMProvider(Protocol):
         """Return which model answers and how much context it has; raises `Unavailable` and `ModelNotFound`."""
         ...
 
-    async def aclose(self) -> None: ...
-
 
 @runtime_checkable
 class EmbeddingProvider(Protocol):
@@ -55,8 +53,6 @@ class EmbeddingProvider(Protocol):
 
     async def embedding_model(self, deadline: Deadline) -> EmbeddingModel: ...
 
-    async def aclose(self) -> None: ...
-
 
 @runtime_checkable
 class RerankProvider(Protocol):
@@ -68,8 +64,6 @@ class RerankProvider(Protocol):
     async def rerank(self, query: str, documents: Sequence[str], top_n: int, deadline: Deadline) -> list[Ranked]:
         """Return at most `top_n` results, best first."""
         ...
-
-    async def aclose(self) -> None: ...
 
 
 @runtime_checkable

@@ -23,7 +23,6 @@ from llm_providers.readiness import Readiness, RoleWatch
 from llm_providers.routing import (
     BreakerState,
     InvalidPolicy,
-    NullObserver,
     Observer,
     Policy,
     PolicyError,
@@ -330,7 +329,7 @@ def get_provider(
     first contents. Opening connects to nothing; raises `SettingsError` for an invalid value or a policy that names an
     engine which is not in the table, and `NotConfigured` where the embedded model has not been built.
     """
-    chosen, observer = settings or ProviderSettings.from_env(), observer or NullObserver()
+    chosen, observer = settings or ProviderSettings.from_env(), observer or Observer()
     configured = configured_engines(chosen)
     path = chosen.selection.policy_file or policy_file
     try:
@@ -350,7 +349,7 @@ def get_provider(
         raise SettingsError(f"POLICY_FILE: {error}") from error
     opener = BackendOpener(chosen, path.parent / KEYS_FOLDER if path else None)
     shared = Shared(opener, chosen, file, observer)
-    return Providers(shared, configured, served, lambda: get_provider(chosen, NullObserver(), policy_file, roles))
+    return Providers(shared, configured, served, lambda: get_provider(chosen, Observer(), policy_file, roles))
 
 
 def first_policy(settings: ProviderSettings, engines: Mapping[str, Engine]) -> Policy:

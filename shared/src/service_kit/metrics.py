@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from llm_providers.routing import Policy
+from llm_providers.routing import Observer, Policy
 from service_kit.errors import FAILURES
 
 log = structlog.get_logger(__name__)
@@ -18,7 +18,7 @@ _REFRESH_SECONDS = 3
 _BREAKER_STATES = ("closed", "half_open", "open")
 
 
-class Metrics:
+class Metrics(Observer):
     """What a service counts; it is the `Observer` of the provider package as well."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from engines.contract import ask, assert_whole, collect, soon
 from llm_providers.errors import ModelNotFound, ProviderError, StreamBroken, Timeout, Unavailable
-from llm_providers.routing import BreakerState, CircuitBreaker, Monitor, MonitoredChat, NullObserver
+from llm_providers.routing import BreakerState, CircuitBreaker, Monitor, MonitoredChat, Observer
 from llm_providers.routing.probes import probe_chat
 from llm_providers.testing import FakeLLM
 from llm_providers.types import Done, Role
@@ -36,7 +36,7 @@ class Guarded:
 
     def __init__(self, fake: FakeLLM) -> None:
         self.fake, self.timer, self.states = fake, Timer(), list[str]()
-        monitor = Monitor("fake", Role.TEXT, NullObserver())
+        monitor = Monitor("fake", Role.TEXT, Observer())
         direct = MonitoredChat(fake, monitor, admitted=True)
         self.breaker = monitor.breaker = CircuitBreaker(
             "fake",

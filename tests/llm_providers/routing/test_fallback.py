@@ -98,13 +98,6 @@ async def test_leaving_the_stream_reaches_the_backend() -> None:
     assert first.cancelled == 1
 
 
-async def test_closing_a_wrapper_closes_nothing() -> None:
-    first, second = pair()
-    await FallbackChat([first, second]).aclose()
-    assert not first.closed
-    assert not second.closed
-
-
 def test_a_chain_of_none_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
         FallbackChat([])

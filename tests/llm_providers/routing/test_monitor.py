@@ -16,13 +16,14 @@ from llm_providers.routing import (
     MonitoredChat,
     MonitoredEmbeddings,
     MonitoredRerank,
+    Observer,
 )
 from llm_providers.testing import FakeEmbeddings, FakeLLM, FakeRerank
 from llm_providers.types import Done, EmbedKind, Role
 
 
 @dataclass
-class RecordingObserver:
+class RecordingObserver(Observer):
     requests: list[tuple[Role, str, str, float, float | None]] = field(default_factory=list)
 
     def on_request(self, role: Role, backend: str, outcome: str, seconds: float, first: float | None) -> None:
@@ -37,7 +38,7 @@ class RecordingObserver:
 
 def monitored(role: Role = Role.TEXT) -> tuple[RecordingObserver, Monitor]:
     observer = RecordingObserver()
-    return observer, Monitor("fake", role, observer)  # type: ignore[arg-type]
+    return observer, Monitor("fake", role, observer)
 
 
 async def test_a_whole_answer_is_measured_from_its_first_token_to_its_end() -> None:

@@ -5,7 +5,7 @@ from llm_providers.routing.canary import Canary, SampledChat
 from llm_providers.routing.fallback import FallbackChat, FallbackRerank
 from llm_providers.routing.long_texts import LongTexts
 from llm_providers.routing.monitor import Monitor, MonitoredChat, MonitoredEmbeddings, MonitoredRerank
-from llm_providers.routing.observer import NullObserver, Observer
+from llm_providers.routing.observer import Observer
 from llm_providers.routing.policy import CHAT_ROLES, Gates, InvalidPolicy, OnBreak, Policy, RolePolicy
 from llm_providers.routing.policy_file import PolicyError, PolicyFile
 from llm_providers.routing.retry import Backoff, RetriedChat, RetriedEmbeddings, RetriedRerank
@@ -29,7 +29,6 @@ __all__ = [
     "MonitoredChat",
     "MonitoredEmbeddings",
     "MonitoredRerank",
-    "NullObserver",
     "Observer",
     "OnBreak",
     "Policy",

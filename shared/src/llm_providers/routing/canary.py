@@ -38,9 +38,6 @@ class Canary:
     async def info(self, deadline: Deadline) -> ModelInfo:
         return await self._stable.info(deadline)
 
-    async def aclose(self) -> None:
-        """Do nothing: whoever opened the providers closes them."""
-
 
 def place(affinity: str) -> float:
     """Return where between 0 and 1 a conversation lies: the same in every process; anywhere if `affinity` is ""."""
@@ -95,9 +92,6 @@ class SampledChat:
 
     async def info(self, deadline: Deadline) -> ModelInfo:
         return await self._provider.info(deadline)
-
-    async def aclose(self) -> None:
-        """Do nothing: whoever opened the provider closes it."""
 
 
 def sample(request: ChatRequest, text: str, done: Done, seconds: float, first: float | None) -> Sample:

@@ -122,9 +122,6 @@ class FallbackChat:
                 return await provider.info(deadline)
         raise failures.error(len(self._providers))
 
-    async def aclose(self) -> None:
-        """Do nothing: whoever opened the providers closes them."""
-
 
 class FallbackRerank:
     """Asks one provider after another; raises `AllBackendsFailed` when the last one has failed."""
@@ -142,9 +139,6 @@ class FallbackRerank:
             with failures.next(provider.name, deadline):
                 return await provider.rerank(query, documents, top_n, deadline)
         raise failures.error(len(self._providers))
-
-    async def aclose(self) -> None:
-        """Do nothing: whoever opened the providers closes them."""
 
 
 def _at_least_one(providers: Iterable[P]) -> tuple[P, ...]:

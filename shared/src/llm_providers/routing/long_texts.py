@@ -37,9 +37,6 @@ class LongTexts:
     async def embedding_model(self, deadline: Deadline) -> EmbeddingModel:
         return await self._provider.embedding_model(deadline)
 
-    async def aclose(self) -> None:
-        """Do nothing: whoever opened the provider closes it."""
-
 
 async def embed_in_parts(
     provider: EmbeddingProvider, texts: Sequence[str], kind: EmbedKind, deadline: Deadline, error: ContextLengthExceeded

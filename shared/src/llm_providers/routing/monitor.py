@@ -123,9 +123,6 @@ class MonitoredChat:
     async def info(self, deadline: Deadline) -> ModelInfo:
         return await self._provider.info(deadline)
 
-    async def aclose(self) -> None:
-        """Do nothing: whoever opened the provider closes it."""
-
 
 class MonitoredEmbeddings:
     """An embedding provider whose calls are monitored."""
@@ -144,9 +141,6 @@ class MonitoredEmbeddings:
     async def embedding_model(self, deadline: Deadline) -> EmbeddingModel:
         return await self._provider.embedding_model(deadline)
 
-    async def aclose(self) -> None:
-        """Do nothing: whoever opened the provider closes it."""
-
 
 class MonitoredRerank:
     """A rerank provider whose calls are monitored."""
@@ -161,6 +155,3 @@ class MonitoredRerank:
     async def rerank(self, query: str, documents: Sequence[str], top_n: int, deadline: Deadline) -> list[Ranked]:
         with self._monitor.call(admitted=self._admitted):
             return await self._provider.rerank(query, documents, top_n, deadline)
-
-    async def aclose(self) -> None:
-        """Do nothing: whoever opened the provider closes it."""

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Protocol
 
 from llm_providers.routing.policy import Policy
 from llm_providers.types import Role
 
 
-class Observer(Protocol):
-    """Receives measurements; called from the event loop, so it must not block."""
+class Observer:
+    """Receives measurements, and ignores them unless a method is overridden.
+
+    Called from the event loop, so it must not block.
+    """
 
     def on_request(
         self, role: Role, backend: str, outcome: str, seconds: float, first_token_seconds: float | None
     ) -> None:
-        """`outcome` is "ok", "cancelled" or the error's type in snake case."""
+        """A call has ended; `outcome` is "ok", "cancelled" or the error's type in snake case."""
 
-    def on_fallback(self, role: Role, from_backend: str, to_backend: str, reason: str) -> None: ...
+    def on_fallback(self, role: Role, from_backend: str, to_backend: str, reason: str) -> None:
+        """A request was handed to another backend."""
 
-    def on_breaker(self, role: Role, backend: str, state: str) -> None: ...
+    def on_breaker(self, role: Role, backend: str, state: str) -> None:
+        """A circuit breaker has changed its state."""
 
     def on_policy(self, policy: Policy) -> None:
         """A policy has come into effect in this process."""
@@ -30,30 +34,6 @@ class Observer(Protocol):
 
     def on_shadow(self, role: Role, candidate: str, outcome: str) -> None:
         """`outcome` is "sampled", then "done", "failed" or "dropped"; "unstored" too where it couldn't be written."""
-
-
-class NullObserver:
-    """An `Observer` that ignores everything."""
-
-    def on_request(
-        self, role: Role, backend: str, outcome: str, seconds: float, first_token_seconds: float | None
-    ) -> None:
-        return None
-
-    def on_fallback(self, role: Role, from_backend: str, to_backend: str, reason: str) -> None:
-        return None
-
-    def on_breaker(self, role: Role, backend: str, state: str) -> None:
-        return None
-
-    def on_policy(self, policy: Policy) -> None:
-        return None
-
-    def on_trip(self, role: Role, candidate: str, gate: str) -> None:
-        return None
-
-    def on_shadow(self, role: Role, candidate: str, outcome: str) -> None:
-        return None
 
 
 def outcome_of(error: BaseException) -> str:

@@ -103,9 +103,6 @@ class RetriedChat:
                 return await self._provider.info(deadline)
         raise AssertionError("the last attempt returns or raises")
 
-    async def aclose(self) -> None:
-        """Do nothing: whoever opened the provider closes it."""
-
 
 class RetriedEmbeddings:
     """Tries again within the deadline."""
@@ -129,9 +126,6 @@ class RetriedEmbeddings:
                 return await self._provider.embedding_model(deadline)
         raise AssertionError("the last attempt returns or raises")
 
-    async def aclose(self) -> None:
-        """Do nothing: whoever opened the provider closes it."""
-
 
 class RetriedRerank:
     """Tries again within the deadline."""
@@ -148,6 +142,3 @@ class RetriedRerank:
             with attempt:
                 return await self._provider.rerank(query, documents, top_n, deadline)
         raise AssertionError("the last attempt returns or raises")
-
-    async def aclose(self) -> None:
-        """Do nothing: whoever opened the provider closes it."""

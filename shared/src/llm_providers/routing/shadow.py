@@ -86,9 +86,6 @@ class Shadow:
     async def info(self, deadline: Deadline) -> ModelInfo:
         return await self._provider.info(deadline)
 
-    async def aclose(self) -> None:
-        """Do nothing: whoever opened the provider closes it."""
-
 
 class ShadowRunner:
     """Sends users' requests to the candidate, a few at a time; what does not fit the queue is dropped and counted."""

@@ -37,9 +37,6 @@ class Switch(Generic[P]):
         """Send the requests that begin from now on to `provider`."""
         self.provider, self._halted = provider, halted
 
-    async def aclose(self) -> None:
-        """Do nothing: whoever opened the provider closes it."""
-
 
 class SwitchedChat(Switch[LLMProvider]):
     """Hands each request to the current provider, where it also ends; a halt ends the running streams too.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from math import ceil
 from time import monotonic
 from typing import Any
 
+from llm_providers.percentile import percentile
 from llm_providers.routing.policy import Gates
 
 _LONGEST = 2000
@@ -72,8 +72,8 @@ class Window:
             self._samples.popleft()
         samples = list(self._samples)
         answered = [s for s in samples if not s.error]
-        seconds = sorted(s.seconds for s in answered)
-        firsts = sorted(s.first_token_seconds for s in answered if s.first_token_seconds is not None)
+        seconds = [s.seconds for s in answered]
+        firsts = [s.first_token_seconds for s in answered if s.first_token_seconds is not None]
         parsed = [s.json_valid for s in answered if s.json_valid is not None]
         grades = [s.quality for s in answered if s.quality is not None]
         errors = len(samples) - len(answered)
@@ -81,10 +81,10 @@ class Window:
             requests=len(samples),
             errors=errors,
             error_rate=errors / len(samples) if samples else None,
-            p50_seconds=_percentile(seconds, 0.5),
-            p95_seconds=_percentile(seconds, 0.95),
-            first_token_p50_seconds=_percentile(firsts, 0.5),
-            first_token_p95_seconds=_percentile(firsts, 0.95),
+            p50_seconds=_percentile(seconds, 50),
+            p95_seconds=_percentile(seconds, 95),
+            first_token_p50_seconds=_percentile(firsts, 50),
+            first_token_p95_seconds=_percentile(firsts, 95),
             unusable_rate=_mean([bool(s.unusable) for s in answered]),
             invalid_json_rate=_mean([not valid for valid in parsed]),
             quality=_mean(grades),
@@ -168,9 +168,8 @@ def judge(gates: Gates, stable: Summary, candidate: Summary) -> list[Trip]:
     return trips
 
 
-def _percentile(ordered: Sequence[float], share: float) -> float | None:
-    """The smallest value that `share` of them do not exceed."""
-    return round(ordered[max(0, ceil(share * len(ordered)) - 1)], 4) if ordered else None
+def _percentile(values: Sequence[float], percent: float) -> float | None:
+    return round(percentile(values, percent), 4) if values else None
 
 
 def _mean(values: Sequence[float]) -> float | None:

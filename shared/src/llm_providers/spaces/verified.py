@@ -55,9 +55,6 @@ class Verified:
     async def embedding_model(self, deadline: Deadline) -> EmbeddingModel:
         return self._space.model
 
-    async def aclose(self) -> None:
-        """Do nothing: whoever opened the provider closes it."""
-
     async def _compare_fingerprints(self, deadline: Deadline) -> None:
         difference = self._space.differs_from(await Fingerprint.take(self._provider, deadline))
         if difference is not None:
