@@ -41,6 +41,12 @@ async def test_a_difference_names_both_sides(other: FakeEmbeddings, words: list[
     assert all(word in difference for word in words)
 
 
+async def test_latest_is_the_tag_of_a_name_without_one() -> None:
+    plain, tagged = FakeEmbeddings(model="nomic-embed-text"), FakeEmbeddings(model="nomic-embed-text:latest")
+    assert (await taken(plain)).differs_from(await taken(tagged)) is None
+    assert (await taken(plain)).differs_from(await taken(FakeEmbeddings(model="nomic-embed-text:v1"))) is not None
+
+
 async def test_an_engine_whose_weights_were_swapped_is_found_out(
     vllm_embeddings: VLLMProvider, openai_engine: OpenAIEngine
 ) -> None:

@@ -94,15 +94,3 @@ class Backend(Protocol):
         ...
 
     async def aclose(self) -> None: ...
-
-
-class ChatBackend(Backend, LLMProvider, Protocol):
-    """A backend that serves text or vision."""
-
-
-class EmbeddingBackend(Backend, EmbeddingProvider, Protocol):
-    """A backend that serves embeddings."""
-
-
-class RerankBackend(Backend, RerankProvider, Protocol):
-    """A backend that serves re-ranking."""

@@ -33,6 +33,9 @@ def show(console: Console, view: View) -> None:
     for role, shadow in sorted((view.get("shadow") or {}).items()):
         if shadow:
             console.print(shadow_table(role, shadow))
+    if view.get("replica") and any([*(view.get("canary") or {}).values(), *(view.get("shadow") or {}).values()]):
+        words = f"canary and shadow: figures of the replica that answered, {view['replica']}; each counts its own"
+        console.print(words, highlight=False, markup=False, soft_wrap=True)
     console.print(changed_in_words(view), highlight=False, markup=False, soft_wrap=True)
 
 

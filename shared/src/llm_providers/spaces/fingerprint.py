@@ -1,4 +1,4 @@
-"""An embedding space told by what is known of its model, and by where it puts texts that never change."""
+"""The fingerprint of an embedding space: what is known of its model, and the vectors of texts that never change."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Fingerprint:
         """Say how this space differs from another, naming both sides; None if vectors of the two may be mixed."""
         for field in fields(EmbeddingModel):
             mine, theirs = getattr(self.model, field.name), getattr(other.model, field.name)
-            if mine != theirs:
+            if mine != theirs and not (field.name == "model" and _same_name(mine, theirs)):
                 return f"{field.name.replace('_', ' ')}: {mine!r} here, {theirs!r} there"
         cosines = row_cosines(self.vectors, other.vectors)
         if cosines.min() < MIN_COSINE:
@@ -95,6 +95,11 @@ class Fingerprint:
             return cls(EmbeddingModel(**data["model"]), tuple(tuple(map(float, row)) for row in data["probes"]))
         except (TypeError, KeyError) as error:
             raise ValueError(f"not a fingerprint: {error}") from error
+
+
+def _same_name(a: str, b: str) -> bool:
+    """Whether two names mean the same model: on Ollama, `:latest` is the tag of a name without one."""
+    return a.removesuffix(":latest") == b.removesuffix(":latest")
 
 
 def row_cosines(a: Vectors, b: Vectors) -> Vectors:
