@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from panels import ROWS, Panel, Row
+from panels import ROWS, Panel, PanelRow
 
 TARGET = Path(__file__).parent / "provisioning" / "dashboards" / "switchyard.json"
 SOURCE = {"type": "prometheus", "uid": "switchyard-prometheus"}
@@ -84,7 +84,7 @@ def _panels() -> list[dict[str, Any]]:
     return panels
 
 
-def _row(row: Row, y: int) -> dict[str, Any]:
+def _row(row: PanelRow, y: int) -> dict[str, Any]:
     place = {"h": 1, "w": _WIDTH, "x": 0, "y": y}
     return {"collapsed": False, "gridPos": place, "id": row.id, "panels": [], "title": row.title, "type": "row"}
 

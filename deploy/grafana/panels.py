@@ -33,7 +33,7 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PanelRow:
     id: int
     title: str
     panels: tuple[Panel, ...]
@@ -53,7 +53,7 @@ ROLE, SERVICE = 'role=~"$role"', 'service=~"$service"'
 ONE_PERCENT = ((0, "green"), (0.01, "red"))
 TEN_SECONDS = ((0, "green"), (5, "yellow"), (10, "red"))
 
-NOW = Row(
+NOW = PanelRow(
     100,
     "Now",
     (
@@ -160,7 +160,7 @@ NOW = Row(
     ),
 )
 
-REQUESTS = Row(
+REQUESTS = PanelRow(
     200,
     "Requests",
     (
@@ -230,7 +230,7 @@ REQUESTS = Row(
     ),
 )
 
-PROVIDERS = Row(
+PROVIDERS = PanelRow(
     300,
     "Backends",
     (
@@ -349,7 +349,7 @@ PROVIDERS = Row(
     ),
 )
 
-INGESTION = Row(
+INGESTION = PanelRow(
     400,
     "Ingestion and notes",
     (
@@ -407,7 +407,7 @@ INGESTION = Row(
     ),
 )
 
-VLLM = Row(
+VLLM = PanelRow(
     500,
     "vLLM",
     (

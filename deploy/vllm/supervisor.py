@@ -96,7 +96,7 @@ def die(status: int, message: str) -> NoReturn:
 
 
 @dataclass
-class Model:
+class ServedModel:
     """The model of a role: as it was named, and the folder or Hugging Face id that the name stands for."""
 
     role: str
@@ -144,9 +144,9 @@ def _short_names(hub_id: str) -> list[str]:
     return [name for name, path in _names() if path == hub_id]
 
 
-def _model(role: str, name: str) -> Model:
+def _model(role: str, name: str) -> ServedModel:
     bare, setting = name.removesuffix(":latest"), _MODEL_SETTINGS[role]
-    model = Model(role, name, bare if "/" in bare else dict(_names()).get(bare, ""))
+    model = ServedModel(role, name, bare if "/" in bare else dict(_names()).get(bare, ""))
     if not model.path:
         known = ", ".join(short for short, _ in _names())
         die(
@@ -272,7 +272,7 @@ class StopRequested(Exception):
 class Server:
     """One vLLM server, as a child process; every line of its output is marked by its role."""
 
-    def __init__(self, model: Model, settings: Settings) -> None:
+    def __init__(self, model: ServedModel, settings: Settings) -> None:
         self.model, self.role = model, model.role
         self.port = settings.port_base + list(_MODEL_SETTINGS).index(self.role)
         options: list[object] = ["--host", "0.0.0.0", "--port", self.port]  # noqa: S104

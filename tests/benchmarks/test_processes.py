@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
 import httpx2
 
+from harness.ports import free_port
 from switchyard_benchmarks.processes import KEY, chat_count, engine, rag_service
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_a_service_answers_by_the_scripted_engine(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
+
+from harness.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "deploy" / "ollama" / "models.sh"
@@ -52,9 +53,7 @@ def models(tmp_path: Path) -> Models:
     ollama = tmp_path / "ollama"
     ollama.write_text(f'#!/bin/sh\nexec {sys.executable} {ENGINE} "$@"\n')
     ollama.chmod(0o755)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return Models(tmp_path, probe.getsockname()[1])
+    return Models(tmp_path, free_port())
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from reportlab.lib.pdfencrypt import StandardEncryption
 from reportlab.pdfgen.canvas import Canvas
 
 from doc_processor.app import create
-from doc_processor.parsers.base import Limits
+from doc_processor.parsers.base import ParseLimits
 from doc_processor.settings import DocProcessorSettings
 from doc_processor.workers.pool import COMMAND, PoolSettings, WorkerPool
 
@@ -196,8 +196,8 @@ async def make_pool(tmp_path: Path) -> AsyncGenerator[PoolMaker, None]:
 
 
 @pytest.fixture
-def limits() -> Limits:
-    return Limits()
+def limits() -> ParseLimits:
+    return ParseLimits()
 
 
 Serve = Callable[[FastAPI], AbstractAsyncContextManager[str]]

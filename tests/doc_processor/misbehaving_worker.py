@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from doc_processor.parsers.base import Limits, PageText, Upload
+from doc_processor.parsers.base import ParsedPage, ParseLimits, Upload
 from doc_processor.workers.child import serve
 
 CRASH, HANG, GRANDCHILD, MEMORY, PRINT, ENVIRONMENT, BUG, GREEDY = range(101, 109)
@@ -24,7 +24,7 @@ class Trouble:
         self._upload = upload
         self.pages = int(upload.path.read_text().split()[0])
 
-    def page(self, number: int) -> PageText:
+    def page(self, number: int) -> ParsedPage:
         if number == CRASH:
             os.kill(os.getpid(), signal.SIGSEGV)
         if number == HANG:
@@ -36,26 +36,26 @@ class Trouble:
             self._upload.path.with_name("grandchild").write_text(str(child.pid))
             child.wait()
         if number == MEMORY:
-            return PageText(str(len(bytearray(4 << 30))), "trouble")
+            return ParsedPage(str(len(bytearray(4 << 30))), "trouble")
         if number == GREEDY:
             self._leak = bytearray(600 << 20)
-            return PageText(f"grown {os.getpid()}", "trouble")
+            return ParsedPage(f"grown {os.getpid()}", "trouble")
         if number == PRINT:
             print("a library that prints")  # noqa: T201
             sys.stdout.flush()
         if number == ENVIRONMENT:
-            return PageText(" ".join(sorted(os.environ)), "trouble")
+            return ParsedPage(" ".join(sorted(os.environ)), "trouble")
         if number == BUG:
             raise ZeroDivisionError("the text of the page")
         marks = self._upload.path.with_name(f"page-{number}")
         marks.write_text("")
-        return PageText(f"page {number} by {os.getpid()}", "trouble")
+        return ParsedPage(f"page {number} by {os.getpid()}", "trouble")
 
     def close(self) -> None:
         pass
 
 
-def open_as(media_type: str, upload: Upload, limits: Limits) -> Trouble:
+def open_as(media_type: str, upload: Upload, limits: ParseLimits) -> Trouble:
     path = Path(upload.path)
     if path.read_text().startswith("crash"):
         os.kill(os.getpid(), signal.SIGSEGV)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from doc_processor import containers
-from doc_processor.parsers.base import Limits
+from doc_processor.parsers.base import ParseLimits
 from doc_processor.refusals import HostileMarkup, UnpacksTooLarge, Unreadable
 
 LAUGHS = b'<?xml version="1.0"?><!DOCTYPE w [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]><w>&b;</w>'
@@ -24,19 +24,19 @@ def packed(tmp_path: Path, **members: bytes) -> Path:
 def test_a_real_office_file_passes(tmp_path, samples) -> None:
     path = tmp_path / "good.docx"
     path.write_bytes(samples.docx(lambda document: document.add_paragraph("fine")))
-    containers.check(path, Limits())
+    containers.check(path, ParseLimits())
 
 
 def test_what_unpacks_to_far_more_is_refused(tmp_path) -> None:
     path = packed(tmp_path, document=bytes(300_000_000))
     assert path.stat().st_size < 1_000_000
     with pytest.raises(UnpacksTooLarge, match="300000000"):
-        containers.check(path, Limits())
+        containers.check(path, ParseLimits())
 
 
 def test_the_ratio_counts_below_the_absolute_limit(tmp_path) -> None:
     with pytest.raises(UnpacksTooLarge, match="200 times"):
-        containers.check(packed(tmp_path, document=bytes(100_000_000)), Limits())
+        containers.check(packed(tmp_path, document=bytes(100_000_000)), ParseLimits())
 
 
 def test_too_many_parts_are_refused(tmp_path) -> None:
@@ -45,18 +45,18 @@ def test_too_many_parts_are_refused(tmp_path) -> None:
         for number in range(20_001):
             archive.writestr(str(number), b"")
     with pytest.raises(UnpacksTooLarge, match="parts"):
-        containers.check(path, Limits())
+        containers.check(path, ParseLimits())
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
 def test_entities_are_refused_in_any_encoding(tmp_path, encoding) -> None:
     with pytest.raises(HostileMarkup):
-        containers.check(packed(tmp_path, part=LAUGHS.decode().encode(encoding)), Limits())
+        containers.check(packed(tmp_path, part=LAUGHS.decode().encode(encoding)), ParseLimits())
 
 
 def test_a_declaration_behind_a_long_comment_is_refused(tmp_path) -> None:
     with pytest.raises(HostileMarkup):
-        containers.check(packed(tmp_path, part=b"<!--" + b"x" * 70_000 + b"-->" + LAUGHS), Limits())
+        containers.check(packed(tmp_path, part=b"<!--" + b"x" * 70_000 + b"-->" + LAUGHS), ParseLimits())
 
 
 def test_damage_is_refused(tmp_path, samples) -> None:
@@ -65,7 +65,7 @@ def test_damage_is_refused(tmp_path, samples) -> None:
         path = tmp_path / name
         path.write_bytes(broken)
         with pytest.raises(Unreadable):
-            containers.check(path, Limits())
+            containers.check(path, ParseLimits())
 
 
 def test_sizes_that_lie_are_caught(tmp_path) -> None:
@@ -76,4 +76,4 @@ def test_sizes_that_lie_are_caught(tmp_path) -> None:
     path = tmp_path / "liar.zip"
     path.write_bytes(data)
     with pytest.raises(Unreadable):
-        containers.check(path, Limits())
+        containers.check(path, ParseLimits())

@@ -12,7 +12,7 @@ from doc_processor import sniff
 from doc_processor.ocr import preparation, tesseract
 from doc_processor.ocr.recognition import recognise
 from doc_processor.parsers import open_as
-from doc_processor.parsers.base import Limits, Upload
+from doc_processor.parsers.base import ParseLimits, Upload
 from doc_processor.refusals import ImageTooLarge, OcrUnavailable, TooManyPages, Unreadable
 
 
@@ -28,7 +28,7 @@ def recall(expected: str, text: str) -> float:
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270, 3, -6])
 def test_pages_are_read_however_they_lie(samples, passage, degrees) -> None:
     picture = samples.picture(f"{passage} {passage}", size=(1700, 1300))
-    page = recognise(picture.rotate(degrees, Image.Resampling.BICUBIC, expand=True, fillcolor=255), Limits())
+    page = recognise(picture.rotate(degrees, Image.Resampling.BICUBIC, expand=True, fillcolor=255), ParseLimits())
     assert recall(passage, page.text) >= 0.95
     assert page.engine == "tesseract"
     assert page.confidence is not None
@@ -49,13 +49,13 @@ def test_bad_pictures_are_read(samples, passage) -> None:
         "cmyk": picture.convert("RGB").convert("CMYK"),
     }
     for name, image in hard.items():
-        assert recall(passage, recognise(image, Limits()).text) >= 0.9, name
+        assert recall(passage, recognise(image, ParseLimits()).text) >= 0.9, name
 
 
 def test_transparent_paper_is_white(samples, passage) -> None:
     ink = Image.new("RGBA", (1700, 900), (0, 0, 0, 0))
     ink.putalpha(ImageOps.invert(samples.picture(passage)))
-    assert recall(passage, recognise(ink, Limits()).text) >= 0.95
+    assert recall(passage, recognise(ink, ParseLimits()).text) >= 0.95
 
 
 def test_the_camera_says_which_side_is_up(samples, passage) -> None:
@@ -72,7 +72,7 @@ def test_very_large_pictures_are_shrunk_first(samples) -> None:
 
 
 def test_a_picture_without_text_says_so() -> None:
-    page = recognise(Image.new("L", (600, 400), 255), Limits())
+    page = recognise(Image.new("L", (600, 400), 255), ParseLimits())
     assert page.text == ""
     assert [note.code for note in page.warnings] == ["no-text-found"]
 
@@ -86,7 +86,7 @@ def test_skew_is_measured(samples, passage) -> None:
 
 
 def test_too_little_time_is_a_warning_and_not_an_error(samples, passage) -> None:
-    page = recognise(samples.picture(passage), Limits(ocr_seconds=0.0))
+    page = recognise(samples.picture(passage), ParseLimits(ocr_seconds=0.0))
     assert page.text == ""
     assert [note.code for note in page.warnings] == ["ocr-failed"]
 
@@ -104,18 +104,18 @@ def test_tesseract_is_there() -> None:
 # --- pictures as documents
 
 
-def opened(tmp_path: Path, data: bytes, media_type: str, limits: Limits | None = None):
+def opened(tmp_path: Path, data: bytes, media_type: str, limits: ParseLimits | None = None):
     path = tmp_path / "upload"
     path.write_bytes(data)
-    return open_as(media_type, Upload(path), limits or Limits())
+    return open_as(media_type, Upload(path), limits or ParseLimits())
 
 
 def test_each_frame_of_a_tiff_is_a_page(tmp_path, samples) -> None:
     document = opened(tmp_path, samples.tiff("the first frame", "the second frame"), sniff.TIFF)
     assert document.pages == 2
     assert document.page(2).wants_ocr
-    assert "second" in recognise(document.picture(2), Limits()).text
-    assert "first" in recognise(document.picture(1), Limits()).text
+    assert "second" in recognise(document.picture(2), ParseLimits()).text
+    assert "first" in recognise(document.picture(1), ParseLimits()).text
     document.close()
 
 
@@ -123,7 +123,7 @@ def test_each_frame_of_a_tiff_is_a_page(tmp_path, samples) -> None:
 def test_every_picture_format_is_read(tmp_path, samples, kind, media_type) -> None:
     document = opened(tmp_path, samples.encoded(samples.picture("A sign on the boat shed"), kind), media_type)
     assert document.pages == 1
-    assert "boat shed" in recognise(document.picture(1), Limits()).text
+    assert "boat shed" in recognise(document.picture(1), ParseLimits()).text
     document.close()
 
 
@@ -137,7 +137,7 @@ def test_bombs_are_refused_before_they_are_decoded(tmp_path) -> None:
 
 def test_large_jpegs_are_decoded_at_a_fraction(tmp_path, samples) -> None:
     data = samples.encoded(Image.new("L", (9000, 9000), 255), "JPEG")
-    document = opened(tmp_path, data, sniff.JPEG, Limits(max_image_pixels=50_000_000))
+    document = opened(tmp_path, data, sniff.JPEG, ParseLimits(max_image_pixels=50_000_000))
     picture = document.picture(1)
     assert picture.width * picture.height <= 21_000_000
     document.close()
@@ -152,4 +152,4 @@ def test_damaged_pictures_are_refused(tmp_path, samples) -> None:
 
 def test_too_many_frames_are_refused(tmp_path, samples) -> None:
     with pytest.raises(TooManyPages):
-        opened(tmp_path, samples.tiff("a", "b", "c"), sniff.TIFF, Limits(max_pages=2))
+        opened(tmp_path, samples.tiff("a", "b", "c"), sniff.TIFF, ParseLimits(max_pages=2))

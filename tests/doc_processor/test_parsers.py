@@ -10,16 +10,16 @@ from docx.oxml.ns import nsdecls
 
 from doc_processor import sniff
 from doc_processor.parsers import open_as
-from doc_processor.parsers.base import Limits, Opened, Upload
+from doc_processor.parsers.base import Opened, ParseLimits, Upload
 from doc_processor.refusals import Empty, HostileMarkup, NoPages, TooManyPages, Unreadable
 
 
 @pytest.fixture
 def opened(tmp_path: Path):
-    def open_bytes(media_type: str, data: bytes, limits: Limits | None = None) -> Opened:
+    def open_bytes(media_type: str, data: bytes, limits: ParseLimits | None = None) -> Opened:
         path = tmp_path / "upload"
         path.write_bytes(data)
-        return open_as(media_type, Upload(path), limits or Limits())
+        return open_as(media_type, Upload(path), limits or ParseLimits())
 
     return open_bytes
 
@@ -62,7 +62,7 @@ def test_text_without_text_is_empty(opened, data) -> None:
 
 def test_too_many_pages_are_refused(opened) -> None:
     with pytest.raises(TooManyPages, match="4 pages; at most 3"):
-        opened(sniff.PLAIN, b"a\fb\fc\fd", Limits(max_pages=3))
+        opened(sniff.PLAIN, b"a\fb\fc\fd", ParseLimits(max_pages=3))
 
 
 # --- CSV
@@ -80,7 +80,7 @@ def test_csv_cells_are_quoted_right(opened) -> None:
 
 
 def test_a_long_table_is_cut_with_a_warning(opened) -> None:
-    document = opened(sniff.CSV, b"a,b\n" * 100, Limits(max_table_cells=20))
+    document = opened(sniff.CSV, b"a,b\n" * 100, ParseLimits(max_table_cells=20))
     assert codes(document) == ["table-cut"]
     assert len(text_of(document).splitlines()) == 11
 
@@ -300,7 +300,7 @@ def test_formulas_without_results_are_a_warning(opened, samples) -> None:
 
 
 def test_a_long_sheet_is_cut_with_a_warning(opened, samples) -> None:
-    document = opened(sniff.XLSX, samples.xlsx(Long=[[n, n] for n in range(50)]), Limits(max_table_cells=20))
+    document = opened(sniff.XLSX, samples.xlsx(Long=[[n, n] for n in range(50)]), ParseLimits(max_table_cells=20))
     assert codes(document, page=1) == ["table-cut"]
     document.close()
 

@@ -6,7 +6,7 @@ import pytest
 
 from doc_processor import sniff
 from doc_processor.parsers import open_as
-from doc_processor.parsers.base import Limits, Pictured, Upload
+from doc_processor.parsers.base import ParseLimits, Pictured, Upload
 from doc_processor.parsers.pdf_text import laid_out, trusted
 from doc_processor.refusals import NoPages, PasswordRequired, TooManyPages, Unreadable
 
@@ -20,10 +20,10 @@ NO_PAGES = (
 def opened(tmp_path: Path):
     documents = []
 
-    def open_bytes(data: bytes, limits: Limits | None = None):
+    def open_bytes(data: bytes, limits: ParseLimits | None = None):
         path = tmp_path / "upload"
         path.write_bytes(data)
-        documents.append(open_as(sniff.PDF, Upload(path), limits or Limits()))
+        documents.append(open_as(sniff.PDF, Upload(path), limits or ParseLimits()))
         return documents[-1]
 
     yield open_bytes
@@ -70,7 +70,7 @@ def test_bad_files_are_refused_by_type(opened, samples) -> None:
     with pytest.raises(Unreadable):
         opened(b"%PDF-1.7\nnothing of the kind")
     with pytest.raises(TooManyPages, match="3 pages; at most 2"):
-        opened(samples.pdf("a", "b", "c"), Limits(max_pages=2))
+        opened(samples.pdf("a", "b", "c"), ParseLimits(max_pages=2))
 
 
 def test_what_was_filled_in_is_read(opened, samples) -> None:

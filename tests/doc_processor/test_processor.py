@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from doc_processor.errors import DocumentRefused, DocumentTimeout, WorkersUnavailable
 from doc_processor.events import DocumentEvent, DoneEvent, PageEvent
 from doc_processor.metrics import PageMetrics
-from doc_processor.page_reader import PageReader, Source
+from doc_processor.page_reader import PageReader, UploadedFile
 from doc_processor.processor import Processor, sweep
 from service_kit.errors import problem
 
@@ -43,7 +43,7 @@ def make_processor(make_pool, tmp_path):
 
 
 @pytest.fixture
-async def source(make_processor, tmp_path: Path) -> AsyncGenerator[Source, None]:
+async def source(make_processor, tmp_path: Path) -> AsyncGenerator[UploadedFile, None]:
     async with make_processor().received(Bytes(b"120 pages"), "a.txt", "") as received:
         yield received
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from doc_processor.page_reader import PageReader, Source
+from doc_processor.page_reader import PageReader, UploadedFile
 from doc_processor.vision import Transcriber
 from llm_providers.errors import Overloaded, ProviderError
 from llm_providers.testing import FakeLLM
@@ -15,13 +15,13 @@ def seeing(answer: str) -> FakeLLM:
 
 
 @pytest.fixture
-def scan(tmp_path: Path, samples) -> Source:
+def scan(tmp_path: Path, samples) -> UploadedFile:
     path = tmp_path / "upload"
     path.write_bytes(samples.encoded(samples.picture("The register lies in the shed", size=(1100, 250)), "PNG"))
-    return Source(path, "scan.png", "", "image/png")
+    return UploadedFile(path, "scan.png", "", "image/png")
 
 
-async def read(make_pool, source: Source, provider: FakeLLM, below: float = 1.0):
+async def read(make_pool, source: UploadedFile, provider: FakeLLM, below: float = 1.0):
     """Read a page; nothing is sure enough unless `below` says so."""
     return await PageReader(make_pool(), Transcriber(provider, 10), below).read(source, 1)
 

@@ -15,7 +15,8 @@ from drill.processes import KEY, Process, engine
 from drill.stack import DOCUMENT, WORDS
 from drill.table import Line
 from drill.users import Answer, concurrent_users, count_failures
-from engines.real_vllm import VLLMServer, free_port
+from engines.real_vllm import VLLMServer
+from harness.ports import free_port
 
 USERS = 32
 _GATES = ("max_p95_seconds=300", "max_first_token_p95_seconds=300", "max_unusable_rate=1", "max_quality_loss=1")

@@ -6,7 +6,6 @@ import hashlib
 import importlib.metadata
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
+
+from harness.ports import free_port
 
 VERSION = "0.32.0"
 TORCH = "2.13.0"
@@ -81,13 +82,6 @@ def _run(*command: str | Path) -> None:
     done = subprocess.run(command, cwd=Path(sys.prefix), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(map(str, command))}\n{done.stdout[-3000:]}")
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @dataclass

@@ -11,7 +11,7 @@ from engines import Fault, OllamaEngine, OpenAIEngine
 from engines.contract import ask, collect, soon
 from llm_providers import Providers, ProviderSettings, get_provider
 from llm_providers.errors import ModelLoading, Timeout, Unavailable
-from llm_providers.readiness import Readiness, RoleWatch, State
+from llm_providers.readiness import Readiness, ReadinessState, RoleWatch
 from llm_providers.routing import Monitor, MonitoredChat, Observer
 from llm_providers.routing.probes import probe_chat
 from llm_providers.settings import ResilienceSettings
@@ -26,7 +26,7 @@ def watched(fake: FakeLLM, *, interval: float = 30.0, loading_seconds: float = 6
     return Readiness({Role.TEXT: role}, interval=interval, probe_seconds=1.0, loading_seconds=loading_seconds)
 
 
-async def until(readiness: Readiness, state: State, seconds: float = 5.0) -> None:
+async def until(readiness: Readiness, state: ReadinessState, seconds: float = 5.0) -> None:
     """Wait until the state is reached; the test fails if it is not."""
     limit = monotonic() + seconds
     while readiness.state is not state:
@@ -37,7 +37,7 @@ async def until(readiness: Readiness, state: State, seconds: float = 5.0) -> Non
 async def test_nothing_is_ready_before_a_token() -> None:
     readiness = watched(FakeLLM())
     found = readiness.roles()[Role.TEXT]
-    assert (found.state, readiness.ready) == (State.LOADING, False)
+    assert (found.state, readiness.ready) == (ReadinessState.LOADING, False)
     assert found.retry_after is not None
 
 
@@ -45,7 +45,7 @@ async def test_a_probe_makes_it_ready() -> None:
     fake = FakeLLM()
     readiness = watched(fake)
     await readiness.start()
-    await until(readiness, State.READY)
+    await until(readiness, ReadinessState.READY)
     assert [request.max_tokens for request in fake.requests] == [1]
     assert readiness.roles()[Role.TEXT].retry_after is None
     await readiness.aclose()
@@ -81,7 +81,7 @@ async def test_a_model_that_has_not_come_up_yet_is_loading(error: Unavailable) -
     fake = FakeLLM()
     fake.failing(error)
     found = await watched(fake).check(Role.TEXT)
-    assert found.state is State.LOADING
+    assert found.state is ReadinessState.LOADING
     assert found.detail == str(error)
     assert found.elapsed >= 0
     assert found.retry_after is not None
@@ -90,23 +90,23 @@ async def test_a_model_that_has_not_come_up_yet_is_loading(error: Unavailable) -
 async def test_what_worked_once_and_is_gone_is_unavailable() -> None:
     fake = FakeLLM()
     readiness = watched(fake)
-    assert (await readiness.check(Role.TEXT)).state is State.READY
+    assert (await readiness.check(Role.TEXT)).state is ReadinessState.READY
     fake.failing(Unavailable("gone"))
-    assert (await readiness.check(Role.TEXT)).state is State.UNAVAILABLE
-    assert (await readiness.check(Role.TEXT)).state is State.READY
+    assert (await readiness.check(Role.TEXT)).state is ReadinessState.UNAVAILABLE
+    assert (await readiness.check(Role.TEXT)).state is ReadinessState.READY
 
 
 async def test_loading_does_not_last_for_ever() -> None:
     fake = FakeLLM()
     fake.failing(Unavailable("connection refused"))
-    assert (await watched(fake, loading_seconds=0.0).check(Role.TEXT)).state is State.UNAVAILABLE
+    assert (await watched(fake, loading_seconds=0.0).check(Role.TEXT)).state is ReadinessState.UNAVAILABLE
 
 
 async def test_a_proof_grows_old() -> None:
     fake = FakeLLM()
     readiness = watched(fake, interval=0.02)
     await readiness.check(Role.TEXT)
-    await until(readiness, State.UNAVAILABLE)
+    await until(readiness, ReadinessState.UNAVAILABLE)
     assert "nothing has been produced for" in readiness.roles()[Role.TEXT].detail
 
 
@@ -114,15 +114,15 @@ async def test_a_fault_of_ours_is_no_proof_and_no_end_of_watching() -> None:
     fake = FakeLLM(answer=lambda _: 1 / 0)  # type: ignore[arg-type,return-value]
     readiness = watched(fake, interval=0.02)
     await readiness.start()
-    await until(readiness, State.UNAVAILABLE)
+    await until(readiness, ReadinessState.UNAVAILABLE)
     fake.answer = lambda _: "mended"
-    await until(readiness, State.READY)
+    await until(readiness, ReadinessState.READY)
     await readiness.aclose()
 
 
 async def test_only_what_is_required_is_watched(providers: Providers) -> None:
     await providers.readiness.start({Role.TEXT, Role.EMBEDDINGS})
-    await until(providers.readiness, State.READY)
+    await until(providers.readiness, ReadinessState.READY)
     assert set(providers.readiness.roles()) == {Role.TEXT, Role.EMBEDDINGS}
 
 
@@ -133,15 +133,15 @@ async def test_a_slow_load_is_seen_through_to_ready(
     quick = settings.model_copy(update={"resilience": ResilienceSettings(retry_attempts=1, probe_interval=0.05)})
     async with get_provider(quick) as providers:
         await providers.readiness.start({Role.TEXT, Role.EMBEDDINGS})
-        await until(providers.readiness, State.LOADING)
-        while providers.readiness.roles()[Role.TEXT].state is not State.READY:
+        await until(providers.readiness, ReadinessState.LOADING)
+        while providers.readiness.roles()[Role.TEXT].state is not ReadinessState.READY:
             await asyncio.sleep(0.005)
         assert not providers.readiness.ready
         openai_engine.heal()
-        await until(providers.readiness, State.READY)
+        await until(providers.readiness, ReadinessState.READY)
 
 
 async def test_a_role_is_ready_when_its_stand_in_is(settings: ProviderSettings, openai_engine: OpenAIEngine) -> None:
     openai_engine.always(Fault.busy(), path="/chat/completions")
     async with get_provider(settings) as providers:
-        assert (await providers.readiness.check(Role.TEXT)).state is State.READY
+        assert (await providers.readiness.check(Role.TEXT)).state is ReadinessState.READY

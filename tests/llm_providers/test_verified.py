@@ -17,7 +17,7 @@ from llm_providers.spaces import (
     EmbeddingFallback,
     Fingerprint,
     ParityRecords,
-    Sample,
+    ParitySample,
     Verified,
     parity,
 )
@@ -97,7 +97,9 @@ async def test_a_model_that_cannot_be_replaced_is_compared_once() -> None:
 
 
 async def test_parity_is_measured_on_the_sample_too() -> None:
-    sample = Sample(tuple(f"Buoy {n} lies {n * 7} metres off the mole." for n in range(40)), ("Where is buoy 9?",))
+    sample = ParitySample(
+        tuple(f"Buoy {n} lies {n * 7} metres off the mole." for n in range(40)), ("Where is buoy 9?",)
+    )
     whole = await parity(FakeEmbeddings(), FakeEmbeddings(), soon(), sample)
     assert (whole.passed, whole.samples) == (True, len(PROBES) + 41)
     assert whole.mean_cosine >= whole.cosine >= 0.999

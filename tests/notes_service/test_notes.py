@@ -55,6 +55,9 @@ async def test_a_hundred_notes_at_once_are_all_accepted(stack: Any) -> None:
     posts = [stack.http.post("/v1/notes?wait=0", json={"text": f"Note {number}. It rains."}) for number in range(100)]
     answers = await asyncio.gather(*posts)
     assert [answer.status_code for answer in answers] == [202] * 100
+    async with asyncio.timeout(120):
+        while not (await stack.http.get("/v1/jobs", params={"status": "ready", "limit": 100})).json()["items"][99:]:
+            await asyncio.sleep(0.2)
 
 
 async def test_list_search_edit_export_delete(stack: Any) -> None:

@@ -25,7 +25,7 @@ from service_kit import errors
 from service_kit.app import create_app
 from service_kit.auth import Admin, User
 from service_kit.errors import Conflict, problem
-from service_kit.health import Check
+from service_kit.health import HealthCheck
 from service_kit.logs import configure
 from service_kit.settings import InvalidSettings, ServiceSettings, load
 from service_kit.state import service_state
@@ -185,7 +185,7 @@ async def test_health_pages_ask_for_no_key_and_turn_red(http: httpx2.AsyncClient
     async def broken() -> None:
         raise provider.ModelLoading("llama3.2 is loading", retry_after=12)
 
-    service_state(app).health.checks.append(Check("text", broken))
+    service_state(app).health.checks.append(HealthCheck("text", broken))
     red = await http.get("/readyz")
     assert red.status_code == 503
     assert red.headers["retry-after"] == "12"

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from engines import Fault, OllamaEngine
 from harness.rag import ScriptedProcessor, Stack, running
-from service_kit.health import Check
+from service_kit.health import HealthCheck
 from service_kit.job_metrics import OUTCOMES, STATES
 from service_kit.state import service_state
 
@@ -132,7 +132,7 @@ async def test_what_is_lacking_is_shown_and_what_hangs_is_not_waited_for(stack: 
     async def broken() -> None:
         raise OSError("gone")
 
-    service_state(stack.app).health.checks.append(Check("chalk", broken))
+    service_state(stack.app).health.checks.append(HealthCheck("chalk", broken))
     assert lacking(await exported(stack))["chalk"] == 0
     # A page that says so has not failed.
     assert (await stack.http.get("/readyz")).status_code == 503
@@ -143,7 +143,7 @@ async def test_what_is_lacking_is_shown_and_what_hangs_is_not_waited_for(stack: 
     async def hanging() -> None:
         await asyncio.Event().wait()
 
-    service_state(stack.app).health.checks.append(Check("chess", hanging))
+    service_state(stack.app).health.checks.append(HealthCheck("chess", hanging))
     async with asyncio.timeout(5):
         assert lacking(await exported(stack)) == {"in-time": 0}
 

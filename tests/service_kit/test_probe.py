@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from harness.serving import serving
 from service_kit import health
-from service_kit.health import Check, Health
+from service_kit.health import Health, HealthCheck
 from service_kit.metrics import Metrics
 from service_kit.probe import probe
 
@@ -24,7 +24,7 @@ async def test_it_is_red_with_the_reason_and_green_without() -> None:
     async with serving(app) as url:
         port = int(url.rsplit(":", 1)[1])
         assert await asyncio.to_thread(probe, port) is None
-        state.checks.append(Check("text", fail))
+        state.checks.append(HealthCheck("text", fail))
         words = await asyncio.to_thread(probe, port)
         assert words is not None
         assert words.startswith("text: ")

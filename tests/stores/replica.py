@@ -12,8 +12,8 @@ from typing import Any
 
 import httpx2
 
+from harness.ports import free_port
 from harness.rag import KEY
-from stores.servers import free_port
 
 
 class Replica:

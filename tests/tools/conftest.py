@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from harness.ports import free_port
 from switchyard.client import Client
 from switchyard.server import own_key
 
@@ -57,11 +57,8 @@ class Process:
 
 @pytest.fixture
 def process(tmp_path: Path, embedded_model_dir: Path) -> Iterator[Process]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     env = {**os.environ, "LLM_PROVIDER": "embedded", "EMBEDDED_MODEL_DIR": str(embedded_model_dir)}
-    found = Process(tmp_path, port, env)
+    found = Process(tmp_path, free_port(), env)
     yield found
     if found.child is not None and found.child.poll() is None:
         found.kill(signal.SIGTERM)

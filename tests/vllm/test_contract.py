@@ -7,7 +7,7 @@ import pytest
 from engines.contract import ChatContract, EmbeddingContract, RerankContract, soon
 from llm_providers import LLMProvider, ProviderSettings, VLLMProvider, get_provider
 from llm_providers.base import EmbeddingProvider, RerankProvider
-from llm_providers.readiness import State
+from llm_providers.readiness import ReadinessState
 from llm_providers.types import Role
 
 pytestmark = pytest.mark.vllm
@@ -34,6 +34,6 @@ class TestRerank(RerankContract):
 async def test_every_role_becomes_ready(vllm_settings: ProviderSettings) -> None:
     async with get_provider(vllm_settings) as providers:
         for role in (Role.TEXT, Role.EMBEDDINGS, Role.RERANK):
-            assert (await providers.readiness.check(role)).state is State.READY
+            assert (await providers.readiness.check(role)).state is ReadinessState.READY
         assert (await providers.text.info(soon())).context_tokens == 4096
         assert isinstance(providers.invoke("hello", max_tokens=5), str)

@@ -13,7 +13,7 @@ from llm_providers.errors import AllBackendsFailed, ModelLoading, ProviderError,
 from llm_providers.types import Role
 
 
-class State(StrEnum):
+class ReadinessState(StrEnum):
     """Of a role, or of the whole: the worst of its roles."""
 
     READY = "ready"
@@ -25,7 +25,7 @@ class State(StrEnum):
 class RoleReadiness:
     """`elapsed` seconds in this state; `retry_after` seconds until asking again is worth while."""
 
-    state: State
+    state: ReadinessState
     elapsed: float
     retry_after: float | None = None
     detail: str = ""
@@ -42,7 +42,7 @@ class RoleWatch:
 @dataclass(slots=True)
 class _Failure:
     at: float
-    state: State
+    state: ReadinessState
     detail: str
 
 
@@ -64,7 +64,9 @@ class Readiness:
         self._interval, self._probe_seconds, self._loading_seconds = interval, probe_seconds, loading_seconds
         self._begun = time()
         self._failures: dict[Role, _Failure] = {}
-        self._states: dict[Role, tuple[State, float]] = dict.fromkeys(roles, (State.LOADING, self._begun))
+        self._states: dict[Role, tuple[ReadinessState, float]] = dict.fromkeys(
+            roles, (ReadinessState.LOADING, self._begun)
+        )
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self, required: set[Role] | None = None) -> None:
@@ -88,14 +90,17 @@ class Readiness:
         return {role: self._of(role) for role in self._watched}
 
     @property
-    def state(self) -> State:
+    def state(self) -> ReadinessState:
         """The worst of the watched roles."""
         states = {readiness.state for readiness in self.roles().values()}
-        return next((state for state in (State.UNAVAILABLE, State.LOADING) if state in states), State.READY)
+        return next(
+            (state for state in (ReadinessState.UNAVAILABLE, ReadinessState.LOADING) if state in states),
+            ReadinessState.READY,
+        )
 
     @property
     def ready(self) -> bool:
-        return self.state is State.READY
+        return self.state is ReadinessState.READY
 
     async def check(self, role: Role) -> RoleReadiness:
         """Probe one role now, traffic or not, and return what came of it."""
@@ -105,7 +110,7 @@ class Readiness:
             self._failures[role] = _Failure(time(), self._meaning(role, error), str(error))
         except Exception as error:
             # A fault of ours, not of the engine: a watcher that dies of it would leave the last state standing.
-            self._failures[role] = _Failure(time(), State.UNAVAILABLE, f"{type(error).__name__}: {error}")
+            self._failures[role] = _Failure(time(), ReadinessState.UNAVAILABLE, f"{type(error).__name__}: {error}")
         else:
             self._failures.pop(role, None)
         return self._of(role)
@@ -118,28 +123,32 @@ class Readiness:
             # What is not ready is looked at more often: somebody waits for it.
             await asyncio.sleep(min(1.0, self._interval / 2) if role in self._failures else self._interval / 2)
 
-    def _meaning(self, role: Role, error: ProviderError) -> State:
+    def _meaning(self, role: Role, error: ProviderError) -> ReadinessState:
         """A server that never worked yet is given time to load: vLLM refuses connections until it has."""
         causes = error.errors if isinstance(error, AllBackendsFailed) else [error]
         if any(isinstance(cause, ModelLoading | Timeout) for cause in causes):
-            return State.LOADING
+            return ReadinessState.LOADING
         never = self._watched[role].last_success() is None
         young = time() - self._begun < self._loading_seconds
-        return State.LOADING if never and young and isinstance(error, Unavailable) else State.UNAVAILABLE
+        return (
+            ReadinessState.LOADING if never and young and isinstance(error, Unavailable) else ReadinessState.UNAVAILABLE
+        )
 
     def _of(self, role: Role) -> RoleReadiness:
         state, detail = self._now(role)
         if self._states[role][0] is not state:
             self._states[role] = (state, time())
         elapsed = max(0.0, time() - self._states[role][1])
-        return RoleReadiness(state, elapsed, None if state is State.READY else min(self._interval, 5.0), detail)
+        return RoleReadiness(
+            state, elapsed, None if state is ReadinessState.READY else min(self._interval, 5.0), detail
+        )
 
-    def _now(self, role: Role) -> tuple[State, str]:
+    def _now(self, role: Role) -> tuple[ReadinessState, str]:
         last, failure = self._watched[role].last_success(), self._failures.get(role)
         if failure is not None and (last is None or failure.at >= last):
             return failure.state, failure.detail
         if last is None:
-            return State.LOADING, "nothing has been produced yet"
+            return ReadinessState.LOADING, "nothing has been produced yet"
         if time() - last > 2 * self._interval:
-            return State.UNAVAILABLE, f"nothing has been produced for {time() - last:.0f} s"
-        return State.READY, ""
+            return ReadinessState.UNAVAILABLE, f"nothing has been produced for {time() - last:.0f} s"
+        return ReadinessState.READY, ""

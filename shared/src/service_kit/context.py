@@ -12,7 +12,7 @@ set_request_id = _request_id.set
 
 
 @dataclass(slots=True)
-class Fault:
+class ProblemRecord:
     """Kind and status of the last problem that the caller got, also in a stream that began with 200."""
 
     kind: str = ""
@@ -20,12 +20,12 @@ class Fault:
 
 
 # A reference: what is set in another task of the request is seen by the middleware that began it.
-_fault: ContextVar[Fault | None] = ContextVar("fault", default=None)
+_fault: ContextVar[ProblemRecord | None] = ContextVar("fault", default=None)
 
 
-def watch_fault() -> Fault:
+def watch_fault() -> ProblemRecord:
     """Return a new record of the faults of this request."""
-    fault = Fault()
+    fault = ProblemRecord()
     _fault.set(fault)
     return fault
 

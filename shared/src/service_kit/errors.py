@@ -77,7 +77,7 @@ class UnsupportedType(ServiceError):
     type = "unsupported-type"
 
 
-class StalePolicy(ServiceError):
+class PolicyConflict(ServiceError):
     status = 409
     type = "stale-policy"
 

@@ -18,7 +18,7 @@ _SECONDS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class HealthCheck:
     """A check of something that the service needs; `run` raises while it is not available."""
 
     name: str
@@ -32,7 +32,7 @@ class Health:
     service: str
     version: str
     started: float = field(default_factory=monotonic)
-    checks: list[Check] = field(default_factory=list)
+    checks: list[HealthCheck] = field(default_factory=list)
     report: Callable[[], dict[str, Any]] = dict
     up: bool = False
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 
 from service_kit.context import request_id
-from service_kit.errors import ServiceError, UpstreamUnavailable
+from service_kit.errors import InvalidInput, ServiceError, UpstreamUnavailable
 
 _IDLE_SECONDS = 300.0
 """The doc-processor limits the time of a page itself; this one is for a peer that is gone."""
@@ -39,6 +39,12 @@ class ProcessingRefused(ServiceError):
 
     status = 422
     type = "unreadable-document"
+
+
+class NoText(InvalidInput):
+    """Nothing can be read in the document."""
+
+    type = "no-text"
 
 
 class DocProcessor:

@@ -19,13 +19,13 @@ from llm_providers import get_provider
 from llm_providers.engines.table import Engine, EngineName
 from llm_providers.errors import ProviderError
 from llm_providers.providers import Providers
-from llm_providers.readiness import State
+from llm_providers.readiness import ReadinessState
 from llm_providers.routing import Gates, InvalidPolicy, Policy, RolePolicy
 from llm_providers.routing import policy_file as files
 from llm_providers.types import Role
 from service_kit.auth import Admin, Principal, User
-from service_kit.errors import Conflict, Forbidden, InvalidInput, NotFound, StalePolicy, UpstreamUnavailable
-from service_kit.health import Check
+from service_kit.errors import Conflict, Forbidden, InvalidInput, NotFound, PolicyConflict, UpstreamUnavailable
+from service_kit.health import HealthCheck
 from service_kit.keys import Scope
 from service_kit.state import service_state
 
@@ -45,7 +45,7 @@ async def opened(
     providers = shared or own
     assert providers is not None
     app.state.providers = providers
-    service.health.checks += [Check(role.value, _check(providers, role)) for role in sorted(required)]
+    service.health.checks += [HealthCheck(role.value, _check(providers, role)) for role in sorted(required)]
     service.health.report = lambda: {
         "providers": describe(providers),
         "policy_revision": providers.policy.current.revision,
@@ -64,7 +64,7 @@ def _check(providers: Providers, role: Role) -> Callable[[], Any]:
         found = providers.readiness.roles().get(role)
         if found is None:
             raise UpstreamUnavailable(f"no engine serves {role.value}")
-        if found.state is not State.READY:
+        if found.state is not ReadinessState.READY:
             words = f"{role.value} is {found.state.value} for {found.elapsed:.0f} s: {found.detail}"
             raise UpstreamUnavailable(words, retry_after=found.retry_after)
 
@@ -170,7 +170,7 @@ def _policy_errors(prefix: str = "") -> Iterator[None]:
     try:
         yield
     except files.StalePolicy as error:
-        raise StalePolicy(str(error), field="revision") from error
+        raise PolicyConflict(str(error), field="revision") from error
     except files.PolicyError as error:
         raise Conflict(str(error)) from error
     except InvalidPolicy as error:

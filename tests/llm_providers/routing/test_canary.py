@@ -13,7 +13,7 @@ from engines.contract import SCHEMA, ask, assert_whole, collect, soon, text_of
 from llm_providers.errors import Halted, Overloaded, ProviderError
 from llm_providers.routing import Canary, FallbackChat, Gates, SampledChat, Trial
 from llm_providers.routing.canary import place
-from llm_providers.routing.trial import Sample, Trip, Window, judge
+from llm_providers.routing.trial import RequestSample, Trip, Window, judge
 from llm_providers.testing import FakeLLM
 from llm_providers.types import ChatRequest, Message, Source, Started
 
@@ -116,7 +116,7 @@ async def test_broken_json_of_a_candidate_reaches_nobody() -> None:
 def filled(count: int = 20, **sample: Any) -> Any:
     window = Window(300, Clock())
     for _ in range(count):
-        window.add(Sample(at=100.0, **{"seconds": 1.0, "first_token_seconds": 0.1, "unusable": False, **sample}))
+        window.add(RequestSample(at=100.0, **{"seconds": 1.0, "first_token_seconds": 0.1, "unusable": False, **sample}))
     return window.summary()
 
 
@@ -148,13 +148,13 @@ def test_what_the_stable_side_does_as_well_is_no_fault() -> None:
 def test_a_window_forgets() -> None:
     clock = Clock()
     window = Window(300, clock)
-    window.add(Sample(at=clock.now, seconds=1.0, error=True))
+    window.add(RequestSample(at=clock.now, seconds=1.0, error=True))
     clock.now += 301
     assert window.summary().requests == 0
 
 
 async def test_answers_are_sampled_by_what_was_asked_for() -> None:
-    samples: list[Sample] = []
+    samples: list[RequestSample] = []
     fake = FakeLLM()
     sampled = SampledChat(fake, samples.append)
     sources = (Source("1", "Timetable", "At nine."), Source("2", "Prices", "Three crowns."))

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from service_kit.volumes import archive
-from service_kit.volumes.archive import Check, Damaged
+from service_kit.volumes.archive import Damaged, VerifyOnly
 from service_kit.volumes.staging import Staging
 
 
@@ -153,11 +153,11 @@ def test_nothing_but_plain_files_in_a_volume_is_let_in(volumes: Path, name: str,
 )
 def test_an_archive_that_is_not_right_is_refused(make: Callable[[], bytes], words: str) -> None:
     with pytest.raises(Damaged, match=words):
-        archive.read(io.BytesIO(make()), Check(), ["rag"])
+        archive.read(io.BytesIO(make()), VerifyOnly(), ["rag"])
 
 
 def test_what_follows_the_manifest_is_refused() -> None:
     first, second = crafted(), crafted(("rag/a", tarfile.REGTYPE, "1"))
     blocks = gzip.decompress(first)[:1024] + gzip.decompress(second)
     with pytest.raises(Damaged, match="follows the manifest"):
-        archive.read(io.BytesIO(gzip.compress(blocks)), Check(), ["rag"])
+        archive.read(io.BytesIO(gzip.compress(blocks)), VerifyOnly(), ["rag"])

@@ -22,11 +22,15 @@ from switchyard.compare.environment import doubts, inequalities, repeats
 from switchyard.compare.figures import figures
 from switchyard.compare.load import Level, Setting
 from switchyard.compare.quality import f1, pairs, quality, word_diff
-from switchyard.compare.questions import Question
+from switchyard.compare.questions import ComparedQuestion
 
 pytestmark = pytest.mark.live
 
-ASKED = [Question("When does it open?", ("nine",)), Question("Who paints it?", ("the guard",)), Question("Why?")]
+ASKED = [
+    ComparedQuestion("When does it open?", ("nine",)),
+    ComparedQuestion("Who paints it?", ("the guard",)),
+    ComparedQuestion("Why?"),
+]
 
 
 def measured(stack: Any, users: tuple[int, ...] = (2,), per_level: int = 3, **more: Any) -> list[Level]:
@@ -147,7 +151,11 @@ def test_f1_and_the_word_diff() -> None:
 def test_questions_are_json_lines_or_plain_ones(tmp_path: Path) -> None:
     path = tmp_path / "q"
     path.write_text('{"question": "A?", "answers": ["x", "y"]}\n\n{"text": "B?", "answer": "z"}\nPlain one?\n')
-    assert questions.load(path) == [Question("A?", ("x", "y")), Question("B?", ("z",)), Question("Plain one?")]
+    assert questions.load(path) == [
+        ComparedQuestion("A?", ("x", "y")),
+        ComparedQuestion("B?", ("z",)),
+        ComparedQuestion("Plain one?"),
+    ]
     for bad, words in (('{"question": ""}', "line 1: there is no"), ('{"question"', "line 1: "), ("", "holds no")):
         path.write_text(bad)
         with pytest.raises(StackError, match=words):

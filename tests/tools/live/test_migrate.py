@@ -16,14 +16,14 @@ import pytest
 from switchyard.client import Client, StackError
 from switchyard.migrate import report
 from switchyard.migrate.migration import ChangedByOthers, Migration
-from switchyard.migrate.plan import Limits, Plan, Stage, stages
+from switchyard.migrate.plan import Plan, Stage, StageLimits, stages
 from switchyard.migrate.rollback import go_back
-from switchyard.migrate.state import State, StateFile, now
+from switchyard.migrate.state import MigrationState, StateFile, now
 from switchyard.migrate.verdicts import judge, same
 
 pytestmark = pytest.mark.live
 
-QUICK = Limits(hold_seconds=0, min_requests=5, min_shadow=5)
+QUICK = StageLimits(hold_seconds=0, min_requests=5, min_shadow=5)
 
 
 class Quiet:
@@ -36,20 +36,20 @@ class Quiet:
     def say(self, words: str) -> None:
         self.lines.append(words)
 
-    def show(self, state: State, view: Any, judged: Any) -> None:
+    def show(self, state: MigrationState, view: Any, judged: Any) -> None:
         self.words = judged.words
 
 
 def begun(
-    path: Path, client: Client, limits: Limits = QUICK, percents: str = "10,100", **more: Any
-) -> tuple[StateFile, State]:
+    path: Path, client: Client, limits: StageLimits = QUICK, percents: str = "10,100", **more: Any
+) -> tuple[StateFile, MigrationState]:
     plan = Plan("ollama", "vllm", "text", stages(percents, 20), limits, **more)
-    file, state = StateFile(path / "migrate.json"), State(plan, client.url, now())
+    file, state = StateFile(path / "migrate.json"), MigrationState(plan, client.url, now())
     file.write(state)
     return file, state
 
 
-def reread(file: StateFile) -> State:
+def reread(file: StateFile) -> MigrationState:
     found = file.read()
     assert found is not None
     return found
@@ -119,7 +119,7 @@ def test_too_little_traffic_waits_and_never_passes(stack: Any, client: Client, t
             raise KeyboardInterrupt
 
     class Watched(Quiet):
-        def show(self, state: State, view: Any, judged: Any) -> None:
+        def show(self, state: MigrationState, view: Any, judged: Any) -> None:
             super().show(state, view, judged)
             look(None)
 
@@ -169,7 +169,7 @@ class Dying(StateFile):
         self.left = at
         self.before = before
 
-    def write(self, state: State) -> None:
+    def write(self, state: MigrationState) -> None:
         self.left -= 1
         if self.left <= 0 and self.before:
             raise Killed
@@ -251,13 +251,13 @@ def test_rolled_back_by_hand_it_ends(stack: Any, client: Client, tmp_path: Path)
 def test_reports_are_named_by_when_the_migration_began(tmp_path: Path) -> None:
     plan = Plan("ollama", "vllm", "text", stages("100", 0), QUICK)
     begins = ("2026-11-21T15:29:02.987+00:00", "2026-11-21T16:30:00.000+00:00")
-    written = [report.write(State(plan, "http://x", began), None, tmp_path).name for began in begins]
+    written = [report.write(MigrationState(plan, "http://x", began), None, tmp_path).name for began in begins]
     assert written == ["migration-20261121T152902Z.html", "migration-20261121T163000Z.html"]
     assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_a_stage_is_judged_by_time_and_sample_together() -> None:
-    limits = Limits(hold_seconds=60, min_requests=20, min_shadow=20)
+    limits = StageLimits(hold_seconds=60, min_requests=20, min_shadow=20)
     canary = Stage("canary", 10)
     window = {"candidate_window": {"requests": 20}, "tripped": []}
     assert judge(canary, limits, 59, window, {}).passed is None

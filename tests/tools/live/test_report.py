@@ -15,7 +15,7 @@ from switchyard.compare import load
 from switchyard.compare.comparison import Measured, document
 from switchyard.compare.load import Setting
 from switchyard.compare.quality import pairs
-from switchyard.compare.questions import Question
+from switchyard.compare.questions import ComparedQuestion
 from switchyard.compare.report import page
 from switchyard.compare.verdict import verdict
 from switchyard.pages import render
@@ -71,7 +71,7 @@ def hostile(stack: Any, whole_answer: Callable[..., Any]) -> dict[str, Any]:
         )
     setting = Setting(stack.url, "sy-admin", ("ollama", "vllm"), (1, 2), 4)
     environment = {"ollama": {"text": {"model": EVIL, EVIL: EVIL}}, "vllm": {"text": {"error": EVIL}}}
-    found = Measured(setting, [Question(EVIL, (EVIL,)), Question("Plain?")], environment)
+    found = Measured(setting, [ComparedQuestion(EVIL, (EVIL,)), ComparedQuestion("Plain?")], environment)
     asyncio.run(load.run(setting, found.questions, found.levels, lambda level, answer: None))
     return document(found, pairs(found.questions, found.levels, "ollama", "vllm"))
 
@@ -136,7 +136,7 @@ def test_the_verdict_has_two_sentences_with_the_heaviest_load_both_answered(host
 def test_one_side_that_answered_nothing_still_makes_a_report(stack: Any, tmp_path: Path) -> None:
     stack.answers["vllm"] = lambda *_: [("status", (503, "unavailable", "down"))]
     setting = Setting(stack.url, "sy-admin", ("ollama", "vllm"), (1,), 2)
-    found = Measured(setting, [Question("Why?")], {})
+    found = Measured(setting, [ComparedQuestion("Why?")], {})
     asyncio.run(load.run(setting, found.questions, found.levels, lambda level, answer: None))
     made = document(found, pairs(found.questions, found.levels, "ollama", "vllm"))
     shown = " ".join(read(page(made)).text)

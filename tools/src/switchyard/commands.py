@@ -66,11 +66,11 @@ def migrate(
     """Go from one backend to another while everything runs: parity, shadow, canary by stages, promotion, report."""
     from switchyard.compare.load import levels
     from switchyard.migrate.command import Options, run, take_back
-    from switchyard.migrate.plan import Limits, Plan
+    from switchyard.migrate.plan import Plan, StageLimits
     from switchyard.migrate.plan import stages as read_stages
 
     key = saved_key(data_dir)
-    limits = Limits(hold, min_requests, min_shadow, min_similarity)
+    limits = StageLimits(hold, min_requests, min_shadow, min_similarity)
     plan = Plan(source, target, role, read_stages(stages, shadow_percent), limits, with_embeddings, collection)
     again = repeated(context, lambda name: name not in _ONCE)
     back = f"{repeated(context, lambda name: name in _WHERE)} --rollback"

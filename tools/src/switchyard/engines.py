@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
@@ -36,7 +37,7 @@ def list_engines(url: Url = URL, data_dir: DataDir = DATA) -> None:
             table.add_row(*map(escape, [*head, role, endpoint["model"], address]))
             head = [""] * len(head)
     # Piped, addresses must not be cut off.
-    console.print(table, width=None if console.is_terminal else _PIPED_WIDTH)
+    Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH).print(table)
     console.print(f"revision {view['revision']}", highlight=False)
 
 

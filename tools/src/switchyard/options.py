@@ -18,7 +18,7 @@ ChatRole = Annotated[str, typer.Option("--role", help="text or vision")]
 DATA, URL = Path("data"), "http://127.0.0.1:8080"
 
 
-class OnBreak(StrEnum):
+class OnBreakOption(StrEnum):
     """What happens to an answer whose backend fails in the middle."""
 
     CONTINUE = "continue"

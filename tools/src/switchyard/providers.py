@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from switchyard import transitions
 from switchyard.client import Client, StackError, saved_key
-from switchyard.options import DATA, URL, ChatRole, DataDir, OnBreak, Url, Why
+from switchyard.options import DATA, URL, ChatRole, DataDir, OnBreakOption, Url, Why
 from switchyard.policy import read
 from switchyard.steps import check, console, say, take
 from switchyard.transitions import Policy
@@ -118,7 +118,7 @@ def chain(
     role: Annotated[str, typer.Option(help="Any role")] = "text",
     fallback: Annotated[list[str] | None, typer.Option(help="A fallback; may be repeated, in order")] = None,
     no_fallbacks: Annotated[bool, typer.Option("--no-fallbacks", help="Remove all fallbacks")] = False,
-    on_break: Annotated[OnBreak | None, typer.Option(help="What happens to a stream that breaks")] = None,
+    on_break: Annotated[OnBreakOption | None, typer.Option(help="What happens to a stream that breaks")] = None,
     why: Why = "chain set",
     url: Url = URL,
     data_dir: DataDir = DATA,

@@ -185,9 +185,9 @@ def _wait_until_ready(client: Client, upgrade: Upgrade, say: Callable[[str], Non
 
 def _canary(console: Console, client: Client, key: str, upgrade: Upgrade) -> int:
     from switchyard.migrate.command import Options, run
-    from switchyard.migrate.plan import Limits, Plan, stages
+    from switchyard.migrate.plan import Plan, StageLimits, stages
 
-    limits = Limits(upgrade.hold, upgrade.min_requests)
+    limits = StageLimits(upgrade.hold, upgrade.min_requests)
     plan = Plan(upgrade.stand_in, upgrade.engine, upgrade.role, stages(upgrade.stages, 0), limits)
     again = shlex.join(["switchyard", "engines", "upgrade", upgrade.engine, "--stand-in", upgrade.stand_in])
     back = f"switchyard providers rollback --role {upgrade.role}"

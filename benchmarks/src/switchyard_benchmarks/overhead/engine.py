@@ -37,7 +37,7 @@ _OLLAMA_TOKEN = _line(_WORD)
 _OLLAMA_END = _line("", done=True, done_reason="stop", prompt_eval_count=8, eval_count=TOKENS)
 
 
-class Engine:
+class ScriptedEngine:
     """Gives the same answer to every chat; `/_mode` sets `refuse` (503), `limit` (429), `hang` or `ok`."""
 
     def __init__(self) -> None:
@@ -100,7 +100,7 @@ class Engine:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("port", type=int)
-    web.run_app(Engine().app(), host="127.0.0.1", port=parser.parse_args().port, print=None, access_log=None)
+    web.run_app(ScriptedEngine().app(), host="127.0.0.1", port=parser.parse_args().port, print=None, access_log=None)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from doc_processor import programs
 from doc_processor.metrics import PageMetrics
 from doc_processor.page_reader import PageReader
-from doc_processor.parsers.base import Limits
+from doc_processor.parsers.base import ParseLimits
 from doc_processor.processor import Processor, sweep
 from doc_processor.routes import router
 from doc_processor.settings import DocProcessorSettings
@@ -22,7 +22,7 @@ from llm_providers.providers import Providers
 from llm_providers.types import Role
 from service_kit import providers as provider_kit
 from service_kit.app import create_app
-from service_kit.health import Check
+from service_kit.health import HealthCheck
 from service_kit.state import service_state
 
 # Tesseract and poppler give up before the worker is killed, so that a slow page still gets what was read of it.
@@ -49,7 +49,7 @@ def create(settings: DocProcessorSettings, shared: Providers | None = None) -> F
             reader = PageReader(pool, transcriber, settings.vision_below_confidence)
             metrics = PageMetrics(service.metrics.registry)
             app.state.processor = Processor(pool, reader, metrics, work_dir, settings.document_timeout_seconds)
-            service.health.checks += [Check("ocr", programs.check_programs)]
+            service.health.checks += [HealthCheck("ocr", programs.check_programs)]
             yield
 
     return create_app(
@@ -62,7 +62,7 @@ def create(settings: DocProcessorSettings, shared: Providers | None = None) -> F
 
 
 def pool_settings(settings: DocProcessorSettings, work_dir: Path) -> PoolSettings:
-    limits = Limits(
+    limits = ParseLimits(
         max_pages=settings.max_pages,
         max_image_pixels=settings.max_image_megapixels * 1_000_000,
         render_dpi=settings.render_dpi,

@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from doc_processor.parsers.base import Limits
+from doc_processor.parsers.base import ParseLimits
 from doc_processor.refusals import HostileMarkup, UnpacksTooLarge, Unreadable
 
 _MAX_MEMBERS = 20_000
@@ -16,7 +16,7 @@ _ROOT = re.compile(r"<[^?!\s]")
 _DAMAGE = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError)
 
 
-def check(path: Path, limits: Limits) -> None:
+def check(path: Path, limits: ParseLimits) -> None:
     """Refuse archives that unpack to too much, or hold XML that could expand.
 
     The declared sizes can be trusted as bounds: `zipfile` reads no more of a member than it declares.
@@ -31,7 +31,7 @@ def check(path: Path, limits: Limits) -> None:
         raise Unreadable("the file is a damaged zip container") from error
 
 
-def _check_sizes(members: list[zipfile.ZipInfo], packed: int, limits: Limits) -> None:
+def _check_sizes(members: list[zipfile.ZipInfo], packed: int, limits: ParseLimits) -> None:
     if len(members) > _MAX_MEMBERS:
         raise UnpacksTooLarge(f"the file holds {len(members)} parts; at most {_MAX_MEMBERS} are read")
     unpacked = sum(member.file_size for member in members)

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from doc_processor.parsers.base import Note, PageText
+from doc_processor.parsers.base import ParsedPage, ParseWarning
 from doc_processor.vision import Transcriber
 from doc_processor.workers.pool import WorkerPool
 from doc_processor.workers.protocol import BadMessage, Message
@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class UploadedFile:
     """An uploaded file and its media type, which is empty until the file was opened."""
 
     path: Path
@@ -47,7 +47,7 @@ class PageReader:
     transcriber: Transcriber | None
     vision_below: float
 
-    async def read(self, source: Source, number: int) -> PageText:
+    async def read(self, source: UploadedFile, number: int) -> ParsedPage:
         """Return the page, at worst empty with a warning; raises only what is wrong with this machine."""
         page = await self._ask(source, "page", number)
         if not page.wants_ocr:
@@ -60,15 +60,19 @@ class PageReader:
             return await self._transcribe(source, number, scanned, self.transcriber)
         return scanned
 
-    async def _ask(self, source: Source, task: str, number: int) -> PageText:
+    async def _ask(self, source: UploadedFile, task: str, number: int) -> ParsedPage:
         try:
             return _page_text(await self.pool.run(source.task(task, number=number)))
         except WorkerFailed as error:
             log.warning("page failed", task=task, page=number, media_type=source.media_type, error=str(error))
             how = "took too long" if isinstance(error, WorkerTimedOut) else "crashed the parser"
-            return PageText("", "none", warnings=(Note("page-failed", f"the page {how}; its text is missing"),))
+            return ParsedPage(
+                "", "none", warnings=(ParseWarning("page-failed", f"the page {how}; its text is missing"),)
+            )
 
-    async def _transcribe(self, source: Source, number: int, scanned: PageText, transcriber: Transcriber) -> PageText:
+    async def _transcribe(
+        self, source: UploadedFile, number: int, scanned: ParsedPage, transcriber: Transcriber
+    ) -> ParsedPage:
         picture = source.path.with_name(f"page-{number}.jpg")
         try:
             reply = await self.pool.run(source.task("picture", number=number, into=str(picture)))
@@ -77,20 +81,20 @@ class PageReader:
             return await transcriber.transcribe(picture.read_bytes())
         except (ProviderError, WorkerFailed) as error:
             log.warning("vision failed", page=number, error=type(error).__name__)
-            note = Note("vision-failed", "the vision model could not read the page; this is the text from OCR")
+            note = ParseWarning("vision-failed", "the vision model could not read the page; this is the text from OCR")
             return replace(scanned, warnings=(*scanned.warnings, note))
         finally:
             picture.unlink(missing_ok=True)
 
 
-def _page_text(reply: Message) -> PageText:
+def _page_text(reply: Message) -> ParsedPage:
     if "ok" not in reply:
         log.info("page refused", kind=reply.get("refused"), exception=reply.get("exception"))
-        note = Note(str(reply.get("refused")), f"{reply.get('detail')}; the page's text is missing")
-        return PageText("", "none", warnings=(note,))
+        note = ParseWarning(str(reply.get("refused")), f"{reply.get('detail')}; the page's text is missing")
+        return ParsedPage("", "none", warnings=(note,))
     try:
         fields = dict(reply["ok"])
-        notes = tuple(Note(**note) for note in fields.pop("warnings"))
-        return PageText(**fields, warnings=notes)
+        notes = tuple(ParseWarning(**note) for note in fields.pop("warnings"))
+        return ParsedPage(**fields, warnings=notes)
     except (TypeError, KeyError) as error:
         raise WorkerFailed("the worker's answer is not a page") from BadMessage(str(error))

@@ -20,8 +20,8 @@ import structlog
 from doc_processor.errors import DocumentRefused, DocumentTimeout
 from doc_processor.events import DocumentEvent, DoneEvent, Event, PageEvent
 from doc_processor.metrics import PageMetrics
-from doc_processor.page_reader import PageReader, Source
-from doc_processor.parsers.base import PageText
+from doc_processor.page_reader import PageReader, UploadedFile
+from doc_processor.parsers.base import ParsedPage
 from doc_processor.refusals import Unreadable
 from doc_processor.workers.pool import WorkerPool
 from doc_processor.workers.protocol import Message
@@ -50,7 +50,7 @@ class Processor:
     document_seconds: float
 
     @asynccontextmanager
-    async def received(self, upload: Readable, name: str, declared: str) -> AsyncGenerator[Source, None]:
+    async def received(self, upload: Readable, name: str, declared: str) -> AsyncGenerator[UploadedFile, None]:
         """Store an upload in a folder of its own for the duration of the block."""
         folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}-{os.getpid()}-", dir=self.work_dir))
         path = folder / "upload"
@@ -58,14 +58,14 @@ class Processor:
             with path.open("wb") as file:
                 while block := await upload.read(_BLOCK):
                     file.write(block)
-            yield Source(path, name, declared)
+            yield UploadedFile(path, name, declared)
         finally:
             with anyio.CancelScope(shield=True):
                 # A worker that has the file open would keep its blocks on the disk.
                 await self.pool.forget(str(path))
             shutil.rmtree(folder, ignore_errors=True)
 
-    async def open(self, source: Source, first_page: int = 1) -> Document:
+    async def open(self, source: UploadedFile, first_page: int = 1) -> OpenedDocument:
         """Open the file; raises `DocumentRefused` if it is not read, or `WorkersUnavailable`."""
         started = monotonic()
         deadline = Deadline.after(self.document_seconds)
@@ -79,17 +79,17 @@ class Processor:
         if "ok" not in reply:
             log.info("document refused", kind=reply.get("refused"), exception=reply.get("exception"))
             raise DocumentRefused(str(reply.get("refused")), str(reply.get("detail")))
-        opened = Source(source.path, source.name, source.declared, reply["ok"]["media_type"])
+        opened = UploadedFile(source.path, source.name, source.declared, reply["ok"]["media_type"])
         head = _head(opened, reply["ok"])
-        return Document(head, opened, first_page, self.reader, self.metrics, self.pool.size, deadline, started)
+        return OpenedDocument(head, opened, first_page, self.reader, self.metrics, self.pool.size, deadline, started)
 
 
 @dataclass(slots=True)
-class Document:
+class OpenedDocument:
     """An opened document, whose pages are still to be read."""
 
     head: DocumentEvent
-    source: Source
+    source: UploadedFile
     first_page: int
     reader: PageReader
     metrics: PageMetrics
@@ -127,7 +127,7 @@ class Document:
         yield done
 
     async def _pages(self) -> AsyncGenerator[PageEvent, None]:
-        waiting: deque[asyncio.Task[PageText]] = deque()
+        waiting: deque[asyncio.Task[ParsedPage]] = deque()
         numbers = iter(range(self.first_page, (self.head.pages_total or 0) + 1))
         try:
             for number in range(self.first_page, (self.head.pages_total or 0) + 1):
@@ -142,13 +142,13 @@ class Document:
             with anyio.CancelScope(shield=True):
                 await asyncio.gather(*waiting, return_exceptions=True)
 
-    async def _read(self, number: int) -> PageText:
+    async def _read(self, number: int) -> ParsedPage:
         started = monotonic()
         page = await self.reader.read(self.source, number)
         self.metrics.on_page(page.engine, monotonic() - started)
         return page
 
-    async def _awaited(self, task: asyncio.Task[PageText]) -> PageText:
+    async def _awaited(self, task: asyncio.Task[ParsedPage]) -> ParsedPage:
         try:
             async with asyncio.timeout(self.deadline.remaining):
                 return await task
@@ -164,7 +164,7 @@ def sweep(work_dir: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _head(source: Source, opened: Message) -> DocumentEvent:
+def _head(source: UploadedFile, opened: Message) -> DocumentEvent:
     return DocumentEvent(
         media_type=source.media_type,
         file_name=source.name,
@@ -174,7 +174,7 @@ def _head(source: Source, opened: Message) -> DocumentEvent:
     )
 
 
-def _page_event(number: int, page: PageText) -> PageEvent:
+def _page_event(number: int, page: ParsedPage) -> PageEvent:
     return PageEvent(
         number=number,
         text=page.text,

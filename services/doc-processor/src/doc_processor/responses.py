@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from doc_processor.events import DoneEvent, ErrorEvent, PageEvent, ProcessedDocument
-from doc_processor.processor import Document
+from doc_processor.processor import OpenedDocument
 from service_kit import sse
 from service_kit.errors import ServiceError, problem
 from service_kit.sse import EventStream
@@ -25,7 +25,7 @@ class LineStream(EventStream):
     media_type = "application/x-ndjson"
 
 
-async def respond(document: Document, request: Request) -> Response:
+async def respond(document: OpenedDocument, request: Request) -> Response:
     """Answer as the `Accept` header asks; JSON unless it asks for a stream."""
     accepted = request.headers.get("accept", "")
     for media_type, answer in _ANSWERS:
@@ -34,21 +34,21 @@ async def respond(document: Document, request: Request) -> Response:
     return await _whole(document, request)
 
 
-async def _lines(document: Document, request: Request) -> Response:
+async def _lines(document: OpenedDocument, request: Request) -> Response:
     return LineStream(_framed(document, lambda event: f"{event.model_dump_json()}\n"))
 
 
-async def _sse(document: Document, request: Request) -> Response:
+async def _sse(document: OpenedDocument, request: Request) -> Response:
     return EventStream(_framed(document, lambda event: sse.encode(event.event, event)))  # type: ignore[attr-defined]
 
 
-_ANSWERS: tuple[tuple[str, Callable[[Document, Request], Awaitable[Response]]], ...] = (
+_ANSWERS: tuple[tuple[str, Callable[[OpenedDocument, Request], Awaitable[Response]]], ...] = (
     ("application/x-ndjson", _lines),
     ("text/event-stream", _sse),
 )
 
 
-async def _framed(document: Document, frame: Callable[[BaseModel], str]) -> AsyncGenerator[str, None]:
+async def _framed(document: OpenedDocument, frame: Callable[[BaseModel], str]) -> AsyncGenerator[str, None]:
     """Frame every event; a failure becomes the terminal event, because the status code is sent already."""
     events = document.events()
     try:
@@ -62,7 +62,7 @@ async def _framed(document: Document, frame: Callable[[BaseModel], str]) -> Asyn
         await events.aclose()
 
 
-async def _whole(document: Document, request: Request) -> Response:
+async def _whole(document: OpenedDocument, request: Request) -> Response:
     """Collect all pages; stop if the client disconnects first."""
     collecting = asyncio.create_task(_collect(document))
     disconnecting = asyncio.create_task(_disconnected(request))
@@ -77,7 +77,7 @@ async def _whole(document: Document, request: Request) -> Response:
         await asyncio.gather(collecting, disconnecting, return_exceptions=True)
 
 
-async def _collect(document: Document) -> ProcessedDocument:
+async def _collect(document: OpenedDocument) -> ProcessedDocument:
     pages: list[PageEvent] = []
     done: DoneEvent | None = None
     events = document.events()

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, File, Query, Request, UploadFile
 from starlette.responses import Response
 
 from doc_processor.events import ProcessedDocument
-from doc_processor.page_reader import Source
+from doc_processor.page_reader import UploadedFile
 from doc_processor.processor import Processor
 from doc_processor.responses import respond
 
@@ -26,7 +26,7 @@ def _processor(request: Request) -> Processor:
 async def _received(
     file: Annotated[UploadFile, File(description="The document")],
     processor: Annotated[Processor, Depends(_processor)],
-) -> AsyncGenerator[Source, None]:
+) -> AsyncGenerator[UploadedFile, None]:
     # Some clients send whole paths, of either kind.
     name = PurePosixPath((file.filename or "").replace("\\", "/")).name[-_NAME_CHARACTERS:]
     async with processor.received(file, name, file.content_type or "") as source:
@@ -46,7 +46,7 @@ _STREAMS: dict[int | str, dict[str, Any]] = {
 @router.post("/process", responses=_STREAMS)
 async def process(
     request: Request,
-    source: Annotated[Source, Depends(_received)],
+    source: Annotated[UploadedFile, Depends(_received)],
     processor: Annotated[Processor, Depends(_processor)],
     first_page: Annotated[int, Query(ge=1, description="Begin here: pages before it were read earlier")] = 1,
 ) -> Response:

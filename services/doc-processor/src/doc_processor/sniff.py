@@ -7,7 +7,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from doc_processor.parsers.base import Note, Upload
+from doc_processor.parsers.base import ParseWarning, Upload
 from doc_processor.refusals import Empty, PasswordRequired, Unreadable, Unsupported
 from doc_processor.text import decode
 
@@ -66,7 +66,7 @@ class Sniffed:
     """The media type of the content, and a warning where the file's name says something else."""
 
     media_type: str
-    warnings: tuple[Note, ...] = ()
+    warnings: tuple[ParseWarning, ...] = ()
 
 
 def sniff(upload: Upload) -> Sniffed:
@@ -79,7 +79,9 @@ def sniff(upload: Upload) -> Sniffed:
     claimed = _BY_SUFFIX.get(PurePosixPath(upload.name.lower()).suffix)
     if claimed is None or claimed == media_type or (claimed in _TEXTUAL and media_type in _TEXTUAL):
         return Sniffed(media_type)
-    note = Note("type-mismatch", f"the name says {claimed}, but the content is {media_type} and was read as that")
+    note = ParseWarning(
+        "type-mismatch", f"the name says {claimed}, but the content is {media_type} and was read as that"
+    )
     return Sniffed(media_type, (note,))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from doc_processor.parsers.base import Note, PageText
+from doc_processor.parsers.base import ParsedPage, ParseWarning
 from doc_processor.text import tidy
 from llm_providers.base import LLMProvider
 from llm_providers.deadline import Deadline
@@ -27,7 +27,7 @@ class Transcriber:
     provider: LLMProvider
     seconds: float
 
-    async def transcribe(self, picture: bytes) -> PageText:
+    async def transcribe(self, picture: bytes) -> ParsedPage:
         """Take a JPEG, return the page with engine `vision`; raises `ProviderError`."""
         request = ChatRequest(
             (Message("system", _TASK), Message("user", "Transcribe this page.", images=(picture,))),
@@ -35,17 +35,19 @@ class Transcriber:
             temperature=0.0,
         )
         pieces: list[str] = []
-        notes = [Note("vision-transcript", "the text was written by a vision model, which may have made words up")]
+        notes = [
+            ParseWarning("vision-transcript", "the text was written by a vision model, which may have made words up")
+        ]
         events = self.provider.chat(request, Deadline.after(self.seconds))
         try:
             async for event in events:
                 if isinstance(event, Token):
                     pieces.append(event.text)
                 elif isinstance(event, Done) and event.finish_reason == "length":
-                    notes.append(Note("vision-cut", "the transcript was cut off at its greatest length"))
+                    notes.append(ParseWarning("vision-cut", "the transcript was cut off at its greatest length"))
         finally:
             await events.aclose()
         text = tidy("".join(pieces))
         if not text.strip():
             raise InvalidResponse("the vision model returned no text", backend=self.provider.name)
-        return PageText("" if text.strip(" .") == "NOTHING" else text, "vision", None, tuple(notes))
+        return ParsedPage("" if text.strip(" .") == "NOTHING" else text, "vision", None, tuple(notes))

@@ -21,7 +21,7 @@ from service_kit import providers as provider_kit
 from service_kit.app import create_app
 from service_kit.database import Database
 from service_kit.durable import Durable
-from service_kit.health import Check
+from service_kit.health import HealthCheck
 from service_kit.job_metrics import JobMetrics
 from service_kit.jobs import Jobs
 from service_kit.originals import Originals
@@ -62,7 +62,7 @@ def create(settings: NotesSettings, shared: Providers | None = None, durable: Du
             generator = StructuredGenerator(providers.text, settings.note_answer_tokens)
             generation = NoteGeneration(database, jobs, originals, processor, generator, context_tokens, settings)
             app.state.notes = Notes(database, originals, jobs)
-            service.health.checks.append(Check("database", database.check))
+            service.health.checks.append(HealthCheck("database", database.check))
             engine.add(generation.task(), resume=jobs.start_forgotten)
             if durable is None:
                 stack.push_async_callback(engine.aclose)

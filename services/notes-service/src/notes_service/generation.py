@@ -22,19 +22,12 @@ from notes_service.structured_output import Generated, InvalidOutput, OutOfTime,
 from notes_service.tables import Job, Note, Part
 from service_kit.database import Database
 from service_kit.durable import Task
-from service_kit.errors import InvalidInput
 from service_kit.jobs import Jobs
 from service_kit.originals import Originals
-from service_kit.processor import DocProcessor, ProcessedPage
+from service_kit.processor import DocProcessor, NoText, ProcessedPage
 
 log = structlog.get_logger(__name__)
 M = TypeVar("M", bound=BaseModel)
-
-
-class NoText(InvalidInput):
-    """Nothing can be read in the document."""
-
-    type = "no-text"
 
 
 @dataclass(slots=True)

@@ -46,7 +46,7 @@ class Answered:
 AnswerEvent: TypeAlias = Sources | Token | Thought | Failover | Answered
 
 
-class Draft:
+class AnswerDraft:
     """An answer as it comes. One from documents holds back what may turn out to be the word for "no answer"."""
 
     def __init__(self, asked: ModelInfo | None) -> None:

@@ -26,7 +26,7 @@ from rag_service.questions import Questions
 from rag_service.retrieval import Retriever
 from rag_service.routes import ROUTERS
 from rag_service.settings import RagSettings
-from rag_service.state import State
+from rag_service.state import RagState
 from rag_service.tables import Job
 from rag_service.vectors import VectorStore
 from service_kit import providers as provider_kit
@@ -34,7 +34,7 @@ from service_kit.app import create_app
 from service_kit.database import Database
 from service_kit.durable import Durable
 from service_kit.errors import UpstreamUnavailable
-from service_kit.health import Check
+from service_kit.health import HealthCheck
 from service_kit.job_metrics import JobMetrics
 from service_kit.jobs import Jobs
 from service_kit.metrics import Metrics
@@ -110,13 +110,13 @@ def _assemble(
     engine: Durable,
     client: httpx2.AsyncClient,
     service: ServiceState,
-) -> tuple[State, Ingestion]:
+) -> tuple[RagState, Ingestion]:
     database, vectors = indexes.database, indexes.vectors
     originals = Originals(settings.data_dir / "originals")
     words = keyword.for_dialect(database.dialect)
     jobs = Jobs(database, engine, Job, visible, follow_job, JobMetrics(service.metrics.registry, JOB_UNITS))
     service.metrics.before_render(jobs.count)
-    service.health.checks += [Check("database", database.check), Check("vector-index", vectors.check)]
+    service.health.checks += [HealthCheck("database", database.check), HealthCheck("vector-index", vectors.check)]
     search_metrics = SearchMetrics(service.metrics.registry)
     retriever = Retriever(
         database, words, indexes, providers.rerank, search_metrics, settings.candidates, settings.rerank_top
@@ -128,7 +128,7 @@ def _assemble(
     def chunker() -> Chunker:
         return Chunker(settings.chunk_tokens, settings.chunk_overlap_tokens)
 
-    state = State(
+    state = RagState(
         settings,
         Documents(database, originals, words, vectors, jobs),
         originals,

@@ -20,19 +20,12 @@ from rag_service.keyword import KeywordIndex
 from rag_service.tables import Chunk, Document, Job, PageText
 from service_kit.database import Database
 from service_kit.durable import Task
-from service_kit.errors import InvalidInput
 from service_kit.jobs import Jobs
 from service_kit.originals import Originals
-from service_kit.processor import DocProcessor, ProcessedHead, ProcessedPage
+from service_kit.processor import DocProcessor, NoText, ProcessedHead, ProcessedPage
 
 log = structlog.get_logger(__name__)
 _PAGE_BATCH_SECONDS = 0.3
-
-
-class NoText(InvalidInput):
-    """Nothing can be read in the document."""
-
-    type = "no-text"
 
 
 @dataclass(slots=True)

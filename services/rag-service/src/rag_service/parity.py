@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from llm_providers.deadline import Deadline
 from llm_providers.errors import NotConfigured
-from llm_providers.spaces import BackendSpace, Parity, Sample, parity
+from llm_providers.spaces import BackendSpace, Parity, ParitySample, parity
 from rag_service.index_build import IndexBuild
 from rag_service.indexes import Indexes, embedding_text
 from service_kit.errors import InvalidInput
@@ -42,7 +42,7 @@ class ParityTest:
                 await fallback.backends.embedder(name)
             except NotConfigured as error:
                 raise InvalidInput(f"{name!r} does not serve embeddings: {error}", field=field) from error
-        sample = await self._sample(collection) if collection is not None else Sample()
+        sample = await self._sample(collection) if collection is not None else ParitySample()
         left, right = [BackendSpace(name, await self.indexes.fingerprint(name)) for name in (a, b)]
         # Held to their fingerprints: an engine that is replaced in the middle must not be recorded as another.
         first, second = [await fallback.verified(side) for side in (left, right)]
@@ -50,8 +50,8 @@ class ParityTest:
         await asyncio.to_thread(fallback.records.add, left, right, result)
         return result
 
-    async def _sample(self, collection: str) -> Sample:
+    async def _sample(self, collection: str) -> ParitySample:
         chunks = await self.index_build.sample(collection, _SAMPLE)
         documents = tuple(embedding_text(title, chunk.heading, chunk.text) for chunk, title in chunks)
         sentences = [match.group().strip() for chunk, _ in chunks if (match := _SENTENCE.search(chunk.text))]
-        return Sample(documents, tuple(sentences[:_QUERIES]))
+        return ParitySample(documents, tuple(sentences[:_QUERIES]))

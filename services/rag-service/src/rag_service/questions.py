@@ -11,7 +11,7 @@ from llm_providers.base import LLMProvider
 from llm_providers.completion import complete
 from llm_providers.deadline import Deadline
 from llm_providers.types import ChatRequest, Message, ModelInfo, Started
-from rag_service.answers import Answered, AnswerEvent, Draft, Sources
+from rag_service.answers import AnswerDraft, Answered, AnswerEvent, Sources
 from rag_service.citations import check
 from rag_service.conversations import Conversations
 from rag_service.prompts import answer_prompt, condense_prompt, fitting, joined_with_previous
@@ -70,7 +70,7 @@ class Questions:
         """
         started = perf_counter()
         info = await self.chat.info(deadline)
-        draft = Draft(info)
+        draft = AnswerDraft(info)
         standalone = await self._condense(info, question, deadline)
         condensed = draft.lap("condense", started)
         found = await self.retriever.search(question.collection, standalone, question.top_k or self.top_k, deadline)
@@ -95,7 +95,7 @@ class Questions:
     async def converse(self, question: Question, deadline: Deadline) -> AsyncGenerator[AnswerEvent, None]:
         """Let the model answer its messages without any documents; yields and raises what `ask` does."""
         yield Sources([], (), "")
-        draft = Draft(None)
+        draft = AnswerDraft(None)
         request = self._request(question, question.history, question.max_tokens or self.max_tokens)
         async for event in self._generate(request, deadline, draft):
             yield event
@@ -105,7 +105,7 @@ class Questions:
         return ChatRequest(tuple(messages), max_tokens=max_tokens, affinity=question.affinity, backend=question.backend)
 
     async def _generate(
-        self, request: ChatRequest, deadline: Deadline, draft: Draft
+        self, request: ChatRequest, deadline: Deadline, draft: AnswerDraft
     ) -> AsyncGenerator[AnswerEvent, None]:
         begun = perf_counter()
         async with aclosing(self.chat.chat(request, deadline)) as events:

@@ -20,7 +20,7 @@ from service_kit.originals import Originals
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class RagState:
     settings: RagSettings
     documents: Documents
     originals: Originals
@@ -32,9 +32,9 @@ class State:
     parity: ParityTest
 
 
-async def _state(request: Request) -> State:
-    state: State = request.app.state.rag
+async def _state(request: Request) -> RagState:
+    state: RagState = request.app.state.rag
     return state
 
 
-Rag = Annotated[State, Depends(_state)]
+Rag = Annotated[RagState, Depends(_state)]

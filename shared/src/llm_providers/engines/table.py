@@ -31,11 +31,13 @@ class Kind(StrEnum):
 _CANNOT_SERVE = {Kind.OPENAI: (), Kind.OLLAMA: (Role.RERANK,), Kind.EMBEDDED: (Role.VISION,)}
 
 
-class _Document(BaseModel):
+class FrozenDocument(BaseModel):
+    """A document that never changes, and refuses members that it does not know."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Endpoint(_Document):
+class Endpoint(FrozenDocument):
     """One role of an engine. What is None is found out from the server and remembered."""
 
     model: str = Field(min_length=1, max_length=300)
@@ -56,7 +58,7 @@ class Endpoint(_Document):
     """Tokens a reasoning model may think before its answer, on top of the answer's own limit."""
 
 
-class Engine(_Document):
+class Engine(FrozenDocument):
     """One entry of the table."""
 
     kind: Kind

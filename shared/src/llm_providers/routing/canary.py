@@ -12,7 +12,7 @@ from llm_providers.base import LLMProvider
 from llm_providers.deadline import Deadline
 from llm_providers.errors import Halted, InvalidResponse, ProviderError
 from llm_providers.routing.quality import grounded, json_valid
-from llm_providers.routing.trial import Sample, Trial
+from llm_providers.routing.trial import RequestSample, Trial
 from llm_providers.types import ChatEvent, ChatRequest, Done, ModelInfo, Token
 
 
@@ -53,7 +53,7 @@ class SampledChat:
     `InvalidResponse`, so that a backend that is trusted can answer instead.
     """
 
-    def __init__(self, provider: LLMProvider, add: Callable[[Sample], None], *, on_trial: bool = False) -> None:
+    def __init__(self, provider: LLMProvider, add: Callable[[RequestSample], None], *, on_trial: bool = False) -> None:
         self._provider, self._add, self._on_trial = provider, add, on_trial
 
     @property
@@ -83,7 +83,7 @@ class SampledChat:
             raise
         except ProviderError:
             now = monotonic()
-            self._add(Sample(now, now - begun, error=True, first_token_seconds=first))
+            self._add(RequestSample(now, now - begun, error=True, first_token_seconds=first))
             raise
         if hold and not isinstance(held[-1], Done):
             raise InvalidResponse("the answer is not the JSON asked for", backend=self.name)
@@ -94,9 +94,9 @@ class SampledChat:
         return await self._provider.info(deadline)
 
 
-def sample(request: ChatRequest, text: str, done: Done, seconds: float, first: float | None) -> Sample:
+def sample(request: ChatRequest, text: str, done: Done, seconds: float, first: float | None) -> RequestSample:
     """Return the sample of a whole answer."""
-    return Sample(
+    return RequestSample(
         monotonic(),
         seconds,
         first_token_seconds=first,

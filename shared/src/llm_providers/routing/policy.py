@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from llm_providers.engines.table import Engine, EngineName
+from llm_providers.engines.table import Engine, EngineName, FrozenDocument
 from llm_providers.types import Role
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -33,11 +33,7 @@ class OnBreak(StrEnum):
     FAIL = "fail"
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class RolePolicy(_Document):
+class RolePolicy(FrozenDocument):
     """Who serves one role: `stable`; while it fails, the `fallbacks` in order; for a share of requests, the `candidate`."""
 
     stable: str
@@ -69,7 +65,7 @@ class RolePolicy(_Document):
         return self
 
 
-class Gates(_Document):
+class Gates(FrozenDocument):
     """The limits for a candidate, over the last `window_seconds` and once it has had `min_requests`.
 
     Rates are shares of its requests. `max_unusable_rate` (empty, or cut off before its end), `max_invalid_json_rate` and
@@ -86,7 +82,7 @@ class Gates(_Document):
     max_quality_loss: Share = 0.15
 
 
-class Change(_Document):
+class Change(FrozenDocument):
     """Who made the document what it is, when (UTC) and why."""
 
     by: str
@@ -98,7 +94,7 @@ class Change(_Document):
         return cls(by=by, at=datetime.now(UTC), why=why)
 
 
-class Policy(_Document):
+class Policy(FrozenDocument):
     """The whole document; `revision` grows by one with every change.
 
     `engines` holds those that were added while everything ran; the environment's are not in it.
@@ -108,7 +104,7 @@ class Policy(_Document):
     changed: Change
     roles: dict[Role, RolePolicy]
     gates: Gates = Gates()
-    engines: dict[EngineName, Engine] = {}
+    engines: dict[EngineName, Engine] = Field(default_factory=dict)
 
     def check(self, backends: Mapping[str, frozenset[Role]], roles: Collection[Role]) -> None:
         """Raise `InvalidPolicy` if one of `roles` names a backend that is not in the table or does not serve it."""

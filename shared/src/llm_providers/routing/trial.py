@@ -16,7 +16,7 @@ _LONGEST = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class RequestSample:
     """One request: `at` monotonic seconds; what does not apply to it is None."""
 
     at: float
@@ -61,9 +61,9 @@ class Window:
 
     def __init__(self, seconds: float, clock: Callable[[], float] = monotonic) -> None:
         self._seconds, self._clock = seconds, clock
-        self._samples: deque[Sample] = deque(maxlen=_LONGEST)
+        self._samples: deque[RequestSample] = deque(maxlen=_LONGEST)
 
-    def add(self, sample: Sample) -> None:
+    def add(self, sample: RequestSample) -> None:
         self._samples.append(sample)
 
     def summary(self) -> Summary:
@@ -106,10 +106,10 @@ class Trial:
         self.stable, self.candidate = Window(gates.window_seconds, clock), Window(gates.window_seconds, clock)
         self.tripped: tuple[Trip, ...] = ()
 
-    def add_stable(self, sample: Sample) -> None:
+    def add_stable(self, sample: RequestSample) -> None:
         self.stable.add(sample)
 
-    def add_candidate(self, sample: Sample) -> None:
+    def add_candidate(self, sample: RequestSample) -> None:
         """Count the sample, and look at the gates."""
         self.candidate.add(sample)
         if not self.tripped and (trips := judge(self._gates, self.stable.summary(), self.candidate.summary())):

@@ -17,7 +17,7 @@ _BATCH = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class ParitySample:
     """Texts of an index's own, compared besides the probes."""
 
     documents: tuple[str, ...] = ()
@@ -45,10 +45,10 @@ class Parity:
 
 
 async def parity(
-    a: EmbeddingProvider, b: EmbeddingProvider, deadline: Deadline, sample: Sample | None = None
+    a: EmbeddingProvider, b: EmbeddingProvider, deadline: Deadline, sample: ParitySample | None = None
 ) -> Parity:
     """Compare two providers on the probe texts and on a `sample`; raises what either raises."""
-    sample = sample or Sample()
+    sample = sample or ParitySample()
     texts = {
         EmbedKind.DOCUMENT: [*_probes(EmbedKind.DOCUMENT), *sample.documents],
         EmbedKind.QUERY: [*_probes(EmbedKind.QUERY), *sample.queries],

@@ -34,7 +34,7 @@ class Target(Protocol):
     def file(self, path: str, member: tarfile.TarInfo, blocks: Iterator[bytes]) -> None: ...
 
 
-class Check:
+class VerifyOnly:
     """Reads everything and keeps nothing."""
 
     def folder(self, path: str, member: tarfile.TarInfo) -> None:

@@ -19,7 +19,7 @@ from switchyard.compare.environment import doubts, here, inequalities, repeats
 from switchyard.compare.figures import figures
 from switchyard.compare.load import Level, Setting, run
 from switchyard.compare.quality import Pair, pairs, quality
-from switchyard.compare.questions import Question
+from switchyard.compare.questions import ComparedQuestion
 from switchyard.policy import read
 
 ROLE = "text"
@@ -30,7 +30,7 @@ class Measured:
     """The questions and the answers; `complete` unless it was interrupted."""
 
     setting: Setting
-    questions: Sequence[Question]
+    questions: Sequence[ComparedQuestion]
     environment: dict[str, Any]
     levels: list[Level] = field(default_factory=list)
     gpus: gpu.Watch = field(default_factory=gpu.Watch)
@@ -49,7 +49,9 @@ def prepare(client: Client, setting: Setting) -> dict[str, Any]:
     return environment
 
 
-def measure(console: Console, setting: Setting, questions: Sequence[Question], environment: dict[str, Any]) -> Measured:
+def measure(
+    console: Console, setting: Setting, questions: Sequence[ComparedQuestion], environment: dict[str, Any]
+) -> Measured:
     """Ask all questions, with a bar per level and backend; Ctrl-C ends it and keeps the results so far."""
     measured = Measured(setting, questions, environment)
     bars: dict[int, TaskID] = {}

@@ -15,7 +15,7 @@ _EVERY_MS = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class GPUSample:
     """One GPU at one moment (monotonic clock); percent, and MiB."""
 
     at: float
@@ -30,11 +30,11 @@ class Sample:
 class Watch:
     """Samples as they come in; none where there is no GPU."""
 
-    samples: list[Sample] = field(default_factory=list)
+    samples: list[GPUSample] = field(default_factory=list)
 
     def between(self, began: float, ended: float) -> list[dict[str, float | int | str]]:
         """Summarise each GPU over a span: mean and highest utilisation, most memory used."""
-        by_gpu: dict[int, list[Sample]] = {}
+        by_gpu: dict[int, list[GPUSample]] = {}
         for sample in self.samples:
             if began <= sample.at <= ended:
                 by_gpu.setdefault(sample.index, []).append(sample)
@@ -79,12 +79,12 @@ def _read(child: subprocess.Popen[str], watch: Watch) -> None:
             watch.samples.append(sample)
 
 
-def parse(line: str, at: float) -> Sample | None:
+def parse(line: str, at: float) -> GPUSample | None:
     """Read one line; None for a line without figures, which some drivers print."""
     parts = [part.strip() for part in line.split(",")]
     if len(parts) != len(_QUERY):
         return None
     try:
-        return Sample(at, int(parts[0]), parts[1], *map(float, parts[2:]))
+        return GPUSample(at, int(parts[0]), parts[1], *map(float, parts[2:]))
     except ValueError:
         return None

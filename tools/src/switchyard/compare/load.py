@@ -11,7 +11,7 @@ import aiohttp
 
 from switchyard.client import StackError
 from switchyard.compare.answer import Answer, ask
-from switchyard.compare.questions import Question
+from switchyard.compare.questions import ComparedQuestion
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def levels(text: str) -> tuple[int, ...]:
 Tick = Callable[[Level, Answer], None]
 
 
-async def run(setting: Setting, questions: Sequence[Question], levels: list[Level], tick: Tick) -> None:
+async def run(setting: Setting, questions: Sequence[ComparedQuestion], levels: list[Level], tick: Tick) -> None:
     """Fill `levels` with the results; if it is cancelled, with those so far.
 
     Each backend answers one question first that is not counted. At each level both get the same questions, and other
@@ -90,7 +90,7 @@ async def run(setting: Setting, questions: Sequence[Question], levels: list[Leve
 async def _level(
     session: aiohttp.ClientSession,
     setting: Setting,
-    questions: Sequence[Question],
+    questions: Sequence[ComparedQuestion],
     numbers: Sequence[int],
     level: Level,
     tick: Tick,
@@ -113,6 +113,6 @@ async def _level(
         level.ended = time.monotonic()
 
 
-def _body(setting: Setting, question: Question) -> dict[str, object]:
+def _body(setting: Setting, question: ComparedQuestion) -> dict[str, object]:
     body: dict[str, object] = {"question": question.text, "collection": setting.collection}
     return body | ({"max_tokens": setting.max_tokens} if setting.max_tokens else {})

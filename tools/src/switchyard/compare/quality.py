@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from switchyard.compare.answer import Answer
 from switchyard.compare.load import Level
-from switchyard.compare.questions import Question
+from switchyard.compare.questions import ComparedQuestion
 
 _WORD = re.compile(r"\S+\s*")
 _TOKEN = re.compile(r"[^\W_]+")
@@ -21,7 +21,7 @@ _TOKEN = re.compile(r"[^\W_]+")
 class Pair:
     """One question's two answers."""
 
-    question: Question
+    question: ComparedQuestion
     a: Answer
     b: Answer
     likeness: float
@@ -48,7 +48,7 @@ class Quality:
     gold_f1: float | None
 
 
-def pairs(questions: Sequence[Question], levels: Sequence[Level], a: str, b: str) -> list[Pair]:
+def pairs(questions: Sequence[ComparedQuestion], levels: Sequence[Level], a: str, b: str) -> list[Pair]:
     """Put each question's first whole answers side by side."""
     first: dict[str, dict[int, Answer]] = {a: {}, b: {}}
     for level in levels:
@@ -59,7 +59,7 @@ def pairs(questions: Sequence[Question], levels: Sequence[Level], a: str, b: str
     return [_pair(questions[number], first[a][number], first[b][number]) for number in both]
 
 
-def quality(backend: str, answers: Sequence[tuple[Question, Answer]]) -> Quality | None:
+def quality(backend: str, answers: Sequence[tuple[ComparedQuestion, Answer]]) -> Quality | None:
     """Score a backend's answers; None where it gave none."""
     if not answers:
         return None
@@ -104,7 +104,7 @@ def word_diff(a: str, b: str) -> list[tuple[bool, str, str]]:
     return [(kind == "equal", "".join(left[i:j]), "".join(right[k:m])) for kind, i, j, k, m in opcodes]
 
 
-def _pair(question: Question, a: Answer, b: Answer) -> Pair:
+def _pair(question: ComparedQuestion, a: Answer, b: Answer) -> Pair:
     first, second = ({place[:2] for place in answer.citations} for answer in (a, b))
     overlap = len(first & second) / len(first | second) if first | second else None
     return Pair(question, a, b, f1(a.text, b.text), overlap)

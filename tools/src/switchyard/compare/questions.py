@@ -11,14 +11,14 @@ from switchyard.client import StackError
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ComparedQuestion:
     """A question, and what a correct answer contains, if that is known."""
 
     text: str
     gold: tuple[str, ...] = ()
 
 
-def load(path: Path) -> list[Question]:
+def load(path: Path) -> list[ComparedQuestion]:
     """Read a file of questions; raises `StackError` naming the invalid line."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -30,9 +30,9 @@ def load(path: Path) -> list[Question]:
     return questions
 
 
-def _question(path: Path, number: int, line: str) -> Question:
+def _question(path: Path, number: int, line: str) -> ComparedQuestion:
     if not line.lstrip().startswith("{"):
-        return Question(line.strip())
+        return ComparedQuestion(line.strip())
     try:
         row: dict[str, Any] = json.loads(line)
     except ValueError as error:
@@ -41,4 +41,4 @@ def _question(path: Path, number: int, line: str) -> Question:
     if not isinstance(text, str) or not text.strip():
         raise StackError(f'{path}, line {number}: there is no "question"')
     gold = row.get("answers") or row.get("answer") or ()
-    return Question(text.strip(), (gold,) if isinstance(gold, str) else tuple(str(each) for each in gold))
+    return ComparedQuestion(text.strip(), (gold,) if isinstance(gold, str) else tuple(str(each) for each in gold))

@@ -17,7 +17,7 @@ from switchyard.migrate.migration import PROMOTED, ChangedByOthers, Migration
 from switchyard.migrate.plan import Plan, in_words
 from switchyard.migrate.preflight import parity, parity_in_words, preflight
 from switchyard.migrate.rollback import go_back
-from switchyard.migrate.state import State, StateFile, now
+from switchyard.migrate.state import MigrationState, StateFile, now
 from switchyard.policy import read
 
 INTERRUPTED = 130
@@ -82,7 +82,7 @@ def take_back(console: Console, client: Client, path: Path) -> None:
         _say(console, f"nothing to roll back: {plan.target} has no share of {plan.role}")
 
 
-def _begin(console: Console, client: Client, plan: Plan, options: Options) -> State | None:
+def _begin(console: Console, client: Client, plan: Plan, options: Options) -> MigrationState | None:
     view = read(client)
     for line in in_words(plan, view["policy"]["gates"]):
         _say(console, line)
@@ -96,12 +96,12 @@ def _begin(console: Console, client: Client, plan: Plan, options: Options) -> St
             raise StackError("not a terminal: pass --yes")
         if not typer.confirm("start?"):
             return None
-    state = State(plan, client.url, now(), parity=parity(client, plan), gates=view["policy"]["gates"])
+    state = MigrationState(plan, client.url, now(), parity=parity(client, plan), gates=view["policy"]["gates"])
     _say(console, parity_in_words(state.parity, plan))
     return state
 
 
-def _require_same(state: State, plan: Plan, client: Client, options: Options) -> None:
+def _require_same(state: MigrationState, plan: Plan, client: Client, options: Options) -> None:
     saved = state.plan
     same = (saved.source, saved.target, saved.role, state.url) == (plan.source, plan.target, plan.role, client.url)
     if not same:
@@ -111,14 +111,14 @@ def _require_same(state: State, plan: Plan, client: Client, options: Options) ->
         )
 
 
-def _where(state: State, options: Options) -> str:
+def _where(state: MigrationState, options: Options) -> str:
     return (
         f"interrupted at {state.now.name}: the policy stays as it is, and its gates stay active\n"
         f"  to continue:   {options.again}\n  to roll back:  {options.back}"
     )
 
 
-def _stopped(error: StackError, state: State, options: Options) -> str:
+def _stopped(error: StackError, state: MigrationState, options: Options) -> str:
     if isinstance(error, ChangedByOthers):
         return (
             f"{error}. The migration stopped at {state.now.name} and left the policy as it is: put it back and start this "
@@ -127,7 +127,9 @@ def _stopped(error: StackError, state: State, options: Options) -> str:
     return f"{error}\n{_where(state, options)}"
 
 
-def _comparison(console: Console, client: Client, key: str, state: State, options: Options) -> dict[str, object] | None:
+def _comparison(
+    console: Console, client: Client, key: str, state: MigrationState, options: Options
+) -> dict[str, object] | None:
     if options.questions is None:
         return None
     if state.plan.role != "text":

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from switchyard.migrate.plan import Stage
-from switchyard.migrate.state import Passage, State
+from switchyard.migrate.state import MigrationState, StageRun
 from switchyard.migrate.verdicts import Judged, since
 from switchyard.policy import View
 from switchyard.tables import figure
@@ -43,7 +43,7 @@ class Screen:
         """Print a line above the table."""
         self._console.print(escape(words), highlight=False, soft_wrap=True)
 
-    def show(self, state: State, view: View, judged: Judged) -> None:
+    def show(self, state: MigrationState, view: View, judged: Judged) -> None:
         """Update the table; without a terminal, print what has changed."""
         if self._live is not None:
             self._live.update(stage_table(state, judged.words))
@@ -54,7 +54,7 @@ class Screen:
             self.say(f"{state.now.name}: {judged.words}")
 
 
-def stage_table(state: State, words: str) -> Table:
+def stage_table(state: MigrationState, words: str) -> Table:
     """Return every stage of a migration: passed, running and to come."""
     plan = state.plan
     table = Table("stage", "", "held", "sample", f"errors {escape(plan.source)} | {escape(plan.target)}", "p95 or p50")
@@ -77,7 +77,7 @@ def stage_table(state: State, words: str) -> Table:
     return table
 
 
-def sides(stage: Stage, passage: Passage) -> tuple[list[str], list[str]]:
+def sides(stage: Stage, passage: StageRun) -> tuple[list[str], list[str]]:
     """Return error rates and times of both sides, stable first: p95 of a canary, p50 of a shadow."""
     seen = passage.seen
     if stage.kind == "canary":

@@ -9,7 +9,7 @@ from typing import Protocol
 from switchyard import transitions
 from switchyard.client import Client, StackError
 from switchyard.migrate.plan import Stage
-from switchyard.migrate.state import Passage, State, StateFile, now
+from switchyard.migrate.state import MigrationState, StageRun, StateFile, now
 from switchyard.migrate.verdicts import Judged, counts, figures, judge, rolled_back, same, with_gates
 from switchyard.policy import View, change, follow, followed_in_words, put, read
 from switchyard.transitions import Transition, role_of
@@ -29,14 +29,14 @@ class Display(Protocol):
 
     def say(self, words: str) -> None: ...
 
-    def show(self, state: State, view: View, judged: Judged) -> None: ...
+    def show(self, state: MigrationState, view: View, judged: Judged) -> None: ...
 
 
 class Migration:
     """Carries `state` to its end; may be killed at any moment and continued from the state file."""
 
     def __init__(
-        self, client: Client, file: StateFile, state: State, display: Display, poll_seconds: float = 0.5
+        self, client: Client, file: StateFile, state: MigrationState, display: Display, poll_seconds: float = 0.5
     ) -> None:
         self._client = client
         self._file = file
@@ -64,7 +64,7 @@ class Migration:
             return view
         if state.passage is None:
             shadow = counts(figures(stage, view, state.plan.role)) if stage.kind == "shadow" else {}
-            state.passages.append(Passage(stage.name, now(), base=shadow))
+            state.passages.append(StageRun(stage.name, now(), base=shadow))
             state.left = state.left or role_of(view["policy"], state.plan.role)
             self._verify(view)
             if state.outcome is not None:

@@ -12,7 +12,7 @@ from switchyard.transitions import Policy
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class StageLimits:
     """Limits that the candidate must keep; the gates of the canary are the server's (`switchyard providers gates`)."""
 
     hold_seconds: float = 120.0
@@ -44,7 +44,7 @@ class Plan:
     target: str
     role: str
     stages: tuple[Stage, ...]
-    limits: Limits
+    limits: StageLimits
     with_embeddings: bool = False
     collection: str = "default"
 

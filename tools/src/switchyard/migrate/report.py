@@ -13,11 +13,11 @@ from switchyard.compare.files import write_json, write_text
 from switchyard.migrate.display import sides
 from switchyard.migrate.migration import PROMOTED
 from switchyard.migrate.preflight import parity_in_words
-from switchyard.migrate.state import State
+from switchyard.migrate.state import MigrationState
 from switchyard.pages import render
 
 
-def write(state: State, comparison: Mapping[str, Any] | None, out: Path) -> Path:
+def write(state: MigrationState, comparison: Mapping[str, Any] | None, out: Path) -> Path:
     """Write the page and its JSON to a folder, named by when the migration began (UTC); return the path of the page."""
     path = out / f"migration-{datetime.fromisoformat(state.began).astimezone(UTC):%Y%m%dT%H%M%SZ}.html"
     write_json(path.with_suffix(".json"), {"version": 1, "migration": asdict(state), "comparison": comparison})
@@ -25,7 +25,7 @@ def write(state: State, comparison: Mapping[str, Any] | None, out: Path) -> Path
     return path
 
 
-def page(state: State, comparison: Mapping[str, Any] | None) -> str:
+def page(state: MigrationState, comparison: Mapping[str, Any] | None) -> str:
     """Return the report as a page."""
     plan = state.plan
     return render(

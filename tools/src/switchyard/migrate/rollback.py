@@ -7,12 +7,12 @@ from collections.abc import Callable
 from switchyard import transitions
 from switchyard.client import Client
 from switchyard.migrate.migration import ROLLED_BACK
-from switchyard.migrate.state import State, StateFile, now
+from switchyard.migrate.state import MigrationState, StateFile, now
 from switchyard.policy import change, follow, followed_in_words
 from switchyard.transitions import Policy, role_of
 
 
-def go_back(client: Client, file: StateFile, state: State, say: Callable[[str], None]) -> bool:
+def go_back(client: Client, file: StateFile, state: MigrationState, say: Callable[[str], None]) -> bool:
     """Roll a migration back at any stage; return whether there was anything to roll back."""
     plan = state.plan
 

@@ -10,14 +10,14 @@ from typing import Any
 
 from switchyard.client import StackError
 from switchyard.compare.files import write_json
-from switchyard.migrate.plan import Limits, Plan, Stage
+from switchyard.migrate.plan import Plan, Stage, StageLimits
 from switchyard.transitions import RolePolicy
 
 _VERSION = 1
 
 
 @dataclass(slots=True)
-class Passage:
+class StageRun:
     """One stage; `held` counts the seconds in which it was watched."""
 
     name: str
@@ -34,7 +34,7 @@ class Passage:
 
 
 @dataclass(slots=True)
-class State:
+class MigrationState:
     """A migration; `left` is the role's policy as it was last seen or set, `intended` what is being written over it."""
 
     plan: Plan
@@ -43,7 +43,7 @@ class State:
     stage: int = 0
     left: RolePolicy = field(default_factory=dict)
     intended: RolePolicy | None = None
-    passages: list[Passage] = field(default_factory=list)
+    passages: list[StageRun] = field(default_factory=list)
     parity: dict[str, Any] = field(default_factory=dict)
     gates: dict[str, Any] = field(default_factory=dict)
     """The server's gates at the beginning."""
@@ -56,7 +56,7 @@ class State:
         return self.plan.stages[self.stage]
 
     @property
-    def passage(self) -> Passage | None:
+    def passage(self) -> StageRun | None:
         """The passage of the current stage; None before it has begun."""
         return self.passages[self.stage] if len(self.passages) > self.stage else None
 
@@ -67,11 +67,11 @@ class StateFile:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def write(self, state: State) -> None:
+    def write(self, state: MigrationState) -> None:
         """Write atomically."""
         write_json(self.path, {"version": _VERSION, **asdict(state)})
 
-    def read(self) -> State | None:
+    def read(self) -> MigrationState | None:
         """Return the saved state; raises `StackError` for any other file."""
         try:
             saved = json.loads(self.path.read_text())
@@ -79,9 +79,9 @@ class StateFile:
                 raise KeyError("version")
             plan = saved.pop("plan")
             stages = tuple(Stage(**stage) for stage in plan.pop("stages"))
-            limits = Limits(**plan.pop("limits"))
-            passages = [Passage(**passage) for passage in saved.pop("passages")]
-            return State(plan=Plan(**plan, stages=stages, limits=limits), passages=passages, **saved)
+            limits = StageLimits(**plan.pop("limits"))
+            passages = [StageRun(**passage) for passage in saved.pop("passages")]
+            return MigrationState(plan=Plan(**plan, stages=stages, limits=limits), passages=passages, **saved)
         except FileNotFoundError:
             return None
         except OSError as error:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from switchyard.migrate.plan import Limits, Stage
+from switchyard.migrate.plan import Stage, StageLimits
 from switchyard.policy import View
 from switchyard.tables import gate_in_words, percent
 from switchyard.transitions import RolePolicy
@@ -21,14 +21,14 @@ class Judged:
     sample: int = 0
 
 
-def judge(stage: Stage, limits: Limits, held: float, seen: Mapping[str, Any], base: Mapping[str, int]) -> Judged:
+def judge(stage: Stage, limits: StageLimits, held: float, seen: Mapping[str, Any], base: Mapping[str, int]) -> Judged:
     """Judge a shadow or a canary by the server's figures; `base` counts are from before it began."""
     if stage.kind == "shadow":
         return _shadow(limits, held, seen, base)
     return _canary(limits, held, seen)
 
 
-def with_gates(limits: Limits, gates: Mapping[str, Any]) -> Limits:
+def with_gates(limits: StageLimits, gates: Mapping[str, Any]) -> StageLimits:
     """Return limits under which no canary passes before the server's gates apply."""
     return replace(limits, min_requests=max(limits.min_requests, int(gates.get("min_requests") or 0)))
 
@@ -69,7 +69,7 @@ def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return all(_plain(one.get(key)) == _plain(other.get(key)) for key in keys)
 
 
-def _shadow(limits: Limits, held: float, seen: Mapping[str, Any], base: Mapping[str, int]) -> Judged:
+def _shadow(limits: StageLimits, held: float, seen: Mapping[str, Any], base: Mapping[str, int]) -> Judged:
     own = since(seen, base)
     sample = own["done"] + own["failed"]
     if sample < limits.min_shadow:
@@ -105,7 +105,7 @@ def _shadow(limits: Limits, held: float, seen: Mapping[str, Any], base: Mapping[
     return _held(limits, held, sample)
 
 
-def _canary(limits: Limits, held: float, seen: Mapping[str, Any]) -> Judged:
+def _canary(limits: StageLimits, held: float, seen: Mapping[str, Any]) -> Judged:
     sample = int((seen.get("candidate_window") or {}).get("requests") or 0)
     if tripped := seen.get("tripped"):
         # The server ends the canary itself; the next read shows that.
@@ -115,7 +115,7 @@ def _canary(limits: Limits, held: float, seen: Mapping[str, Any]) -> Judged:
     return _held(limits, held, sample)
 
 
-def _held(limits: Limits, held: float, sample: int) -> Judged:
+def _held(limits: StageLimits, held: float, sample: int) -> Judged:
     if held < limits.hold_seconds:
         return Judged(None, f"{limits.hold_seconds - held:.0f} s to go", sample)
     return Judged(True, f"held for {held:.0f} s with {sample} requests", sample)

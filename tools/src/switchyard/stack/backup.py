@@ -90,7 +90,7 @@ def _receive(container: Helper, folder: Path) -> tuple[Path, dict[str, Any]]:
         os.fsync(target.fileno())
         try:
             with partial.open("rb") as source:
-                manifest = archive.read(source, archive.Check(), VOLUMES)
+                manifest = archive.read(source, archive.VerifyOnly(), VOLUMES)
         except archive.Damaged as error:
             raise Stopped(f"the archive was not written correctly: {error}", "check the disk and try again") from error
         partial.replace(final)

@@ -12,26 +12,26 @@ _ESCAPES = {"\\\\": "\\", '\\"': '"', "\\n": "\n"}
 
 
 @dataclass(frozen=True)
-class Sample:
+class MetricSample:
     name: str
     labels: Mapping[str, str]
     value: float
 
 
-def parse(text: str) -> Iterator[Sample]:
+def parse(text: str) -> Iterator[MetricSample]:
     """Yield the samples in `text`; other lines are ignored."""
     for line in text.splitlines():
         matched = None if line.startswith("#") else _SAMPLE.match(line.strip())
         if matched:
             labels = {name: _plain(value) for name, value in _LABEL.findall(matched.group(2) or "")}
-            yield Sample(matched.group(1), labels, float(matched.group(3)))
+            yield MetricSample(matched.group(1), labels, float(matched.group(3)))
 
 
 def _plain(value: str) -> str:
     return re.sub(r"\\.", lambda match: _ESCAPES.get(match.group(), match.group()), value)
 
 
-def total(samples: Iterable[Sample], name: str) -> float | None:
+def total(samples: Iterable[MetricSample], name: str) -> float | None:
     """Return the sum of the samples called `name`; None if there are none."""
     values = [sample.value for sample in samples if sample.name == name]
     return sum(values) if values else None

@@ -52,7 +52,7 @@ def restore(project: Project, path: Path, force: bool, say: Say) -> None:
 def _verified(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as source:
-            return archive.read(source, archive.Check(), VOLUMES)
+            return archive.read(source, archive.VerifyOnly(), VOLUMES)
     except OSError as error:
         raise Stopped(f"{path} can't be read: {error.strerror or error}") from error
     except archive.Damaged as error:

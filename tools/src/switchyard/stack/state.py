@@ -12,7 +12,7 @@ from switchyard.services import SERVICES
 from switchyard.stack import exposition
 from switchyard.stack.containers import Container, find
 from switchyard.stack.errors import DockerFailed
-from switchyard.stack.exposition import Sample
+from switchyard.stack.exposition import MetricSample
 from switchyard.stack.stacks import Project
 
 PORTS: Mapping[str, int] = {service.name: service.port for service in SERVICES}
@@ -32,7 +32,7 @@ class StackState:
     containers: Sequence[Container]
     missing: Sequence[str]
     health: Mapping[str, Mapping[str, Any]]
-    samples: Mapping[str, Sequence[Sample]]
+    samples: Mapping[str, Sequence[MetricSample]]
     queues: Mapping[str, Mapping[str, float]]
     policy: Mapping[str, Any]
     unanswered: Mapping[str, str]
@@ -115,7 +115,7 @@ def _missing(project: Project, containers: Sequence[Container]) -> list[str]:
     return sorted(set(services) - {container.service for container in containers})
 
 
-def _samples(answers: Mapping[str, Mapping[str, Any]], url: str) -> list[Sample]:
+def _samples(answers: Mapping[str, Mapping[str, Any]], url: str) -> list[MetricSample]:
     answer = answers.get(url, {})
     return list(exposition.parse(answer["body"])) if answer.get("status") == 200 else []
 

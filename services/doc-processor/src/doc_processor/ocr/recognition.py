@@ -12,7 +12,7 @@ from PIL import ImageFilter
 
 from doc_processor.ocr import preparation, tesseract
 from doc_processor.ocr.tesseract import OcrFailed, Word
-from doc_processor.parsers.base import Limits, Note, PageText
+from doc_processor.parsers.base import ParsedPage, ParseLimits, ParseWarning
 from doc_processor.text import tidy
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Reading:
         return median(heights) if heights else None
 
 
-class Page:
+class PageRecognition:
     """The recognition of one page's picture within a time budget in seconds."""
 
     def __init__(self, image: Image, languages: str, seconds: float) -> None:
@@ -117,25 +117,29 @@ class Page:
         yield soft, tesseract.AUTO
 
 
-def recognise(image: Image, limits: Limits) -> PageText:
+def recognise(image: Image, limits: ParseLimits) -> ParsedPage:
     """Read a page's picture; raises `OcrUnavailable` where OCR is not installed."""
     prepared = preparation.prepare(image)
     try:
-        reading = Page(prepared, limits.ocr_languages, limits.ocr_seconds).read()
+        reading = PageRecognition(prepared, limits.ocr_languages, limits.ocr_seconds).read()
     except OcrFailed as error:
-        return PageText("", "tesseract", 0.0, (Note("ocr-failed", f"the page's picture could not be read: {error}"),))
-    return PageText(tidy(tesseract.in_lines(reading.words)), "tesseract", _share(reading), _notes(reading))
+        return ParsedPage(
+            "", "tesseract", 0.0, (ParseWarning("ocr-failed", f"the page's picture could not be read: {error}"),)
+        )
+    return ParsedPage(tidy(tesseract.in_lines(reading.words)), "tesseract", _share(reading), _notes(reading))
 
 
 def _share(reading: Reading) -> float | None:
     return round(reading.confidence / 100, 3) if reading.words else None
 
 
-def _notes(reading: Reading) -> tuple[Note, ...]:
+def _notes(reading: Reading) -> tuple[ParseWarning, ...]:
     if not reading.letters:
-        return (Note("no-text-found", "no text was found in the page's picture"),)
+        return (ParseWarning("no-text-found", "no text was found in the page's picture"),)
     if reading.confidence < _DOUBTFUL:
         return (
-            Note("low-confidence", f"the text was read with a confidence of only {reading.confidence:.0f} per cent"),
+            ParseWarning(
+                "low-confidence", f"the text was read with a confidence of only {reading.confidence:.0f} per cent"
+            ),
         )
     return ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from doc_processor import sniff
-from doc_processor.parsers.base import Limits, Opened, Parser, Upload
+from doc_processor.parsers.base import Opened, ParseLimits, Parser, Upload
 
 _PARSERS = {
     sniff.PDF: "pdf",
@@ -24,7 +24,7 @@ _PARSERS = {
 }
 
 
-def open_as(media_type: str, upload: Upload, limits: Limits) -> Opened:
+def open_as(media_type: str, upload: Upload, limits: ParseLimits) -> Opened:
     """Open a file as what it was sniffed to be; raises `Refusal`."""
     parser: Parser = import_module(f"doc_processor.parsers.{_PARSERS[media_type]}").parse
     return parser(upload, limits)

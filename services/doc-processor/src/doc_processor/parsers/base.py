@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class ParseWarning:
     """A warning for the caller: a stable code, and a sentence that holds none of the document's text."""
 
     code: str
@@ -20,7 +20,7 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
-class PageText:
+class ParsedPage:
     """One page as read; `confidence` is 0 to 1, or None where the engine has none.
 
     `wants_ocr` says that the text is missing or not to be trusted, and the page's image should be read instead.
@@ -29,12 +29,12 @@ class PageText:
     text: str
     engine: str
     confidence: float | None = None
-    warnings: tuple[Note, ...] = ()
+    warnings: tuple[ParseWarning, ...] = ()
     wants_ocr: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ParseLimits:
     """The limits of one document."""
 
     max_pages: int = 5000
@@ -63,9 +63,9 @@ class Opened(Protocol):
     def pages(self) -> int: ...
 
     @property
-    def warnings(self) -> tuple[Note, ...]: ...
+    def warnings(self) -> tuple[ParseWarning, ...]: ...
 
-    def page(self, number: int) -> PageText: ...
+    def page(self, number: int) -> ParsedPage: ...
 
     def close(self) -> None: ...
 
@@ -79,21 +79,21 @@ class Pictured(Protocol):
         ...
 
 
-Parser = Callable[[Upload, Limits], Opened]
+Parser = Callable[[Upload, ParseLimits], Opened]
 
 
 @dataclass(slots=True)
 class ReadyPages:
     """A document whose pages were all read when it was opened."""
 
-    texts: list[PageText]
-    warnings: tuple[Note, ...] = field(default=())
+    texts: list[ParsedPage]
+    warnings: tuple[ParseWarning, ...] = field(default=())
 
     @property
     def pages(self) -> int:
         return len(self.texts)
 
-    def page(self, number: int) -> PageText:
+    def page(self, number: int) -> ParsedPage:
         return self.texts[number - 1]
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ import csv
 import io
 
 from doc_processor import markdown
-from doc_processor.parsers.base import Limits, Note, PageText, ReadyPages, Upload
+from doc_processor.parsers.base import ParsedPage, ParseLimits, ParseWarning, ReadyPages, Upload
 from doc_processor.parsers.plain import read_text
 from doc_processor.refusals import Empty, Unreadable
 from doc_processor.text import clean, tidy
@@ -15,7 +15,7 @@ _SAMPLE = 65_536
 _DELIMITERS = ",;\t|"
 
 
-def parse(upload: Upload, limits: Limits) -> ReadyPages:
+def parse(upload: Upload, limits: ParseLimits) -> ReadyPages:
     """Raise `Empty` without a single cell; rows beyond `max_table_cells` are left out with a warning."""
     raw, warnings = read_text(upload.path.read_bytes())
     text = clean(raw)
@@ -30,14 +30,14 @@ def parse(upload: Upload, limits: Limits) -> ReadyPages:
             cells += len(row)
             if cells > limits.max_table_cells:
                 detail = f"the table has more than {limits.max_table_cells} cells; {len(rows)} rows were read"
-                warnings = (*warnings, Note("table-cut", detail))
+                warnings = (*warnings, ParseWarning("table-cut", detail))
                 break
             rows.append(row)
     except csv.Error as error:
         raise Unreadable(f"the file is not readable as CSV: {error}") from error
     if not rows:
         raise Empty("the file holds no cells")
-    return ReadyPages([PageText(tidy(markdown.table(rows)), "csv")], warnings)
+    return ReadyPages([ParsedPage(tidy(markdown.table(rows)), "csv")], warnings)
 
 
 def _dialect(sample: str) -> type[csv.Dialect]:

@@ -11,7 +11,7 @@ from docx.opc.exceptions import OpcError
 from lxml.etree import XMLSyntaxError
 
 from doc_processor import containers, markdown
-from doc_processor.parsers.base import Limits, Note, PageText, ReadyPages, Upload
+from doc_processor.parsers.base import ParsedPage, ParseLimits, ParseWarning, ReadyPages, Upload
 from doc_processor.parsers.docx_styles import Styles
 from doc_processor.parsers.docx_text import Run, paragraph_runs, qualified
 from doc_processor.refusals import Empty, TooManyPages, Unreadable
@@ -27,7 +27,7 @@ _WRAPPERS = {qualified(tag) for tag in ("sdt", "sdtContent", "customXml", "ins",
 _DRAWN = ("{http://schemas.openxmlformats.org/drawingml/2006/main}blip", "{urn:schemas-microsoft-com:vml}imagedata")
 
 
-def parse(upload: Upload, limits: Limits) -> ReadyPages:
+def parse(upload: Upload, limits: ParseLimits) -> ReadyPages:
     """Raise `Unreadable` for a damaged file and `Empty` for one without text."""
     containers.check(upload.path, limits)
     try:
@@ -40,10 +40,10 @@ def parse(upload: Upload, limits: Limits) -> ReadyPages:
         raise Empty("the document holds no text")
     if len(pages) > limits.max_pages:
         raise TooManyPages(f"the document has {len(pages)} pages; at most {limits.max_pages} are read")
-    return ReadyPages([PageText(page, "docx") for page in pages], notes)
+    return ReadyPages([ParsedPage(page, "docx") for page in pages], notes)
 
 
-def _read(path: Path) -> tuple[list[str], tuple[Note, ...]]:
+def _read(path: Path) -> tuple[list[str], tuple[ParseWarning, ...]]:
     document = Document(str(path))
     writer = _PageBuilder(Styles(document))
     body = document.element.body
@@ -52,7 +52,9 @@ def _read(path: Path) -> tuple[list[str], tuple[Note, ...]]:
         if str(part.partname) in ("/word/footnotes.xml", "/word/endnotes.xml"):
             writer.notes(part.blob)
     pictures = sum(1 for tag in _DRAWN for _ in body.iter(tag))
-    notes = (Note("pictures-not-read", f"{pictures} pictures in the document were not read"),) if pictures else ()
+    notes = (
+        (ParseWarning("pictures-not-read", f"{pictures} pictures in the document were not read"),) if pictures else ()
+    )
     return writer.pages(), notes
 
 

@@ -9,7 +9,7 @@ from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning, Tag, XMLParsedAsHT
 from bs4.element import PageElement, PreformattedString
 from markdownify import ATX, MarkdownConverter
 
-from doc_processor.parsers.base import Limits, Note, PageText, ReadyPages, Upload
+from doc_processor.parsers.base import ParsedPage, ParseLimits, ParseWarning, ReadyPages, Upload
 from doc_processor.refusals import Empty
 from doc_processor.text import clean, decode, tidy
 
@@ -34,17 +34,17 @@ class _Converter(MarkdownConverter):
         return " ".join(str(el.get("alt") or "").split())
 
 
-def parse(upload: Upload, limits: Limits) -> ReadyPages:
+def parse(upload: Upload, limits: ParseLimits) -> ReadyPages:
     """Raise `Empty` where no visible text is left."""
     data = upload.path.read_bytes()
     text, notes = _decode(data)
     converted, more = to_markdown(text)
     if not converted:
         raise Empty("the page holds no visible text")
-    return ReadyPages([PageText(converted, "html")], (*notes, *more))
+    return ReadyPages([ParsedPage(converted, "html")], (*notes, *more))
 
 
-def _decode(data: bytes) -> tuple[str, tuple[Note, ...]]:
+def _decode(data: bytes) -> tuple[str, tuple[ParseWarning, ...]]:
     decoded = decode(data)
     declared = _CHARSET.search(data[:4096])
     if decoded.guessed and declared:
@@ -53,14 +53,14 @@ def _decode(data: bytes) -> tuple[str, tuple[Note, ...]]:
         except (LookupError, UnicodeDecodeError):
             pass
     if decoded.guessed or decoded.replaced:
-        note = Note(
+        note = ParseWarning(
             "encoding-guessed", f"the text was read as {decoded.encoding}; {decoded.replaced} characters are lost"
         )
         return decoded.text, (note,)
     return decoded.text, ()
 
 
-def to_markdown(text: str) -> tuple[str, tuple[Note, ...]]:
+def to_markdown(text: str) -> tuple[str, tuple[ParseWarning, ...]]:
     """Convert a page or a fragment; the title becomes the first heading where the body has none."""
     with python_warnings.catch_warnings():
         python_warnings.simplefilter("ignore", XMLParsedAsHTMLWarning)
@@ -69,7 +69,7 @@ def to_markdown(text: str) -> tuple[str, tuple[Note, ...]]:
     title = soup.title.get_text(" ", strip=True) if soup.title else ""
     _strip(soup)
     body = soup.body or soup
-    notes: tuple[Note, ...] = ()
+    notes: tuple[ParseWarning, ...] = ()
     try:
         converter = _Converter(
             heading_style=ATX, bullets="-", escape_asterisks=False, escape_underscores=False, escape_misc=False,
@@ -78,7 +78,7 @@ def to_markdown(text: str) -> tuple[str, tuple[Note, ...]]:
         result = tidy(converter.convert_soup(body))
     except RecursionError:
         result = tidy(body.get_text("\n"))
-        notes = (Note("structure-lost", "the page is nested too deeply; its text was read without structure"),)
+        notes = (ParseWarning("structure-lost", "the page is nested too deeply; its text was read without structure"),)
     if title and not re.search(r"^# ", result, re.MULTILINE):
         result = tidy(f"# {title}\n\n{result}")
     return result, notes

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from PIL import Image, UnidentifiedImageError
 
 from doc_processor.ocr.preparation import MAX_PIXELS
-from doc_processor.parsers.base import Limits, Note, PageText, Upload
+from doc_processor.parsers.base import ParsedPage, ParseLimits, ParseWarning, Upload
 from doc_processor.refusals import ImageTooLarge, Refusal, TooManyPages, Unreadable
 
 if TYPE_CHECKING:
@@ -24,17 +24,17 @@ _DRAFT_FACTOR = 4
 class Frames:
     """An open picture; the first frame was decoded already, which proves that it can be."""
 
-    def __init__(self, image: Picture, file: BinaryIO, limits: Limits) -> None:
+    def __init__(self, image: Picture, file: BinaryIO, limits: ParseLimits) -> None:
         self._image = image
         self._file = file
         self._limits = limits
         self.pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
-        self.warnings: tuple[Note, ...] = ()
+        self.warnings: tuple[ParseWarning, ...] = ()
         if self.pages == 1 and getattr(image, "n_frames", 1) > 1:
-            self.warnings = (Note("frames-not-read", "only the first frame of the animation was read"),)
+            self.warnings = (ParseWarning("frames-not-read", "only the first frame of the animation was read"),)
 
-    def page(self, number: int) -> PageText:
-        return PageText("", "none", wants_ocr=True)
+    def page(self, number: int) -> ParsedPage:
+        return ParsedPage("", "none", wants_ocr=True)
 
     def picture(self, number: int) -> Picture:
         """Raise `Unreadable` or `ImageTooLarge` for this frame."""
@@ -52,7 +52,7 @@ class Frames:
         self._file.close()
 
 
-def parse(upload: Upload, limits: Limits) -> Frames:
+def parse(upload: Upload, limits: ParseLimits) -> Frames:
     # Sizes are checked here, before anything is decoded; Pillow's own limit only warns.
     Image.MAX_IMAGE_PIXELS = None
     file = upload.path.open("rb")
@@ -69,7 +69,7 @@ def parse(upload: Upload, limits: Limits) -> Frames:
         raise
 
 
-def _open(file: BinaryIO, limits: Limits) -> Frames:
+def _open(file: BinaryIO, limits: ParseLimits) -> Frames:
     image = Image.open(file, formats=_FORMATS)
     frames = Frames(image, file, limits)
     if frames.pages > limits.max_pages:
@@ -79,7 +79,7 @@ def _open(file: BinaryIO, limits: Limits) -> Frames:
     return frames
 
 
-def _check(image: Picture, limits: Limits) -> None:
+def _check(image: Picture, limits: ParseLimits) -> None:
     width, height = image.size
     allowed = limits.max_image_pixels
     if image.format == "JPEG":

@@ -8,7 +8,7 @@ from email.policy import default
 from email.utils import collapse_rfc2231_value
 
 from doc_processor import markdown
-from doc_processor.parsers.base import Limits, Note, PageText, ReadyPages, Upload
+from doc_processor.parsers.base import ParsedPage, ParseLimits, ParseWarning, ReadyPages, Upload
 from doc_processor.parsers.html import to_markdown
 from doc_processor.refusals import Unreadable
 from doc_processor.text import decode, tidy
@@ -17,24 +17,26 @@ _HEADERS = ("From", "To", "Cc", "Date")
 _MAX_PARTS = 1000
 
 
-def parse(upload: Upload, limits: Limits) -> ReadyPages:
+def parse(upload: Upload, limits: ParseLimits) -> ReadyPages:
     """Text attachments are read; all others are only named. Nothing outside the message is looked at."""
     message = email.message_from_bytes(upload.path.read_bytes(), _class=EmailMessage, policy=default)
     if not message.keys():
         raise Unreadable("the file has no mail headers")
     blocks = [markdown.heading(_header(message, "Subject") or "(no subject)", 1)]
     blocks.append("\n".join(f"- {name}: {value}" for name in _HEADERS if (value := _header(message, name))))
-    notes: list[Note] = []
+    notes: list[ParseWarning] = []
     plain, rich, attached = _sort(message)
     blocks += plain or [to_markdown(text)[0] for text in rich]
     for name, kind, text in attached:
         blocks.append(markdown.heading(f"Attachment: {name}", 2))
         blocks.append(markdown.paragraph(text) if text is not None else f"({kind}, not read)")
         if text is None:
-            notes.append(Note("attachment-not-read", f"an attachment of type {kind} is named but not read"))
+            notes.append(ParseWarning("attachment-not-read", f"an attachment of type {kind} is named but not read"))
     if message.defects:
-        notes.append(Note("damaged-mail", "the message breaks the rules for mail; it was read as far as possible"))
-    return ReadyPages([PageText(tidy("\n\n".join(filter(None, blocks))), "eml")], tuple(notes))
+        notes.append(
+            ParseWarning("damaged-mail", "the message breaks the rules for mail; it was read as far as possible")
+        )
+    return ReadyPages([ParsedPage(tidy("\n\n".join(filter(None, blocks))), "eml")], tuple(notes))
 
 
 def _sort(message: EmailMessage) -> tuple[list[str], list[str], list[tuple[str, str, str | None]]]:

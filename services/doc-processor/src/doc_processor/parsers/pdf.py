@@ -13,7 +13,7 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 from pdf2image.exceptions import PDFInfoNotInstalledError, PDFPageCountError, PDFPopplerTimeoutError, PDFSyntaxError
 
-from doc_processor.parsers.base import Limits, Note, PageText, Upload
+from doc_processor.parsers.base import ParsedPage, ParseLimits, ParseWarning, Upload
 from doc_processor.parsers.pdf_forms import filled_in
 from doc_processor.parsers.pdf_text import laid_out, trusted
 from doc_processor.refusals import NoPages, PasswordRequired, TooManyPages, Unreadable
@@ -33,16 +33,18 @@ _NO_PAGES = re.compile(rb"/Type\s*/Pages\b[^>]*/Count\s+0\b|/Count\s+0\b[^>]*/Ty
 class Pages:
     """An open PDF; to be used in one thread of a process of its own."""
 
-    def __init__(self, document: pdfium.PdfDocument, path: Path, limits: Limits) -> None:
+    def __init__(self, document: pdfium.PdfDocument, path: Path, limits: ParseLimits) -> None:
         self._document = document
         self._path = path
         self._limits = limits
         self.pages = len(document)
         self._form = document.formenv
         attached = document.count_attachments()
-        self.warnings = (Note("attachment-not-read", f"{attached} attached files were not read"),) if attached else ()
+        self.warnings = (
+            (ParseWarning("attachment-not-read", f"{attached} attached files were not read"),) if attached else ()
+        )
 
-    def page(self, number: int) -> PageText:
+    def page(self, number: int) -> ParsedPage:
         """Read the text layer, and say whether it is good enough to do without OCR."""
         try:
             page = self._document[number - 1]
@@ -61,7 +63,7 @@ class Pages:
             raise Unreadable("the page is damaged") from error
         finally:
             page.close()
-        return PageText("\n\n".join(filter(None, [text, *extra])), "text-layer", None, wants_ocr=not good)
+        return ParsedPage("\n\n".join(filter(None, [text, *extra])), "text-layer", None, wants_ocr=not good)
 
     def picture(self, number: int) -> Image:
         """Render at the set resolution, or at less where the page is huge; poppler first, else PDFium."""
@@ -91,7 +93,7 @@ class Pages:
         self._document.close()
 
 
-def parse(upload: Upload, limits: Limits) -> Pages:
+def parse(upload: Upload, limits: ParseLimits) -> Pages:
     """Raise `PasswordRequired`, `Unreadable`, `NoPages` or `TooManyPages`; an owner password alone is no hindrance."""
     try:
         document = pdfium.PdfDocument(upload.path)

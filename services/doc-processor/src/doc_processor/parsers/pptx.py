@@ -12,7 +12,7 @@ from pptx.enum.shapes import MSO_SHAPE_TYPE
 from pptx.exc import PackageNotFoundError, PythonPptxError
 
 from doc_processor import containers, markdown
-from doc_processor.parsers.base import Limits, Note, PageText, ReadyPages, Upload
+from doc_processor.parsers.base import ParsedPage, ParseLimits, ParseWarning, ReadyPages, Upload
 from doc_processor.refusals import NoPages, TooManyPages, Unreadable
 from doc_processor.text import tidy
 
@@ -23,7 +23,7 @@ _DAMAGE = (
 _MAX_DEPTH = 20
 
 
-def parse(upload: Upload, limits: Limits) -> ReadyPages:
+def parse(upload: Upload, limits: ParseLimits) -> ReadyPages:
     containers.check(upload.path, limits)
     try:
         presentation = Presentation(str(upload.path))
@@ -37,14 +37,14 @@ def parse(upload: Upload, limits: Limits) -> ReadyPages:
     return ReadyPages([_slide(slide) for slide in slides])
 
 
-def _slide(slide: Any) -> PageText:
+def _slide(slide: Any) -> ParsedPage:
     try:
         return _read(slide)
     except _DAMAGE:
-        return PageText("", "pptx", warnings=(Note("page-failed", "the slide is damaged"),))
+        return ParsedPage("", "pptx", warnings=(ParseWarning("page-failed", "the slide is damaged"),))
 
 
-def _read(slide: Any) -> PageText:
+def _read(slide: Any) -> ParsedPage:
     title = slide.shapes.title
     blocks = [markdown.heading(title.text_frame.text, 1)] if title is not None and title.has_text_frame else []
     pictures = 0
@@ -63,10 +63,12 @@ def _read(slide: Any) -> PageText:
         notes = slide.notes_slide.notes_text_frame.text.strip()
         if notes:
             blocks += [markdown.heading("Speaker notes", 2), markdown.paragraph(notes)]
-    warnings = [Note("pictures-not-read", f"{pictures} pictures on the slide were not read")] if pictures else []
+    warnings = (
+        [ParseWarning("pictures-not-read", f"{pictures} pictures on the slide were not read")] if pictures else []
+    )
     if slide._element.get("show") == "0":
-        warnings.append(Note("hidden-slide", "the slide is hidden in the presentation"))
-    return PageText(tidy("\n\n".join(filter(None, blocks))), "pptx", warnings=tuple(warnings))
+        warnings.append(ParseWarning("hidden-slide", "the slide is hidden in the presentation"))
+    return ParsedPage(tidy("\n\n".join(filter(None, blocks))), "pptx", warnings=tuple(warnings))
 
 
 def _flatten(shapes: Any, depth: int = 0) -> Iterator[Any]:

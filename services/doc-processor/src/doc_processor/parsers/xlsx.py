@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from openpyxl import load_workbook
 
 from doc_processor import containers, markdown
-from doc_processor.parsers.base import Limits, Note, PageText, Upload
+from doc_processor.parsers.base import ParsedPage, ParseLimits, ParseWarning, Upload
 from doc_processor.refusals import NoPages, TooManyPages, Unreadable
 from doc_processor.text import tidy
 
@@ -26,23 +26,23 @@ _UNCALCULATED = re.compile(rb"(</f>|<f[^>]*/>)\s*(<v\s*/>|<v></v>|</c>)")
 class Sheets:
     """An open workbook; sheets are read one at a time."""
 
-    def __init__(self, workbook: Workbook, file: BinaryIO, limits: Limits) -> None:
+    def __init__(self, workbook: Workbook, file: BinaryIO, limits: ParseLimits) -> None:
         self._workbook = workbook
         self._file = file
         self._limits = limits
         self._sheets = workbook.worksheets
-        self.warnings: tuple[Note, ...] = ()
+        self.warnings: tuple[ParseWarning, ...] = ()
 
     @property
     def pages(self) -> int:
         return len(self._sheets)
 
-    def page(self, number: int) -> PageText:
+    def page(self, number: int) -> ParsedPage:
         """Raise `Unreadable` for a damaged sheet."""
         sheet = self._sheets[number - 1]
         notes = []
         if sheet.sheet_state != "visible":
-            notes.append(Note("hidden-sheet", "the sheet is hidden in the workbook"))
+            notes.append(ParseWarning("hidden-sheet", "the sheet is hidden in the workbook"))
         try:
             sheet.reset_dimensions()  # the declared size may be a lie of a billion cells
             rows, cut = self._rows(sheet.iter_rows(values_only=True))
@@ -50,12 +50,12 @@ class Sheets:
             raise Unreadable("the sheet is damaged") from error
         if cut:
             detail = f"the sheet has more than {self._limits.max_table_cells} cells; {len(rows)} rows were read"
-            notes.append(Note("table-cut", detail))
+            notes.append(ParseWarning("table-cut", detail))
         if missing := self._uncalculated(number):
             detail = f"{missing} formulas have no stored result: the file was never calculated by an office program"
-            notes.append(Note("formulas-without-results", detail))
+            notes.append(ParseWarning("formulas-without-results", detail))
         text = f"{markdown.heading(sheet.title, 1)}\n\n{markdown.table(rows)}"
-        return PageText(tidy(text), "xlsx", warnings=tuple(notes))
+        return ParsedPage(tidy(text), "xlsx", warnings=tuple(notes))
 
     def _rows(self, values: object) -> tuple[list[list[str]], bool]:
         rows: list[list[str]] = []
@@ -84,7 +84,7 @@ class Sheets:
         self._file.close()
 
 
-def parse(upload: Upload, limits: Limits) -> Sheets:
+def parse(upload: Upload, limits: ParseLimits) -> Sheets:
     containers.check(upload.path, limits)
     file = upload.path.open("rb")  # by path, openpyxl goes by the name's ending
     try:
@@ -94,7 +94,7 @@ def parse(upload: Upload, limits: Limits) -> Sheets:
         raise
 
 
-def _open(file: BinaryIO, limits: Limits) -> Sheets:
+def _open(file: BinaryIO, limits: ParseLimits) -> Sheets:
     try:
         with python_warnings.catch_warnings():
             python_warnings.simplefilter("ignore", UserWarning)  # unsupported extensions, which hold no text

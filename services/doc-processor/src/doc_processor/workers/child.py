@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from doc_processor import parsers
-from doc_processor.parsers.base import Limits, Opened, Pictured, Upload
+from doc_processor.parsers.base import Opened, ParseLimits, Pictured, Upload
 from doc_processor.refusals import Refusal, UnpacksTooLarge, Unreadable
 from doc_processor.sniff import sniff
 from doc_processor.workers import protocol
 from doc_processor.workers.protocol import Message
 
-OpenAs = Callable[[str, Upload, Limits], Opened]
+OpenAs = Callable[[str, Upload, ParseLimits], Opened]
 _PR_SET_PDEATHSIG = 1
 _LARGEST_FILE = 1 << 30
 _RECYCLE_SHARE = 0.6
@@ -28,7 +28,7 @@ _RECYCLE_SHARE = 0.6
 class TaskRunner:
     """Runs tasks; keeps the last document open, so that its pages need not each open it again."""
 
-    def __init__(self, limits: Limits, open_as: OpenAs) -> None:
+    def __init__(self, limits: ParseLimits, open_as: OpenAs) -> None:
         self._limits = limits
         self._open_as = open_as
         self._path = ""
@@ -134,7 +134,7 @@ def serve(open_as: OpenAs = parsers.open_as) -> None:
     if setup is None:
         return
     confine(setup["memory_bytes"])
-    runner = TaskRunner(Limits(**setup["limits"]), open_as)
+    runner = TaskRunner(ParseLimits(**setup["limits"]), open_as)
     reply: Message = {"ok": {}}
     while True:
         answers.write(protocol.encode(reply))

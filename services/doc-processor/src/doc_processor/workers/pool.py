@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 
 from doc_processor.errors import WorkersUnavailable
-from doc_processor.parsers.base import Limits
+from doc_processor.parsers.base import ParseLimits
 from doc_processor.workers.protocol import Message
 from doc_processor.workers.worker import Worker, WorkerFailed
 
@@ -28,7 +28,7 @@ class PoolSettings:
 
     size: int
     scratch: Path
-    limits: Limits = field(default_factory=Limits)
+    limits: ParseLimits = field(default_factory=ParseLimits)
     memory_bytes: int = 1 << 30
     task_seconds: float = 50.0
     start_seconds: float = 30.0

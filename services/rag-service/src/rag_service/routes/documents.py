@@ -19,7 +19,7 @@ from rag_service.schemas import (
     PageOut,
     TextIn,
 )
-from rag_service.state import Rag, State
+from rag_service.state import Rag, RagState
 from service_kit.auth import Principal, User
 from service_kit.bodies import parse
 from service_kit.errors import InvalidInput, UnsupportedType
@@ -69,7 +69,7 @@ async def add_documents(request: Request, response: Response, rag: Rag, user: Us
     )
 
 
-async def _add_text(body: bytes, rag: State, user: Principal) -> Added:
+async def _add_text(body: bytes, rag: RagState, user: Principal) -> Added:
     given = parse(TextIn, body)
     user.require(given.collection)
     text = given.text.replace("\x00", "")
@@ -79,7 +79,7 @@ async def _add_text(body: bytes, rag: State, user: Principal) -> Added:
     return await rag.documents.add(given.collection, f"{given.title}.md", source, given.title)
 
 
-async def _add_files(request: Request, rag: State, user: Principal) -> list[Added]:
+async def _add_files(request: Request, rag: RagState, user: Principal) -> list[Added]:
     async with request.form(max_files=100, max_fields=10) as form:
         collection = str(form.get("collection") or DEFAULT)
         user.require(collection)

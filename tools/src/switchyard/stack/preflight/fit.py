@@ -8,7 +8,7 @@ from contextlib import suppress
 from switchyard.stack.preflight import models
 from switchyard.stack.preflight.facts import Facts
 from switchyard.stack.preflight.findings import Result, fault, ok, warning
-from switchyard.stack.preflight.models import GIB, Model
+from switchyard.stack.preflight.models import GIB, KnownModel
 from switchyard.stack.text import size
 
 VLLM_MODELS = ("VLLM_MODEL", "VLLM_EMBED_MODEL", "VLLM_RERANK_MODEL")
@@ -83,7 +83,7 @@ def vllm(facts: Facts) -> Iterator[Result]:
         )
 
 
-def _model(setting: str, share: str, budget: float, model: Model, length: int) -> Result:
+def _model(setting: str, share: str, budget: float, model: KnownModel, length: int) -> Result:
     cache = model.kv_per_token * length
     needed = model.weights + cache + (_WORKSPACE if length else _SMALL_WORKSPACE)
     words = f"{setting} {model.name}: about {size(needed)} needed ({size(model.weights)} weights"

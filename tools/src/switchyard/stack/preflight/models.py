@@ -122,7 +122,7 @@ NON_COMMERCIAL = frozenset({"qwen-research"})
 
 
 @dataclass(frozen=True)
-class Model:
+class KnownModel:
     """`weights` and `kv_per_token` in bytes."""
 
     name: str
@@ -131,9 +131,9 @@ class Model:
     terms: str
 
 
-def _vllm() -> dict[str, Model]:
+def _vllm() -> dict[str, KnownModel]:
     rows = [line.split() for line in _VLLM.strip().splitlines()]
-    return {row[0]: Model(row[0], int(float(row[1]) * 2 * _GB), int(row[2]), row[3]) for row in rows}
+    return {row[0]: KnownModel(row[0], int(float(row[1]) * 2 * _GB), int(row[2]), row[3]) for row in rows}
 
 
 def _ollama() -> dict[str, tuple[int, str]]:
@@ -164,18 +164,18 @@ def hub_id(name: str) -> str:
     return names().get(_bare(name), name)
 
 
-def in_vllm(name: str) -> Model | None:
+def in_vllm(name: str) -> KnownModel | None:
     """Return the model that vLLM loads for `name`, a Hugging Face id or Ollama's name; None if it is not known."""
     return _vllm().get(hub_id(name))
 
 
-def in_ollama(name: str) -> Model | None:
+def in_ollama(name: str) -> KnownModel | None:
     """Return the model that Ollama loads for `name`; None if it is not known."""
     known = _ollama().get(_bare(name))
     if known is None:
         return None
     same = in_vllm(name)
-    return Model(name, known[0], same.kv_per_token if same else 0, known[1])
+    return KnownModel(name, known[0], same.kv_per_token if same else 0, known[1])
 
 
 def gated(name: str) -> bool:
