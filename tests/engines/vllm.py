@@ -44,6 +44,8 @@ class OpenAIEngine(Engine):
         return web.Response(text=f'vllm:num_requests_running{{engine="0"}} {running:.1f}\n')
 
     async def _models(self, _: web.Request) -> web.Response:
+        if "models" in self.lacks:
+            return self.refuse(404, "Not Found")
         data = [{"id": m, "object": "model", "owned_by": self.owned_by} for m in self.models]
         if "max_model_len" not in self.lacks:
             data = [entry | {"max_model_len": self.context} for entry in data]
@@ -196,7 +198,8 @@ class OpenAIEngine(Engine):
                     usage = {name: count for name, count in usage.items() if name != "completion_tokens"}
                 if "usage" not in self.lacks and (request[SEEN].body.get("stream_options") or {}).get("include_usage"):
                     await self._data(response, json.dumps(base | {"choices": [], "usage": usage}))
-        await self._data(response, "[DONE]")
+        if "[DONE]" not in self.lacks:
+            await self._data(response, "[DONE]")
 
     async def _delta(
         self, response: web.StreamResponse, base: dict[str, Any], delta: dict[str, str], reason: str | None

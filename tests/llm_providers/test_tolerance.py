@@ -41,7 +41,7 @@ async def test_addresses_are_forgiving(opened: Open, ending: str, prefix: str, h
         assert (await provider.info(soon())).context_tokens == engine.context
 
 
-@pytest.mark.parametrize("lacks", ["usage", "completion_tokens", "delta", "choices", "stream_options"])
+@pytest.mark.parametrize("lacks", ["usage", "completion_tokens", "delta", "choices", "stream_options", "[DONE]"])
 async def test_chunks_may_lack_parts(openai_engine: OpenAIEngine, opened: Open, lacks: str) -> None:
     openai_engine.lacks = frozenset({lacks})
     openai_engine.answer = lambda _: "one two three"
@@ -89,6 +89,14 @@ async def test_an_unknown_context_is_a_default_and_never_nothing(openai_engine: 
     assert (info.context_tokens, info.context_known) == (4096, False)
     info = await opened(openai_engine.url, context_tokens=9000).info(soon())
     assert (info.context_tokens, info.context_known) == (9000, True)
+
+
+async def test_a_server_without_a_list_of_models_works(openai_engine: OpenAIEngine, opened: Open) -> None:
+    openai_engine.lacks = frozenset({"models"})
+    provider = opened(openai_engine.url)
+    assert_whole(await collect(provider.chat(ask(), soon())))
+    assert (await provider.info(soon())).context_known is False
+    assert (await provider.about(soon())).engine == "openai"
 
 
 async def test_ollama_without_a_context_length_too(ollama: OllamaProvider, ollama_engine: OllamaEngine) -> None:

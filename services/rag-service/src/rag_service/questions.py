@@ -77,6 +77,9 @@ class Questions:
         limit = question.max_tokens or self.max_tokens
         passages = fitting(found.passages, info.context_tokens - limit, question.text, question.history)
         draft.degraded, draft.reasons = found.degraded, found.reasons
+        if not info.context_known:
+            words = f"{info.backend} does not tell its context length: {info.context_tokens} tokens are assumed"
+            draft.reasons = (*draft.reasons, words)
         draft.seconds |= found.seconds
         draft.lap("retrieval", condensed)
         yield Sources(passages, found.degraded, standalone, question.conversation_id)

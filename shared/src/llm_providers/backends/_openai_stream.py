@@ -16,8 +16,8 @@ _REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
 class ChunkReader(AnswerStream):
     """Reads payloads one by one.
 
-    Only a finish_reason of "stop" or "length" followed by `[DONE]` is an answer: a server that is told to stop says
-    "abort", and one that dies sends an error line before `[DONE]`; both with status 200.
+    Only a finish_reason of "stop" or "length" makes an answer: a server that is told to stop says "abort", and one that
+    dies sends an error line before `[DONE]`, both with status 200. Some servers send no `[DONE]`.
     """
 
     _finish_reason = ""
@@ -27,9 +27,7 @@ class ChunkReader(AnswerStream):
 
         Raises `StreamBroken`, `AnswerVoid`, the error that the payload reports, and ValueError for what is not JSON.
         """
-        if payload is None:
-            raise StreamBroken("the stream ended without [DONE]", backend=self._backend)
-        if payload == b"[DONE]":
+        if payload is None or payload == b"[DONE]":
             return self._end()
         chunk = json.loads(payload)
         if chunk.get("error"):

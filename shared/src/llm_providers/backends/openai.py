@@ -188,7 +188,12 @@ class OpenAIProvider:
             await sdk.close()
 
     async def _load_entry(self, deadline: Deadline) -> wire.ModelEntry:
-        return wire.model_entry(await self._http.get("/v1/models", deadline), self.model, self.name)
+        try:
+            listing = await self._http.get("/v1/models", deadline)
+        except ModelNotFound:
+            # A server without this page says nothing about its models.
+            return wire.ModelEntry()
+        return wire.model_entry(listing, self.model, self.name)
 
     async def _load_dimension(self, deadline: Deadline) -> int:
         return int((await self.embed(["dimension"], EmbedKind.DOCUMENT, deadline)).shape[1])
