@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -72,6 +74,13 @@ async def provider_of(stack: Stack, headers: dict[str, str] | None = None) -> st
     name, data = (await events(stack, headers))[-1]
     assert name == "done", data
     return str(data["provider"])
+
+
+async def test_figures_name_the_replica_that_they_are_of(stack: Stack) -> None:
+    """Windows of canary and shadow are each replica's own: two answers may differ, and say why."""
+    view = (await stack.http.get("/v1/providers")).json()
+    assert view["replica"] == f"{socket.gethostname()}:{os.getpid()}"
+    assert view["running"]["text"]["ollama"] == 0
 
 
 async def test_what_the_environment_says_is_the_first_policy(stack: Stack) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Collection, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Callable, Collection
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from os import getpid
 from pathlib import Path
@@ -16,15 +16,14 @@ from fastapi import APIRouter, FastAPI, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from llm_providers import get_provider
-from llm_providers.engines.table import Engine, EngineName
 from llm_providers.errors import ProviderError
 from llm_providers.providers import Providers
 from llm_providers.readiness import ReadinessState
 from llm_providers.routing import Gates, InvalidPolicy, Policy, RolePolicy
-from llm_providers.routing import policy_file as files
 from llm_providers.types import Role
-from service_kit.auth import Admin, Principal, User
-from service_kit.errors import Conflict, Forbidden, InvalidInput, NotFound, PolicyConflict, UpstreamUnavailable
+from service_kit import engines
+from service_kit.auth import Admin, User
+from service_kit.errors import Forbidden, UpstreamUnavailable
 from service_kit.health import HealthCheck
 from service_kit.keys import Scope
 from service_kit.state import service_state
@@ -160,21 +159,9 @@ async def put_providers(given: ProvidersIn, request: Request, user: Admin) -> di
         gates = _changed(before.gates, given.policy.gates, "gates") if given.policy.gates else before.gates
         return before.model_copy(update={"roles": roles, "gates": gates})
 
-    with _policy_errors("policy."):
-        await providers.change(given.revision, changed, _name(user), given.why)
+    with engines.policy_errors("policy."):
+        await providers.change(given.revision, changed, engines.changed_by(user), given.why)
     return _shown(request)
-
-
-@contextmanager
-def _policy_errors(prefix: str = "") -> Iterator[None]:
-    try:
-        yield
-    except files.StalePolicy as error:
-        raise PolicyConflict(str(error), field="revision") from error
-    except files.PolicyError as error:
-        raise Conflict(str(error)) from error
-    except InvalidPolicy as error:
-        raise InvalidInput(str(error), field=f"{prefix}{error.field}") from error
 
 
 def _changed(before: M, wanted: BaseModel, field: str) -> M:
@@ -217,90 +204,6 @@ async def get_environment(request: Request, user: Admin) -> dict[str, Any]:
     }
 
 
-engines_router = APIRouter(prefix="/v1/engines", tags=["engines"])
-
-
-class EnginesIn(BaseModel):
-    """The engines that are added to the configured ones, all of them; `revision` is the policy's that was read."""
-
-    revision: int
-    why: str = Field(min_length=1, max_length=500)
-    engines: dict[EngineName, Engine]
-
-
-class EngineCheckIn(BaseModel):
-    """An engine of the table by its name."""
-
-    name: EngineName
-
-
-@engines_router.get("")
-async def get_engines(request: Request, user: Admin) -> dict[str, Any]:
-    """Return the table of engines: kind, where the entry comes from, and address, model and settings per role."""
-    return _table(request.app.state.providers)
-
-
-@engines_router.put("")
-async def put_engines(given: EnginesIn, request: Request, user: Admin) -> dict[str, Any]:
-    """Replace the engines that were added while running, for every service; each follows within a second.
-
-    409 if the policy has changed since `revision`; 422 for an engine that the policy names and the table would lose, for
-    the name of a configured engine, and for a link-local address.
-    """
-    providers: Providers = request.app.state.providers
-    with _policy_errors():
-        await providers.change_engines(given.revision, given.engines, _name(user), given.why)
-    return _table(providers)
-
-
-@engines_router.post("/check")
-async def check_engine(given: EngineCheckIn, request: Request, user: Admin) -> dict[str, Any]:
-    """Let an engine do real work once in each of its roles that this service uses, and say what runs there."""
-    providers: Providers = request.app.state.providers
-    engine = providers.engines().get(given.name)
-    if engine is None:
-        raise NotFound(f"there is no engine {given.name!r}", field="name")
-    return {"name": given.name, "roles": {role: await _checked(providers, given.name, role) for role in engine.roles}}
-
-
-async def _checked(providers: Providers, name: str, role: Role) -> dict[str, Any]:
-    if role not in providers.status():
-        return {"ok": None, "detail": f"{role} is not served here, so that it was not tried"}
-    begun = perf_counter()
-    try:
-        await providers.check(role, name)
-    except ProviderError as error:
-        return {"ok": False, "model": providers.model(role, name), "detail": str(error)}
-    seconds = round(perf_counter() - begun, 3)
-    about = await providers.about_one(role, name)
-    facts = {"detail": str(about)} if isinstance(about, ProviderError) else {"about": asdict(about)}
-    return {"ok": True, "model": providers.model(role, name), "seconds": seconds, **facts}
-
-
-router = APIRouter()
-router.include_router(providers_router)
-router.include_router(engines_router)
-
-
-def _table(providers: Providers) -> dict[str, Any]:
-    policy = providers.policy.current
-    return {
-        "revision": policy.revision,
-        "engines": {
-            name: {
-                "source": "configured" if name in providers.configured else "added",
-                "used_for": policy.users_of(name),
-                **engine.model_dump(mode="json", exclude_none=True),
-            }
-            for name, engine in sorted(providers.engines().items())
-        },
-    }
-
-
-def _name(user: Principal) -> str:
-    return f"{user.name} ({user.id})"
-
-
 def _shown(request: Request) -> dict[str, Any]:
     providers: Providers = request.app.state.providers
     now = providers.policy.current
@@ -318,3 +221,8 @@ def _shown(request: Request) -> dict[str, Any]:
         "canary": {role: canary for role, (canary, _) in trials.items()},
         "shadow": {role: shadow for role, (_, shadow) in trials.items()},
     }
+
+
+router = APIRouter()
+router.include_router(providers_router)
+router.include_router(engines.router)
