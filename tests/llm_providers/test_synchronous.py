@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import ollama as ollama_sdk
 import openai
@@ -20,6 +21,7 @@ from llm_providers.langchain import ProviderChatModel
 from llm_providers.portal import Portal
 from llm_providers.settings import OllamaSettings, ResilienceSettings, SelectionSettings
 from llm_providers.testing import FakeLLM
+from llm_providers.types import Role
 
 
 async def test_invoke_works_inside_a_running_loop(providers: Providers) -> None:
@@ -51,6 +53,21 @@ def test_synchronous_calls_share_one_loop_and_its_connections(outside: Providers
     assert len({seen.peer for seen in ollama_engine.requests("/api/chat")}) == 1
 
 
+async def test_synchronous_calls_follow_the_policy(settings: ProviderSettings, tmp_path: Path) -> None:
+    async with get_provider(settings, policy_file=tmp_path / "policy.json") as providers:
+        await asyncio.to_thread(providers.invoke, "hello")
+        await providers.change(
+            1, lambda policy: policy.with_role(Role.TEXT, stable="ollama", fallbacks=()), "ada", "try"
+        )
+
+        async def stable(other: Providers) -> str:
+            return other.status()[Role.TEXT].active.backend
+
+        async with asyncio.timeout(5):
+            while await asyncio.to_thread(providers._portal.call, stable) != "ollama":
+                await asyncio.sleep(0.05)
+
+
 def test_invoke_raises_what_chat_raises(outside: Providers, ollama_engine: OllamaEngine) -> None:
     ollama_engine.stop()
     with pytest.raises(Unavailable):
@@ -60,7 +77,7 @@ def test_invoke_raises_what_chat_raises(outside: Providers, ollama_engine: Ollam
 def test_a_portal_closes_what_it_opened_and_opens_again() -> None:
     made: list[FakeLLM] = []
 
-    def open_() -> FakeLLM:
+    async def open_() -> FakeLLM:
         made.append(FakeLLM())
         return made[-1]
 
@@ -103,9 +120,13 @@ async def test_langchain_objects_reach_the_engine(providers: Providers, openai_e
     await asyncio.gather(*[collect(providers.text.chat(ask(), soon())) for _ in range(2)])
 
 
+async def no_portal() -> FakeLLM:
+    raise AssertionError("asynchronous calls need no portal")
+
+
 async def test_langchain_streams_and_keeps_roles_usage_and_stop() -> None:
     fake = FakeLLM()
-    llm = ProviderChatModel(chat=fake, portal=Portal(FakeLLM))
+    llm = ProviderChatModel(chat=fake, portal=Portal(no_portal))
     messages = [SystemMessage("Be brief."), HumanMessage("one two"), AIMessage("three"), HumanMessage("four")]
     chunks = [chunk async for chunk in llm.astream(messages, stop=["END"])]
     assert "".join(str(chunk.text) for chunk in chunks) == "You said: four"
@@ -118,6 +139,6 @@ async def test_langchain_streams_and_keeps_roles_usage_and_stop() -> None:
 
 
 async def test_a_message_without_counterpart_is_refused() -> None:
-    llm = ProviderChatModel(chat=FakeLLM(), portal=Portal(FakeLLM))
+    llm = ProviderChatModel(chat=FakeLLM(), portal=Portal(no_portal))
     with pytest.raises(ValueError, match="function"):
         await llm.ainvoke([FunctionMessage(content="x", name="f")])

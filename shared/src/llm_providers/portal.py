@@ -24,7 +24,7 @@ class Portal(Generic[C]):
     Both are made by the first call, and last until `close`.
     """
 
-    def __init__(self, open_: Callable[[], C]) -> None:
+    def __init__(self, open_: Callable[[], Awaitable[C]]) -> None:
         self._open = open_
         self._lock = threading.Lock()
         self._running: tuple[ExitStack, BlockingPortal, C] | None = None
@@ -35,7 +35,7 @@ class Portal(Generic[C]):
             if self._running is None:
                 stack = ExitStack()
                 portal = stack.enter_context(start_blocking_portal(name="llm-providers"))
-                self._running = stack, portal, portal.call(self._opened)
+                self._running = stack, portal, portal.call(self._open)
         _, portal, opened = self._running
         return portal.call(function, opened)
 
@@ -47,6 +47,3 @@ class Portal(Generic[C]):
             stack, portal, opened = running
             with stack:
                 portal.call(opened.aclose)
-
-    async def _opened(self) -> C:
-        return self._open()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +71,7 @@ class Providers:
         shared: Shared,
         configured: Mapping[str, Engine],
         roles: Collection[Role],
-        reopen: Callable[[], Providers],
+        reopen: Callable[[], Awaitable[Providers]],
     ) -> None:
         self.settings, self.policy = shared.settings, shared.file
         self._shared, self._configured = shared, dict(configured)
@@ -349,7 +349,14 @@ def get_provider(
         raise SettingsError(f"POLICY_FILE: {error}") from error
     opener = BackendOpener(chosen, path.parent / KEYS_FOLDER if path else None)
     shared = Shared(opener, chosen, file, observer)
-    return Providers(shared, configured, served, lambda: get_provider(chosen, Observer(), policy_file, roles))
+
+    async def reopen() -> Providers:
+        """Open the same on another event loop, where it follows the policy too."""
+        other = get_provider(chosen, Observer(), policy_file, roles)
+        other.policy.start()
+        return other
+
+    return Providers(shared, configured, served, reopen)
 
 
 def first_policy(settings: ProviderSettings, engines: Mapping[str, Engine]) -> Policy:

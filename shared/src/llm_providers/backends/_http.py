@@ -23,6 +23,7 @@ from llm_providers.backends._errors import inside_stream, rejection, translated
 from llm_providers.backends._pacing import LivenessCheck, Pace
 from llm_providers.deadline import Deadline, Timeouts
 from llm_providers.engines.addresses import InvalidAddress, is_private, normalise
+from llm_providers.errors import Unavailable
 
 _LONGEST_LINE = 2**22
 _DRAIN_SECONDS = 0.5
@@ -36,6 +37,7 @@ class EngineClient:
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._timeouts, self._keepalive = timeouts, keepalive_seconds
         self._session: aiohttp.ClientSession | None = None
+        self._closed = False
 
     async def get(self, path: str, deadline: Deadline) -> Any:
         """Return the JSON at `path`; raises a `ProviderError`."""
@@ -71,6 +73,8 @@ class EngineClient:
             pace.close()
 
     async def aclose(self) -> None:
+        """Close the connections; what is asked for afterwards raises `Unavailable`."""
+        self._closed = True
         session, self._session = self._session, None
         if session is not None:
             await session.close()
@@ -87,6 +91,8 @@ class EngineClient:
                     return json.loads(content)
 
     def _request(self, method: str, path: str, body: Mapping[str, Any] | None) -> aiohttp.client._RequestContextManager:
+        if self._closed:
+            raise Unavailable("the connections to this engine are closed", backend=self.name)
         if self._session is None:
             # Made on first use: it belongs to the event loop that runs then.
             self._session = aiohttp.ClientSession(
