@@ -53,7 +53,8 @@ def create(data_dir: Path, own_url: str) -> Starlette:
             await durable.launch()
             yield
 
-    page = files("switchyard").joinpath("web/index.html").read_text()
+    paths = " ".join(service.path for service in SERVICES)
+    page = files("switchyard").joinpath("web/index.html").read_text().replace("@PATHS@", paths)
 
     async def index(_: Request) -> Response:
         return HTMLResponse(page, headers=_HEADERS)
