@@ -35,8 +35,9 @@ def list_engines(url: Url = URL, data_dir: DataDir = DATA) -> None:
             address = endpoint.get("url") or engine.get("url") or "in this process"
             table.add_row(*map(escape, [*head, role, endpoint["model"], address]))
             head = [""] * len(head)
-    # Piped, addresses must not be cut off.
-    console.print(table, width=None if console.is_terminal else _PIPED_WIDTH)
+    # Addresses must not be cut off in a pipe, which has no width of its own; `print(width=…)` can only make it narrower.
+    wide = console if console.is_terminal else Console(width=_PIPED_WIDTH)
+    wide.print(table)
     console.print(f"revision {view['revision']}", highlight=False)
 
 
