@@ -35,6 +35,8 @@ VLLM = (
     "tests/compose/docker-compose.ci.yml",
     "tests/compose/docker-compose.ci-vllm.yml",
 )
+VLLM_MODELS = {"VLLM_MODEL": "/models/text", "VLLM_EMBED_MODEL": "/models/embedding"}
+"""The models in the image of that stack."""
 
 
 def clean_copy(folder: Path) -> Path:

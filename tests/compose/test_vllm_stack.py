@@ -12,7 +12,7 @@ import pytest
 from compose.images.build_vllm import build
 from compose.load import until
 from compose.monitoring import check_vllm_names
-from compose.stack import PROJECT, VLLM, Stack
+from compose.stack import PROJECT, VLLM, VLLM_MODELS, Stack
 from compose.use import QUESTIONS, add, ask_streamed, complete
 from drill.users import concurrent_users, count_failures
 from llm_providers.percentile import percentile
@@ -25,7 +25,7 @@ TOKENS = 300
 @pytest.fixture(scope="module")
 def stack(folder: Path, gateway_base: None) -> Iterator[Stack]:
     build("switchyard-ci/vllm-base")
-    made = Stack(folder, VLLM)
+    made = Stack(folder, VLLM, VLLM_MODELS)
     made.down("-v")
     assert not (folder / ".env").exists()
     print(f"\nvLLM stack: green {made.up():.0f} s after `docker compose up -d --build --wait`")

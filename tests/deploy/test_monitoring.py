@@ -16,7 +16,6 @@ from doc_processor.metrics import PageMetrics
 from rag_service.metrics import JOB_UNITS, SearchMetrics
 from service_kit.job_metrics import JobMetrics
 from service_kit.metrics import Metrics
-from switchyard.services import SERVICES
 
 ANCHORS = {"engine-down", "error-rate", "latency", "fallback-active", "ingestion-stalled", "service-down"}
 ALERTS = [rule for rule in rules() if "alert" in rule]
@@ -58,14 +57,6 @@ def test_there_is_an_alert_for_every_anchor_and_a_test_of_every_alert() -> None:
     assert {rule["annotations"]["runbook"].split("#")[1] for rule in ALERTS} == ANCHORS
     tests = (PROMETHEUS / "rules" / "tests" / "alerts.yml").read_text()
     assert [rule["alert"] for rule in ALERTS if rule["alert"] not in tests] == []
-
-
-def test_prometheus_scrapes_every_service() -> None:
-    jobs = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())["scrape_configs"]
-    [targets] = [job["static_configs"] for job in jobs if job["job_name"] == "services"]
-    assert targets == [
-        {"targets": [f"{service.name}:{service.port}"], "labels": {"service": service.name}} for service in SERVICES
-    ]
 
 
 def test_vllms_servers_are_the_same_with_and_without_a_reranker() -> None:

@@ -13,6 +13,9 @@ from engines import OllamaEngine
 from llm_providers import get_provider
 from llm_providers.settings import OllamaSettings, ProviderSettings, SelectionSettings
 from llm_providers.types import Role
+from service_kit.app import SharedParts
+from service_kit.durable import Durable
+from service_kit.metrics import Metrics
 from service_kit.settings import InvalidSettings, load
 
 NDJSON = {"Accept": "application/x-ndjson"}
@@ -226,7 +229,7 @@ async def test_unknown_ocr_languages_are_named_at_start(settings) -> None:
             pytest.fail("it started")
 
 
-async def test_a_shared_vision_model_is_used(settings, serve, samples) -> None:
+async def test_a_shared_vision_model_is_used(settings, serve, samples, tmp_path) -> None:
     engine = OllamaEngine(answer=lambda _: "The register lies in the shed.", context=100_000)
     smudge = samples.picture("The register lies in the shed", points=40).resize((170, 90)).resize((1700, 900))
     with engine:
@@ -234,8 +237,8 @@ async def test_a_shared_vision_model_is_used(settings, serve, samples) -> None:
             selection=SelectionSettings(llm_provider="ollama"), ollama=OllamaSettings(url=engine.url)
         )
         async with (
-            get_provider(chosen, roles={Role.VISION}) as shared,
-            serve(create(settings, shared)) as url,
+            get_provider(chosen, roles={Role.VISION}) as providers,
+            serve(create(settings, SharedParts(providers, Durable.sqlite(tmp_path / "jobs.db"), Metrics()))) as url,
             httpx2.AsyncClient(base_url=url, timeout=60) as http,
         ):
             reply = await http.post("/v1/process", files=upload(samples.encoded(smudge, "PNG"), "scan.png"))

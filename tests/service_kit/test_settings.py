@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from doc_processor.settings import DocProcessorSettings
 from llm_providers.settings import VLLMSettings
-from notes_service.settings import NotesSettings
-from rag_service.settings import RagSettings
 from service_kit.settings import ServiceSettings
+from switchyard.services import SERVICES
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 SECTIONS = {
     "# --- All services": ServiceSettings,
-    "# --- rag-service": RagSettings,
-    "# --- notes-service": NotesSettings,
-    "# --- doc-processor": DocProcessorSettings,
+    **{
+        f"# --- {service.name}": getattr(import_module(f"{service.module}.settings"), service.settings_class)
+        for service in SERVICES
+    },
 }
 
 

@@ -57,6 +57,13 @@ def test_an_engine_is_added_checked_used_and_removed(run: Run) -> None:
         assert engine.url not in run("engines", "list").output
 
 
+def test_addresses_are_whole_in_a_pipe(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS")
+    with OpenAIEngine(models=["bigger"]) as engine:
+        assert add(run, "an-engine-with-quite-a-long-name", engine, "bigger").exit_code == 0
+        assert engine.url in run("engines", "list").output
+
+
 def test_what_does_not_work_is_said(run: Run, tmp_path: Path) -> None:
     entry = tmp_path / "entry.yml"
     entry.write_text("kind: openai\nurl: http://127.0.0.1:9\nroles: {text: {model: m}}\n")

@@ -23,9 +23,13 @@ import rag_service.app
 from doc_processor.settings import DocProcessorSettings
 from engines.real_vllm import VLLMServer
 from harness.serving import serving
+from llm_providers import get_provider
 from notes_service.settings import NotesSettings
 from rag_service.settings import RagSettings
+from service_kit.app import SharedParts
 from service_kit.durable import Durable
+from service_kit.metrics import Metrics
+from service_kit.providers import POLICY
 
 pytestmark = pytest.mark.vllm
 KEY = "sy-test-admin-key"
@@ -63,12 +67,13 @@ async def stack(
     async with AsyncExitStack() as stack:
         processor = doc_processor.app.create(DocProcessorSettings(**common))
         url = await stack.enter_async_context(serving(processor))
-        rag = rag_service.app.create(
-            RagSettings(**common, doc_processor_url=url, max_answer_tokens=64), durable=durable
-        )
+        providers = await stack.enter_async_context(get_provider(policy_file=tmp_path / POLICY))
+        await providers.start()
+        shared = SharedParts(providers, durable, Metrics())
+        rag = rag_service.app.create(RagSettings(**common, doc_processor_url=url, max_answer_tokens=64), shared)
         notes = notes_service.app.create(
             NotesSettings(**common, doc_processor_url=url, note_part_tokens=1000, note_answer_tokens=256),
-            durable=durable,
+            shared,
         )
         rag_url = await stack.enter_async_context(serving(rag))
         notes_url = await stack.enter_async_context(serving(notes))

@@ -15,7 +15,7 @@ from llm_providers.completion import complete
 from llm_providers.composer import ChatComposer, EmbeddingComposer, RerankComposer, RoleComposer, Shared
 from llm_providers.deadline import Deadline
 from llm_providers.engines.addresses import InvalidAddress, refuse_link_local
-from llm_providers.engines.sources import configured_engines
+from llm_providers.engines.sources import configured_engines, first_policy
 from llm_providers.engines.table import Engine, roles_of
 from llm_providers.errors import NotConfigured, ProviderError
 from llm_providers.portal import Portal
@@ -27,9 +27,7 @@ from llm_providers.routing import (
     Policy,
     PolicyError,
     PolicyFile,
-    RolePolicy,
 )
-from llm_providers.routing.policy import Change
 from llm_providers.settings import ProviderSettings, SettingsError
 from llm_providers.types import ChatRequest, EmbedKind, EngineInfo, Message, Role, Vectors
 
@@ -357,18 +355,6 @@ def get_provider(
         return other
 
     return Providers(shared, configured, served, reopen)
-
-
-def first_policy(settings: ProviderSettings, engines: Mapping[str, Engine]) -> Policy:
-    """Return the policy that the environment asks for, which holds until somebody changes it."""
-    selected = settings.selection.provider
-    serve = {role: RolePolicy(stable=selected) for role in engines[selected].roles}
-    if selected == "vllm":
-        if settings.vllm.fallback:
-            serve[Role.TEXT] = RolePolicy(stable="vllm", fallbacks=("ollama",))
-        if settings.selection.use_vision_analysis:
-            serve[Role.VISION] = RolePolicy(stable="ollama")
-    return Policy(changed=Change.now("environment", f"LLM_PROVIDER={selected}"), roles=serve)
 
 
 def _status(composer: RoleComposer[Any]) -> RoleStatus:

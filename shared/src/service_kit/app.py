@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
 from sys import stdout
 
@@ -13,8 +14,10 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 
+from llm_providers.providers import Providers
 from service_kit import errors, health
 from service_kit.auth import Authenticator, authenticated
+from service_kit.durable import Durable
 from service_kit.keys import KeyStore, Scope
 from service_kit.metrics import Metrics
 from service_kit.middleware import BodyLimit, ForwardedPrefix, RequestContext
@@ -23,6 +26,18 @@ from service_kit.state import ServiceState
 
 log = structlog.get_logger(__name__)
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class SharedParts:
+    """What the services of one process share; its owner starts the providers, launches the job engine and closes both.
+
+    The job engine is launched once all services have added their tasks. `metrics` are those of the providers.
+    """
+
+    providers: Providers
+    durable: Durable
+    metrics: Metrics
 
 
 def create_app(

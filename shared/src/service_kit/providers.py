@@ -22,6 +22,7 @@ from llm_providers.readiness import ReadinessState
 from llm_providers.routing import Gates, InvalidPolicy, Policy, RolePolicy
 from llm_providers.types import Role
 from service_kit import engines
+from service_kit.app import SharedParts
 from service_kit.auth import Admin, User
 from service_kit.errors import Forbidden, UpstreamUnavailable
 from service_kit.health import HealthCheck
@@ -35,14 +36,13 @@ POLICY = Path("policy", "policy.json")
 
 @asynccontextmanager
 async def opened(
-    app: FastAPI, shared: Providers | None, required: set[Role], roles: Collection[Role] = tuple(Role)
+    app: FastAPI, shared: SharedParts | None, required: set[Role], roles: Collection[Role] = tuple(Role)
 ) -> AsyncGenerator[Providers, None]:
     """Give the app its providers: those that the process shares, or its own for `roles`, closed at the end."""
-    service, own = service_state(app), None
-    if shared is None:
-        own = get_provider(None, service.metrics, service.settings.data_dir / POLICY, roles)
-    providers = shared or own
-    assert providers is not None
+    service = service_state(app)
+    providers = (
+        shared.providers if shared else get_provider(None, service.metrics, service.settings.data_dir / POLICY, roles)
+    )
     app.state.providers = providers
     service.health.checks += [HealthCheck(role.value, _check(providers, role)) for role in sorted(required)]
     service.health.report = lambda: {
@@ -50,12 +50,12 @@ async def opened(
         "policy_revision": providers.policy.current.revision,
     }
     try:
-        if own is not None:
-            await own.start(required)
+        if shared is None:
+            await providers.start(required)
         yield providers
     finally:
-        if own is not None:
-            await own.aclose()
+        if shared is None:
+            await providers.aclose()
 
 
 def _check(providers: Providers, role: Role) -> Callable[[], Any]:

@@ -19,9 +19,7 @@ class ServiceSettings(EnvironmentSettings):
 
     data_dir: Path = Field(Path("data"), description="Where everything that must outlive the process is kept")
     host: str = Field("127.0.0.1", description="Address a service listens on")
-    port: int | None = Field(
-        None, ge=1, le=65535, description="Port a service listens on: 8001 rag, 8002 notes, 8003 doc-processor if unset"
-    )
+    port: int | None = Field(None, ge=1, le=65535, description="Port a service listens on; if unset, each has its own")
     auth_enabled: bool = Field(True, description="Ask for an API key on every call but the health pages")
     admin_api_key: SecretStr | None = Field(
         None, min_length=16, description="An admin key of your own, instead of a generated one"

@@ -174,7 +174,14 @@ def test_users_are_read_in_rising_order() -> None:
 def test_what_is_not_equal_is_said() -> None:
     said = {
         "ollama": {"text": {"model": "llama3.2", "quantisation": "Q4_K_M", "context_tokens": 4096, "parallel": 1}},
-        "vllm": {"text": {"model": "meta-llama/Llama-3.2-3B", "precision": "bfloat16", "context_tokens": 4096}},
+        "vllm": {
+            "text": {
+                "engine": "vllm",
+                "model": "meta-llama/Llama-3.2-3B",
+                "precision": "bfloat16",
+                "context_tokens": 4096,
+            }
+        },
     }
     assert inequalities("ollama", "vllm", said) == [
         "vllm runs another model: meta-llama/Llama-3.2-3B, ollama llama3.2",
@@ -183,6 +190,15 @@ def test_what_is_not_equal_is_said() -> None:
         "requests at once: vllm as many as fit (continuous batching), ollama 1",
     ]
     assert inequalities("a", "b", {"a": {"text": {"model": "m"}}, "b": {"text": {"model": "m"}}}) == []
+    # Engines are recognised by their software: an engine may have any name.
+    software = {
+        "vllm": {"text": {"model": "m", "engine": "ollama"}},
+        "next": {"text": {"model": "m", "engine": "vllm"}},
+    }
+    assert inequalities("vllm", "next", software) == [
+        "requests at once: next as many as fit (continuous batching), vllm 1 unless OLLAMA_NUM_PARALLEL is set, "
+        "which Ollama does not report"
+    ]
     assert inequalities("a", "b", {"a": {"text": {"error": "refused"}}}) == [
         "a does not report what it runs: refused",
         "b does not report what it runs: nothing known",

@@ -7,19 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from switchyard.services import VOLUMES, WRITERS
 from switchyard.stack import backup as backups
 from switchyard.stack.__main__ import main
 from switchyard.stack.errors import Stopped
 
 from .conftest import ScriptedDocker, container
 
-NAMES = ("keys", "policy", "rag", "notes", "chroma")
-
 
 @pytest.fixture
 def volumes(tmp_path: Path) -> Path:
     root = tmp_path / "volumes"
-    for name in NAMES:
+    for name in VOLUMES:
         (root / name).mkdir(parents=True)
         (root / name / "data").write_text(name)
     return root
@@ -27,7 +26,7 @@ def volumes(tmp_path: Path) -> Path:
 
 def running(docker: ScriptedDocker) -> None:
     docker.with_containers(*(container(name) for name in ("rag-service", "notes-service", "chroma", "gateway")))
-    docker.with_volumes(*NAMES)
+    docker.with_volumes(*VOLUMES)
     docker.on("unpause")
 
 
@@ -55,7 +54,7 @@ def test_the_writers_are_paused_while_the_snapshot_is_taken(
 
 def test_the_round_trip_when_nothing_runs(docker: ScriptedDocker, root: Path, volumes: Path) -> None:
     docker.with_containers(container("rag-service", status="exited"))
-    docker.with_volumes(*NAMES)
+    docker.with_volumes(*VOLUMES)
     docker.on("run", volumes=volumes)
     assert main(["backup"], root, docker.env) == 0
     assert "pause" not in verbs(docker)
@@ -127,7 +126,7 @@ def test_rows_in_postgresql_are_told_of_and_not_pretended(
     (root / "secrets" / "rows").write_text("postgresql://u:hidden@db/rows")
     (root / ".env").write_text("DATABASE_URL_FILE=./secrets/rows\nNOTES_DATABASE_URL_FILE=./secrets/none\n")
     docker.with_containers(container("rag-service", status="exited"))
-    docker.with_volumes(*NAMES)
+    docker.with_volumes(*VOLUMES)
     docker.on("run", volumes=volumes)
     assert main(["backup"], root, docker.env) == 0
     output = capsys.readouterr().out
@@ -141,7 +140,7 @@ def test_restore_refuses_while_anything_runs(
     docker: ScriptedDocker, root: Path, volumes: Path, capsys: pytest.CaptureFixture[str], state: str
 ) -> None:
     docker.with_containers(container("rag-service", status="exited"))
-    docker.with_volumes(*NAMES)
+    docker.with_volumes(*VOLUMES)
     docker.on("run", volumes=volumes)
     main(["backup"], root, docker.env)
     docker.rules.clear()
@@ -168,7 +167,7 @@ def test_missing_volumes_are_made_by_compose_and_its_containers_removed(
     docker: ScriptedDocker, root: Path, volumes: Path
 ) -> None:
     docker.with_containers(container("rag-service", status="exited"))
-    docker.with_volumes(*NAMES)
+    docker.with_volumes(*VOLUMES)
     docker.on("run", volumes=volumes)
     main(["backup"], root, docker.env)
     docker.rules.clear()
@@ -179,4 +178,4 @@ def test_missing_volumes_are_made_by_compose_and_its_containers_removed(
     docker.on("up", "--no-start")
     assert main(["restore", str(next((root / "backups").iterdir()))], root, docker.env) == 1
     made = next(call for call in docker.calls if "--no-start" in call)
-    assert made[-6:] == ["--no-start", "--no-deps", "--no-recreate", "rag-service", "notes-service", "chroma"]
+    assert made[-6:] == ["--no-start", "--no-deps", "--no-recreate", *WRITERS]

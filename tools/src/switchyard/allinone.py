@@ -1,9 +1,10 @@
-"""The three services and the start page in one process, on one port, under the gateway's paths."""
+"""All services and the start page in one process, on one port, under the gateway's paths."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 
@@ -13,18 +14,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 
-import doc_processor.app
-import notes_service.app
-import rag_service.app
-from doc_processor.settings import DocProcessorSettings
 from llm_providers import ProviderSettings, get_provider
-from notes_service.settings import NotesSettings
-from rag_service.settings import RagSettings
+from service_kit.app import SharedParts
 from service_kit.durable import Durable
 from service_kit.metrics import Metrics
 from service_kit.providers import POLICY
 from service_kit.settings import load
 from service_kit.state import service_state
+from switchyard.services import SERVICES, Service
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:",
@@ -35,17 +32,13 @@ _HEADERS = {
 
 def create(data_dir: Path, own_url: str) -> Starlette:
     """Return the app; `own_url` is where it will listen, as its services call each other over HTTP."""
-    common = {"data_dir": data_dir, "doc_processor_url": f"{own_url}/doc-processor"}
-    rag_settings = load(RagSettings).model_copy(update=common)
-    notes_settings = load(NotesSettings).model_copy(update=common)
-    processor_settings = load(DocProcessorSettings).model_copy(update={"data_dir": data_dir})
-    observed = Metrics()
-    providers = get_provider(ProviderSettings.from_env(), observed, data_dir / POLICY)
+    metrics = Metrics()
+    providers = get_provider(ProviderSettings.from_env(), metrics, data_dir / POLICY)
     durable = Durable.sqlite(data_dir.resolve() / "jobs.db")
-    services: dict[str, FastAPI] = {
-        "/rag": rag_service.app.create(rag_settings, providers, durable, observed),
-        "/notes": notes_service.app.create(notes_settings, providers, durable),
-        "/doc-processor": doc_processor.app.create(processor_settings, providers),
+    shared = SharedParts(providers, durable, metrics)
+    addresses = {f"{service.module}_url": f"{own_url}/{service.path}" for service in SERVICES}
+    services = {
+        f"/{service.path}": _create(service, {"data_dir": data_dir, **addresses}, shared) for service in SERVICES
     }
 
     @asynccontextmanager
@@ -60,7 +53,8 @@ def create(data_dir: Path, own_url: str) -> Starlette:
             await durable.launch()
             yield
 
-    page = files("switchyard").joinpath("web/index.html").read_text()
+    paths = " ".join(service.path for service in SERVICES)
+    page = files("switchyard").joinpath("web/index.html").read_text().replace("@PATHS@", paths)
 
     async def index(_: Request) -> Response:
         return HTMLResponse(page, headers=_HEADERS)
@@ -80,3 +74,11 @@ def create(data_dir: Path, own_url: str) -> Starlette:
 
     routes = [Route("/", index), Route("/livez", livez), Route("/readyz", readyz)]
     return Starlette(routes=[*routes, *(Mount(path, service) for path, service in services.items())], lifespan=lifespan)
+
+
+def _create(service: Service, known: Mapping[str, object], shared: SharedParts) -> FastAPI:
+    """Import a service by its name and make its app; `known` are the settings that follow from the process."""
+    settings_class = getattr(import_module(f"{service.module}.settings"), service.settings_class)
+    update = {name: value for name, value in known.items() if name in settings_class.model_fields}
+    app: FastAPI = import_module(f"{service.module}.app").create(load(settings_class).model_copy(update=update), shared)
+    return app

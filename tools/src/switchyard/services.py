@@ -26,6 +26,11 @@ class Service:
         return self.name.replace("-", "_")
 
     @property
+    def settings_class(self) -> str:
+        """The name of the class in its `settings` module."""
+        return self.path.title().replace("-", "") + "Settings"
+
+    @property
     def port_setting(self) -> str:
         """The variable that says on which port of this machine it is published."""
         return f"{self.path.upper().replace('-', '_')}_PORT"

@@ -18,10 +18,9 @@ from doc_processor.routes import router
 from doc_processor.settings import DocProcessorSettings
 from doc_processor.vision import Transcriber
 from doc_processor.workers.pool import PoolSettings, WorkerPool
-from llm_providers.providers import Providers
 from llm_providers.types import Role
 from service_kit import providers as provider_kit
-from service_kit.app import create_app
+from service_kit.app import SharedParts, create_app
 from service_kit.health import HealthCheck
 from service_kit.state import service_state
 
@@ -29,8 +28,8 @@ from service_kit.state import service_state
 _OCR_SHARE = 0.8
 
 
-def create(settings: DocProcessorSettings, shared: Providers | None = None) -> FastAPI:
-    """Make the service; a process that runs several services passes the providers that they share."""
+def create(settings: DocProcessorSettings, shared: SharedParts | None = None) -> FastAPI:
+    """Make the service; a process that runs several services passes what they share."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:

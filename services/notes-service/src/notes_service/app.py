@@ -9,7 +9,6 @@ import httpx2
 from fastapi import FastAPI
 
 from llm_providers.deadline import Deadline
-from llm_providers.providers import Providers
 from llm_providers.types import Role
 from notes_service.generation import NoteGeneration
 from notes_service.notes import Notes, set_note_status, visible
@@ -18,7 +17,7 @@ from notes_service.settings import NotesSettings
 from notes_service.structured_output import StructuredGenerator
 from notes_service.tables import Job
 from service_kit import providers as provider_kit
-from service_kit.app import create_app
+from service_kit.app import SharedParts, create_app
 from service_kit.database import Database
 from service_kit.durable import Durable
 from service_kit.health import HealthCheck
@@ -34,12 +33,9 @@ ROLES = {Role.TEXT, Role.EMBEDDINGS}
 _INFO_SECONDS = 30
 
 
-def create(settings: NotesSettings, shared: Providers | None = None, durable: Durable | None = None) -> FastAPI:
-    """Make the service; a process that runs several services passes the providers and the job engine that they share.
-
-    The caller launches a job engine that it passes, once all services have added their tasks.
-    """
-    engine = durable or Durable.beside(settings.data_dir, "notes", settings.notes_database_url)
+def create(settings: NotesSettings, shared: SharedParts | None = None) -> FastAPI:
+    """Make the service; a process that runs several services passes what they share."""
+    engine = shared.durable if shared else Durable.beside(settings.data_dir, "notes", settings.notes_database_url)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
@@ -64,7 +60,7 @@ def create(settings: NotesSettings, shared: Providers | None = None, durable: Du
             app.state.notes = Notes(database, originals, jobs)
             service.health.checks.append(HealthCheck("database", database.check))
             engine.add(generation.task(), resume=jobs.start_forgotten)
-            if durable is None:
+            if shared is None:
                 stack.push_async_callback(engine.aclose)
                 await engine.launch()
             yield

@@ -30,7 +30,7 @@ from rag_service.state import RagState
 from rag_service.tables import Job
 from rag_service.vectors import VectorStore
 from service_kit import providers as provider_kit
-from service_kit.app import create_app
+from service_kit.app import SharedParts, create_app
 from service_kit.database import Database
 from service_kit.durable import Durable
 from service_kit.errors import UpstreamUnavailable
@@ -46,17 +46,9 @@ log = structlog.get_logger(__name__)
 REQUIRED = {Role.TEXT, Role.EMBEDDINGS}
 
 
-def create(
-    settings: RagSettings,
-    shared: Providers | None = None,
-    durable: Durable | None = None,
-    metrics: Metrics | None = None,
-) -> FastAPI:
-    """Make the service; a process of several services hands in what they share: providers, job engine, metrics of the providers.
-
-    A job engine that is handed in is launched by whoever made it, once all services have added their tasks.
-    """
-    engine = durable or Durable.beside(settings.data_dir, "rag", settings.database_url)
+def create(settings: RagSettings, shared: SharedParts | None = None) -> FastAPI:
+    """Make the service; a process that runs several services passes what they share."""
+    engine = shared.durable if shared else Durable.beside(settings.data_dir, "rag", settings.database_url)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
@@ -88,7 +80,7 @@ def create(
                 vectors.connect_soon()
 
             engine.add(ingestion.task(settings.ingest_concurrency), state.index_build.task(), resume=resume)
-            if durable is None:
+            if shared is None:
                 stack.push_async_callback(engine.aclose)
                 await engine.launch()
             yield
@@ -99,7 +91,7 @@ def create(
         settings=settings,
         routers=(*ROUTERS, provider_kit.router),
         lifespan=lifespan,
-        metrics=metrics,
+        metrics=shared.metrics if shared else None,
     )
 
 

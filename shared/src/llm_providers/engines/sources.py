@@ -1,7 +1,8 @@
-"""Where the entries of the table come from at start: the environment's variables, and ENGINES_FILE."""
+"""What the environment configures: the first entries of the table, from variables and ENGINES_FILE, and the first policy."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from llm_providers.engines.table import Endpoint, Engine, EngineName, Kind
+from llm_providers.routing.policy import Change, Policy, RolePolicy
 from llm_providers.settings import ProviderSettings, SettingsError
 from llm_providers.types import Role
 
@@ -40,6 +42,18 @@ def configured_engines(settings: ProviderSettings) -> dict[str, Engine]:
             raise SettingsError(f"ENGINES_FILE: {names}: the environment's variables configure this engine already")
         engines |= added
     return engines
+
+
+def first_policy(settings: ProviderSettings, engines: Mapping[str, Engine]) -> Policy:
+    """Return the policy that the environment asks for, which holds until somebody changes it."""
+    selected = settings.selection.provider
+    serve = {role: RolePolicy(stable=selected) for role in engines[selected].roles}
+    if selected == "vllm":
+        if settings.vllm.fallback:
+            serve[Role.TEXT] = RolePolicy(stable="vllm", fallbacks=("ollama",))
+        if settings.selection.use_vision_analysis:
+            serve[Role.VISION] = RolePolicy(stable="ollama")
+    return Policy(changed=Change.now("environment", f"LLM_PROVIDER={selected}"), roles=serve)
 
 
 def read_engines_file(path: Path) -> dict[str, Engine]:

@@ -18,6 +18,11 @@ _MUST_AGREE = (
     ("precision", "another precision"),
     ("context_tokens", "another context length"),
 )
+_USUAL_PARALLELISM = {
+    "ollama": "1 unless OLLAMA_NUM_PARALLEL is set, which Ollama does not report",
+    "vllm": "as many as fit (continuous batching)",
+}
+"""Requests at once by software, as `engine` in the environment names it; servers do not report it."""
 
 
 def here() -> dict[str, Any]:
@@ -99,19 +104,15 @@ def _search(levels: Sequence[Level]) -> list[str]:
 
 
 def _parallel(a: str, b: str, described: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    parallel = {name: str(described[name]["parallel"]) if described[name].get("parallel") else None for name in (a, b)}
-    for name in (a, b):
-        if parallel[name] is None and _engine(name, described[name]) == "ollama":
-            parallel[name] = "1 unless OLLAMA_NUM_PARALLEL is set, which Ollama does not report"
-        elif parallel[name] is None and _engine(name, described[name]) == "vllm":
-            parallel[name] = "as many as fit (continuous batching)"
-    if parallel[a] == parallel[b]:
-        return []
-    return [f"requests at once: {b} {parallel[b] or 'unknown'}, {a} {parallel[a] or 'unknown'}"]
+    left, right = (_requests_at_once(described[name]) for name in (a, b))
+    return [] if left == right else [f"requests at once: {b} {right}, {a} {left}"]
 
 
-def _engine(name: str, description: Mapping[str, Any]) -> str:
-    return str(description.get("engine") or name).lower()
+def _requests_at_once(description: Mapping[str, Any]) -> str:
+    """Return what an engine says of its parallelism, else what is known of its software."""
+    if reported := description.get("parallel"):
+        return str(reported)
+    return _USUAL_PARALLELISM.get(description.get("engine", ""), "unknown")
 
 
 def _text(value: Any) -> str:
