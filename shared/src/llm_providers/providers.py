@@ -15,8 +15,8 @@ from llm_providers.completion import complete
 from llm_providers.composer import ChatComposer, EmbeddingComposer, RerankComposer, RoleComposer, Shared
 from llm_providers.deadline import Deadline
 from llm_providers.engines.addresses import InvalidAddress, refuse_link_local
-from llm_providers.engines.sources import configured_engines, first_policy
 from llm_providers.engines.table import Engine, roles_of
+from llm_providers.environment import configured_engines, first_policy
 from llm_providers.errors import NotConfigured, ProviderError
 from llm_providers.portal import Portal
 from llm_providers.readiness import Readiness, RoleWatch

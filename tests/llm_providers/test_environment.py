@@ -9,8 +9,8 @@ import pytest
 from engines import OpenAIEngine
 from engines.contract import ask, assert_whole, collect, soon
 from llm_providers import ProviderSettings, get_provider
-from llm_providers.engines.sources import configured_engines, read_engines_file
 from llm_providers.engines.table import Kind
+from llm_providers.environment import configured_engines, read_engines_file
 from llm_providers.settings import OllamaSettings, SelectionSettings, SettingsError, VLLMSettings
 from llm_providers.types import Role, Started
 
