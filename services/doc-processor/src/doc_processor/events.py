@@ -11,7 +11,7 @@ class DocumentEvent(BaseModel):
     """Comes first: what the file is."""
 
     event: Literal["document"] = "document"
-    media_type: str = Field(description="Told from the content, whatever the name says")
+    media_type: str = Field(description="Found from the content, whatever the file name says")
     file_name: str
     size_bytes: int
     pages_total: int | None = Field(description="Pages, slides, sheets or frames; null where that is not known yet")

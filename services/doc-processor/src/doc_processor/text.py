@@ -112,7 +112,7 @@ def _mixes_latin(text: str, multibyte: bool) -> bool:
 
 
 def _latin(data: bytes) -> Decoded:
-    """Guess a Latin code page: the one that puts the fewest symbols into words, Windows-1252 where it cannot be told."""
+    """Guess a Latin code page: the one that puts the fewest symbols into words, Windows-1252 where that cannot decide."""
     texts = [(encoding, data.decode(encoding, "replace")) for encoding in _LATIN]
     encoding, text = min(texts, key=lambda item: len(_MISPLACED.findall(item[1])))
     return Decoded(text, encoding, guessed=True, replaced=text.count("\ufffd"))

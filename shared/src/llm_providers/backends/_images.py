@@ -12,6 +12,6 @@ def to_base64(image: bytes) -> str:
 
 
 def to_data_url(image: bytes) -> str:
-    """A `data:` URL (RFC 2397), its type told by the first bytes."""
+    """A `data:` URL (RFC 2397), its type found from the first bytes."""
     kind = next((mime for magic, mime in _MAGIC if image.startswith(magic)), "application/octet-stream")
     return f"data:{kind};base64,{to_base64(image)}"

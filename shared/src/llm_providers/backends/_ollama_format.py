@@ -107,7 +107,7 @@ class PartReader(AnswerStream):
 
 
 def context_tokens(shown: Mapping[str, Any]) -> int | None:
-    """Return the context that a model was made for, from `/api/show`; None where it is not told."""
+    """Return the context that a model was made for, from `/api/show`; None where it does not say."""
     info = shown.get("model_info") or {}
     lengths = [value for key, value in info.items() if key.endswith(".context_length")]
     return lengths[0] if lengths and isinstance(lengths[0], int) and lengths[0] > 0 else None

@@ -16,7 +16,7 @@ _REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
 class ChunkReader(AnswerStream):
     """Reads payloads one by one.
 
-    Only a finish_reason of "stop" or "length" makes an answer: a server that is told to stop says "abort", and one that
+    Only a finish_reason of "stop" or "length" makes an answer: a server that is being stopped says "abort", and one that
     dies sends an error line before `[DONE]`, both with status 200. Some servers send no `[DONE]`.
     """
 

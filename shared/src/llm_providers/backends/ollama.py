@@ -147,9 +147,9 @@ class OllamaProvider:
     async def _load_info(self, deadline: Deadline) -> ModelInfo:
         shown = await self._show(deadline)
         with translated(self.name):
-            told = self._context_tokens or wire.context_tokens(shown)
-        context = min(self._max_context, told or wire.SMALLEST_CONTEXT)
-        return ModelInfo(self.name, self.model, context, context_known=told is not None)
+            reported = self._context_tokens or wire.context_tokens(shown)
+        context = min(self._max_context, reported or wire.SMALLEST_CONTEXT)
+        return ModelInfo(self.name, self.model, context, context_known=reported is not None)
 
     async def _load_dimension(self, deadline: Deadline) -> int:
         return int((await self.embed(["dimension"], EmbedKind.DOCUMENT, deadline)).shape[1])

@@ -1,4 +1,4 @@
-"""What can be told of an answer without knowing the right one."""
+"""What can be said of an answer without knowing the right one."""
 
 from __future__ import annotations
 

@@ -51,13 +51,6 @@ def files_of(stack: str, gpu: bool) -> tuple[str, ...]:
     return (*_FILES[stack], *((GPU,) if stack == "ollama" and gpu else ()))
 
 
-def stack_of(files: Sequence[str]) -> str:
-    """Return the stack that `files` make, by their names."""
-    names = {Path(name).name for name in files}
-    matching = [stack for stack, files in _FILES.items() if names.issuperset(files)]
-    return max(matching, key=lambda stack: len(_FILES[stack]), default="ollama")
-
-
 def of_stack(root: Path, environment: Mapping[str, str], stack: str, gpu: bool) -> Project:
     """Return the project as it would be started; COMPOSE_FILE wins over the files of `stack`."""
     known = settings.read(root, environment)
