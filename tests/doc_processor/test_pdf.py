@@ -6,7 +6,7 @@ import pytest
 
 from doc_processor import sniff
 from doc_processor.parsers import open_as
-from doc_processor.parsers.base import ParseLimits, Pictured, Upload
+from doc_processor.parsers.base import ParseLimits, Renderable, Upload
 from doc_processor.parsers.pdf_text import laid_out, trusted
 from doc_processor.refusals import NoPages, PasswordRequired, TooManyPages, Unreadable
 
@@ -43,7 +43,7 @@ def test_a_good_text_layer_needs_no_ocr(opened, samples, passage) -> None:
 def test_a_scan_asks_for_ocr(opened, samples, passage) -> None:
     document = opened(samples.scanned_pdf(samples.picture(passage)))
     assert document.page(1).wants_ocr
-    assert isinstance(document, Pictured)
+    assert isinstance(document, Renderable)
     picture = document.picture(1)
     assert picture.mode == "L"
     assert picture.width > 2000

@@ -23,7 +23,7 @@ View: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Followed:
+class Propagation:
     """Seconds until each service had the revision, and why others had not."""
 
     seconds: dict[str, float]
@@ -69,7 +69,7 @@ def change(client: Client, step: Transition, why: str, say: Callable[[str], None
     raise AssertionError("unreachable")
 
 
-def follow(client: Client, revision: int, within: float = 2.0, services: Sequence[str] = PATHS) -> Followed:
+def follow(client: Client, revision: int, within: float = 2.0, services: Sequence[str] = PATHS) -> Propagation:
     """Wait until every service has the revision, at most `within` seconds."""
     began = time.monotonic()
     seconds: dict[str, float] = {}
@@ -89,10 +89,10 @@ def follow(client: Client, revision: int, within: float = 2.0, services: Sequenc
         if time.monotonic() - began >= within:
             break
         time.sleep(_POLL_SECONDS if missing else 0)
-    return Followed(seconds, missing)
+    return Propagation(seconds, missing)
 
 
-def followed_in_words(followed: Followed, revision: int) -> list[str]:
+def followed_in_words(followed: Propagation, revision: int) -> list[str]:
     """Return which services applied the revision, how soon, and what to check for the others."""
     words = []
     if followed.seconds:

@@ -60,7 +60,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class _Near:
+class _VectorHits:
     """The question's vector, the index it was sought in, and what was found near it."""
 
     index: str
@@ -110,7 +110,7 @@ class Retriever:
 
     async def _by_vector(
         self, collection: str, question: str, deadline: Deadline
-    ) -> tuple[_Near | None, tuple[str, ...], float]:
+    ) -> tuple[_VectorHits | None, tuple[str, ...], float]:
         """Search the index that answers at this moment, if there is one; with the reason where it can't be searched."""
         started = perf_counter()
         soon = Deadline.after(min(_EMBED_SECONDS, deadline.remaining))
@@ -123,7 +123,7 @@ class Retriever:
                 (vector,) = await self.indexes.fallback.embed(space, [question], EmbedKind.QUERY, soon)
                 nearest = await self.indexes.vectors.search(index.name, vector, self.candidates)
                 cosines = {(document, ordinal): cosine for document, ordinal, cosine in nearest}
-                near = _Near(index.name, vector, cosines)
+                near = _VectorHits(index.name, vector, cosines)
         except (Unavailable, UpstreamUnavailable, DeadlineExceeded, *WRONG_MODEL) as error:
             if isinstance(error, DeadlineExceeded):
                 if deadline.remaining <= 0:
@@ -139,7 +139,7 @@ class Retriever:
         if (left := self._no_vector_until.get(index_id, 0.0) - monotonic()) > 0:
             raise Unavailable(f"no vector within {_EMBED_SECONDS} s; the next try is in {left:.0f} s")
 
-    async def _with_cosines(self, near: _Near, passages: list[Passage]) -> list[Passage]:
+    async def _with_cosines(self, near: _VectorHits, passages: list[Passage]) -> list[Passage]:
         """Score by vector what only the keywords found: left at zero, fusion would lose to either search alone."""
         missing = {(p.document_id, p.ordinal): p for p in passages if p.cosine is None}
         try:

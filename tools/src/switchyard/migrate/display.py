@@ -13,7 +13,7 @@ from rich.table import Table
 
 from switchyard.migrate.plan import Stage
 from switchyard.migrate.state import MigrationState, StageRun
-from switchyard.migrate.verdicts import Judged, since
+from switchyard.migrate.verdicts import StageVerdict, since
 from switchyard.policy import View
 from switchyard.tables import figure
 
@@ -43,7 +43,7 @@ class Screen:
         """Print a line above the table."""
         self._console.print(escape(words), highlight=False, soft_wrap=True)
 
-    def show(self, state: MigrationState, view: View, judged: Judged) -> None:
+    def show(self, state: MigrationState, view: View, judged: StageVerdict) -> None:
         """Update the table; without a terminal, print what has changed."""
         if self._live is not None:
             self._live.update(stage_table(state, judged.words))

@@ -10,7 +10,7 @@ from switchyard import transitions
 from switchyard.client import Client, StackError
 from switchyard.migrate.plan import Stage
 from switchyard.migrate.state import MigrationState, StageRun, StateFile, now
-from switchyard.migrate.verdicts import Judged, counts, figures, judge, rolled_back, same, with_gates
+from switchyard.migrate.verdicts import StageVerdict, counts, figures, judge, rolled_back, same, with_gates
 from switchyard.policy import View, change, follow, followed_in_words, put, read
 from switchyard.transitions import Transition, role_of
 
@@ -29,7 +29,7 @@ class Display(Protocol):
 
     def say(self, words: str) -> None: ...
 
-    def show(self, state: MigrationState, view: View, judged: Judged) -> None: ...
+    def show(self, state: MigrationState, view: View, judged: StageVerdict) -> None: ...
 
 
 class Migration:

@@ -13,7 +13,7 @@ from switchyard.transitions import RolePolicy
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class StageVerdict:
     """`passed` is None while the stage continues; `words` say why, or what it waits for."""
 
     passed: bool | None
@@ -21,7 +21,9 @@ class Judged:
     sample: int = 0
 
 
-def judge(stage: Stage, limits: StageLimits, held: float, seen: Mapping[str, Any], base: Mapping[str, int]) -> Judged:
+def judge(
+    stage: Stage, limits: StageLimits, held: float, seen: Mapping[str, Any], base: Mapping[str, int]
+) -> StageVerdict:
     """Judge a shadow or a canary by the server's figures; `base` counts are from before it began."""
     if stage.kind == "shadow":
         return _shadow(limits, held, seen, base)
@@ -69,11 +71,11 @@ def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return all(_plain(one.get(key)) == _plain(other.get(key)) for key in keys)
 
 
-def _shadow(limits: StageLimits, held: float, seen: Mapping[str, Any], base: Mapping[str, int]) -> Judged:
+def _shadow(limits: StageLimits, held: float, seen: Mapping[str, Any], base: Mapping[str, int]) -> StageVerdict:
     own = since(seen, base)
     sample = own["done"] + own["failed"]
     if sample < limits.min_shadow:
-        return Judged(None, f"waiting for traffic: {sample} of {limits.min_shadow} comparisons", sample)
+        return StageVerdict(None, f"waiting for traffic: {sample} of {limits.min_shadow} comparisons", sample)
     failed = own["failed"] / sample
     refusals = seen.get("refusal_rate") or {}
     more = (refusals.get("candidate") or 0) - (refusals.get("stable") or 0)
@@ -101,24 +103,24 @@ def _shadow(limits: StageLimits, held: float, seen: Mapping[str, Any], base: Map
         if wrong
     ]
     if faults:
-        return Judged(False, "shadow: " + "; ".join(faults), sample)
+        return StageVerdict(False, "shadow: " + "; ".join(faults), sample)
     return _held(limits, held, sample)
 
 
-def _canary(limits: StageLimits, held: float, seen: Mapping[str, Any]) -> Judged:
+def _canary(limits: StageLimits, held: float, seen: Mapping[str, Any]) -> StageVerdict:
     sample = int((seen.get("candidate_window") or {}).get("requests") or 0)
     if tripped := seen.get("tripped"):
         # The server ends the canary itself; the next read shows that.
-        return Judged(None, "; ".join(map(gate_in_words, tripped)), sample)
+        return StageVerdict(None, "; ".join(map(gate_in_words, tripped)), sample)
     if sample < limits.min_requests:
-        return Judged(None, f"waiting for traffic: {sample} of {limits.min_requests} requests", sample)
+        return StageVerdict(None, f"waiting for traffic: {sample} of {limits.min_requests} requests", sample)
     return _held(limits, held, sample)
 
 
-def _held(limits: StageLimits, held: float, sample: int) -> Judged:
+def _held(limits: StageLimits, held: float, sample: int) -> StageVerdict:
     if held < limits.hold_seconds:
-        return Judged(None, f"{limits.hold_seconds - held:.0f} s to go", sample)
-    return Judged(True, f"held for {held:.0f} s with {sample} requests", sample)
+        return StageVerdict(None, f"{limits.hold_seconds - held:.0f} s to go", sample)
+    return StageVerdict(True, f"held for {held:.0f} s with {sample} requests", sample)
 
 
 def _plain(value: Any) -> Any:

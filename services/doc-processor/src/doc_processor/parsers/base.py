@@ -71,10 +71,10 @@ class Opened(Protocol):
 
 
 @runtime_checkable
-class Pictured(Protocol):
+class Renderable(Protocol):
     """A document whose pages can be rendered as images."""
 
-    def picture(self, number: int) -> Image:
+    def render(self, number: int) -> Image:
         """Return the page as an upright-as-stored picture of bounded size."""
         ...
 

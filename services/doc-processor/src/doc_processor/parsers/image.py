@@ -36,7 +36,7 @@ class Frames:
     def page(self, number: int) -> ParsedPage:
         return ParsedPage("", "none", wants_ocr=True)
 
-    def picture(self, number: int) -> Picture:
+    def render(self, number: int) -> Picture:
         """Raise `Unreadable` or `ImageTooLarge` for this frame."""
         try:
             if self.pages > 1:

@@ -65,7 +65,7 @@ class Pages:
             page.close()
         return ParsedPage("\n\n".join(filter(None, [text, *extra])), "text-layer", None, wants_ocr=not good)
 
-    def picture(self, number: int) -> Image:
+    def render(self, number: int) -> Image:
         """Render at the set resolution, or at less where the page is huge; poppler first, else PDFium."""
         page = self._document[number - 1]
         width, height = (max(1.0, side) / _POINTS_PER_INCH for side in page.get_size())

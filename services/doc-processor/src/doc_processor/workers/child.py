@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from doc_processor import parsers
-from doc_processor.parsers.base import Opened, ParseLimits, Pictured, Upload
+from doc_processor.parsers.base import Opened, ParseLimits, Renderable, Upload
 from doc_processor.refusals import Refusal, UnpacksTooLarge, Unreadable
 from doc_processor.sniff import sniff
 from doc_processor.workers import protocol
@@ -72,9 +72,9 @@ class TaskRunner:
 
     def _look(self, task: Message) -> Any:
         opened = self._take(task)
-        if not isinstance(opened, Pictured):
-            raise Unreadable("pages of this format have no picture")
-        return opened.picture(task["number"])
+        if not isinstance(opened, Renderable):
+            raise Unreadable("pages of this format cannot be rendered")
+        return opened.render(task["number"])
 
     def _take(self, task: Message) -> Opened:
         if self._opened is None or self._path != task["path"]:
