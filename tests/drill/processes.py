@@ -14,7 +14,8 @@ from typing import Any, Self
 
 import httpx2
 
-from engines.real_vllm import VLLMServer, free_port
+from engines.real_server import free_port
+from engines.real_vllm import VLLMServer
 
 KEY = "sy-drill-admin-key"
 HEADERS = {"Authorization": f"Bearer {KEY}"}

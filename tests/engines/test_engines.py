@@ -18,7 +18,7 @@ import pytest
 
 from engines import Fault, OllamaEngine, OpenAIEngine
 from engines.answers import instance, last_tokens, pieces, vector
-from engines.real_vllm import free_port
+from engines.real_server import free_port
 
 
 def post(url: str, body: dict[str, Any]) -> tuple[int, str]:
