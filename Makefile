@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up up-vllm up-cpu up-single-gpu up-embedded down status logs key keys switchyard pull preflight backup restore \
 	use-vllm use-ollama canary shadow promote rollback halt resume compare migrate \
-	test test-live test-stores test-vllm test-compose drill check format lock bench bench-overhead clean
+	test test-live test-stores test-engines test-vllm test-compose drill check format lock bench bench-overhead clean
 
 PORT ?= 8080
 PYTHON := .venv/bin/python
@@ -91,9 +91,11 @@ test-compose: ## Start, kill, back up and switch the Compose stacks on a real Do
 	@scripts/setup.sh --tests
 	@$(PYTHON) -m pytest -m compose -s tests/compose tests/tools/stack
 
-test-vllm: ## Run the contract and end-to-end tests against a real vLLM on CPU
+test-engines: ## Run the contract and end-to-end tests against real vLLM and llama.cpp servers on CPU
 	@scripts/setup.sh --tests
-	@$(PYTHON) -m pytest -m vllm tests/vllm
+	@$(PYTHON) -m pytest -m "vllm or llamacpp" tests/llamacpp tests/vllm
+
+test-vllm: test-engines
 
 drill: ## Switch, kill, canary and roll back under load, with a real vLLM on CPU; prints a table (ONLY=scripted|real|exchange: a part of it)
 	@scripts/setup.sh --tests

@@ -63,7 +63,7 @@ class OpenAIEngine(Engine):
             return None
         return self.refuse(404, f"The model `{model}` does not exist.")
 
-    def _too_long(self, tokens: int) -> web.Response:
+    def _too_long(self, tokens: int, path: str) -> web.Response:
         return self.refuse(
             400,
             f"This model's maximum context length is {self.context} tokens. However, your request has {tokens} input "
@@ -83,7 +83,7 @@ class OpenAIEngine(Engine):
             return self.refuse(400, "input must not be empty")
         longest = max(answers.count_tokens(text) for text in texts)
         if longest > self.context:
-            return self._too_long(longest)
+            return self._too_long(longest, request.path)
         seed = fault.amount if fault is not None and fault.kind == "other_vectors" else self.seed
         data = []
         for index, text in enumerate(texts):
@@ -134,7 +134,7 @@ class OpenAIEngine(Engine):
         prompt = self._prompt(messages)
         tokens, allowed = answers.count_tokens(prompt), body.get("max_tokens") or body.get("max_completion_tokens")
         if tokens + (allowed or 1) > self.context:
-            return self._too_long(tokens)
+            return self._too_long(tokens, request.path)
         wanted = body.get("response_format") or {}
         schema = (wanted.get("json_schema") or {}).get("schema") if wanted.get("type") == "json_schema" else None
         text = self.json_answer(schema, prompt) if schema else self.answer(prompt)

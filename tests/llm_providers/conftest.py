@@ -8,8 +8,15 @@ pytest.register_assert_rewrite("engines.contract")
 
 from collections.abc import AsyncIterator, Iterator  # noqa: E402
 
-from engines import OllamaEngine, OpenAIEngine  # noqa: E402
-from llm_providers import OllamaProvider, Providers, ProviderSettings, VLLMProvider, get_provider  # noqa: E402
+from engines import LlamaCppEngine, OllamaEngine, OpenAIEngine  # noqa: E402
+from llm_providers import (  # noqa: E402
+    OllamaProvider,
+    OpenAIProvider,
+    Providers,
+    ProviderSettings,
+    VLLMProvider,
+    get_provider,
+)
 from llm_providers.deadline import Timeouts  # noqa: E402
 from llm_providers.settings import OllamaSettings, SelectionSettings, VLLMSettings  # noqa: E402
 
@@ -38,6 +45,19 @@ async def vllm(openai_engine: OpenAIEngine) -> AsyncIterator[VLLMProvider]:
 @pytest.fixture
 async def vllm_embeddings(openai_engine: OpenAIEngine) -> AsyncIterator[VLLMProvider]:
     provider = VLLMProvider(openai_engine.api, "nomic-embed-text", timeouts=TIMEOUTS)
+    yield provider
+    await provider.aclose()
+
+
+@pytest.fixture
+def llamacpp_engine() -> Iterator[LlamaCppEngine]:
+    with LlamaCppEngine() as engine:
+        yield engine
+
+
+@pytest.fixture
+async def llamacpp(llamacpp_engine: LlamaCppEngine) -> AsyncIterator[OpenAIProvider]:
+    provider = OpenAIProvider(llamacpp_engine.api, "llama3.2", timeouts=TIMEOUTS, name="llamacpp")
     yield provider
     await provider.aclose()
 

@@ -8,7 +8,7 @@ import pytest
 
 from engines import Fault, OpenAIEngine
 from engines.contract import ChatContract, EmbeddingContract, RerankContract
-from llm_providers import EmbeddedProvider, OllamaProvider, Providers, VLLMProvider
+from llm_providers import EmbeddedProvider, OllamaProvider, OpenAIProvider, Providers, VLLMProvider
 from llm_providers.base import Backend, EmbeddingProvider, LLMProvider, RerankProvider
 from llm_providers.deadline import Deadline
 from llm_providers.routing import (
@@ -104,11 +104,13 @@ class TestChat(ChatContract):
     @pytest.fixture(
         params=[
             "vllm",
+            "llamacpp",
             "ollama",
             "embedded",
             "fake",
             *(f"{how} fake" for how in ("retried", "fallback", "monitored", "all")),
             "all vllm",
+            "all llamacpp",
             "all ollama",
             "get_provider",
             "get_provider fallen back",
@@ -118,6 +120,7 @@ class TestChat(ChatContract):
         self,
         request: pytest.FixtureRequest,
         vllm: VLLMProvider,
+        llamacpp: OpenAIProvider,
         ollama: OllamaProvider,
         providers: Providers,
         openai_engine: OpenAIEngine,
@@ -128,7 +131,8 @@ class TestChat(ChatContract):
             openai_engine.always(Fault.busy(), path="/models")
         if "get_provider" in request.param:
             return providers.text
-        provider = {"vllm": vllm, "ollama": ollama, "fake": FakeLLM()}.get(what) or request.getfixturevalue(what)
+        known: dict[str, LLMProvider] = {"vllm": vllm, "llamacpp": llamacpp, "ollama": ollama, "fake": FakeLLM()}
+        provider = known.get(what) or request.getfixturevalue(what)
         return wrapped_chat(how.strip(), provider)
 
 
@@ -136,14 +140,17 @@ class TestEmbeddings(EmbeddingContract):
     @pytest.fixture(
         params=[
             "vllm",
+            "llamacpp",
             "ollama",
             "embedded",
             "fake",
             *(f"{how} fake" for how in ("retried", "monitored", "all")),
             "all vllm",
+            "all llamacpp",
             "all ollama",
             "long fake",
             "long vllm",
+            "long llamacpp",
             "long ollama",
             "get_provider",
         ]
@@ -152,12 +159,14 @@ class TestEmbeddings(EmbeddingContract):
         self,
         request: pytest.FixtureRequest,
         vllm_embeddings: VLLMProvider,
+        llamacpp: OpenAIProvider,
         ollama_embeddings: OllamaProvider,
         providers: Providers,
     ) -> EmbeddingProvider:
         how, _, what = f" {request.param}".rpartition(" ")
         known: dict[str, EmbeddingProvider] = {
             "vllm": vllm_embeddings,
+            "llamacpp": llamacpp,
             "ollama": ollama_embeddings,
             "fake": FakeEmbeddings(),
             "get_provider": providers.embeddings,

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Callable
 import numpy as np
 import pytest
 
-from engines import OllamaEngine, OpenAIEngine
+from engines import Fault, LlamaCppEngine, OllamaEngine, OpenAIEngine
 from engines.contract import SCHEMA, ask, assert_whole, collect, soon, text_of
 from llm_providers import OllamaProvider, OpenAIProvider
-from llm_providers.errors import CannotContinue, InvalidResponse, ModelNotFound
+from llm_providers.errors import CannotContinue, InvalidResponse, ModelNotFound, RequestRejected
 from llm_providers.routing.probes import probe_chat
 from llm_providers.types import ChatRequest, EmbedKind, Message
 
@@ -130,15 +130,61 @@ async def test_a_partial_answer_is_continued_where_the_server_can(
         assert openai_engine.requests("/chat/completions") == []
 
 
-async def test_a_server_that_answers_to_any_name_is_asked_what_it_has(
-    openai_engine: OpenAIEngine, opened: Open
-) -> None:
+async def test_another_model_is_not_found(openai_engine: OpenAIEngine, opened: Open) -> None:
     openai_engine.models = ["/models/smollm.gguf"]
     with pytest.raises(ModelNotFound):
         await opened(openai_engine.url).info(soon())
-    openai_engine.owned_by = "llamacpp"
-    assert (await opened(openai_engine.url).info(soon())).context_tokens == openai_engine.context
-    assert (await opened(openai_engine.url).about(soon())).engine == "llamacpp"
+
+
+@pytest.mark.parametrize("name", ["llama3.2", "another"])
+async def test_llamacpp_serves_one_model_by_any_name(llamacpp_engine: LlamaCppEngine, opened: Open, name: str) -> None:
+    llamacpp_engine.models = ["llama3.2"]
+    about = await opened(llamacpp_engine.url, name).about(soon())
+    assert (about.engine, about.version, about.weights) == ("llamacpp", "b7000-abcdef0", "/models/llama3.2.gguf")
+    assert (await opened(llamacpp_engine.url, name).info(soon())).context_tokens == llamacpp_engine.context
+
+
+async def test_llamacpp_without_its_properties_has_an_unknown_context(
+    llamacpp_engine: LlamaCppEngine, opened: Open
+) -> None:
+    """The context that its list of models names is that of the training."""
+    llamacpp_engine.always(Fault.refused(404, "File Not Found"), path="/props")
+    info = await opened(llamacpp_engine.url).info(soon())
+    assert (info.context_tokens, info.context_known) == (4096, False)
+
+
+async def test_llamacpp_closes_connections_that_it_said_to_keep(llamacpp: OpenAIProvider) -> None:
+    for _ in range(20):
+        assert_whole(await collect(llamacpp.chat(ask(max_tokens=1), soon())))
+
+
+@pytest.mark.parametrize(
+    "complaint",
+    [
+        "Assistant response prefill is incompatible with enable_thinking.",
+        "Failed to initialize samplers: std::exception",
+    ],
+)
+async def test_llamacpp_refuses_some_beginnings(
+    llamacpp_engine: LlamaCppEngine, llamacpp: OpenAIProvider, complaint: str
+) -> None:
+    llamacpp_engine.script(Fault.refused(400, complaint), path="/chat/completions", times=2)
+    with pytest.raises(CannotContinue):
+        await collect(llamacpp.chat(ask(prefix="One, two, "), soon()))
+    with pytest.raises(RequestRejected):
+        await collect(llamacpp.chat(ask(), soon()))
+
+
+@pytest.mark.parametrize(
+    "complaint", ["JSON schema error at #/properties/a: cannot resolve $ref", "Failed to parse grammar"]
+)
+async def test_llamacpp_cannot_enforce_every_schema(
+    llamacpp_engine: LlamaCppEngine, llamacpp: OpenAIProvider, complaint: str
+) -> None:
+    llamacpp_engine.script(Fault.refused(400, complaint), path="/chat/completions")
+    assert_whole(await collect(llamacpp.chat(ask(json_schema=SCHEMA), soon())))
+    types = [seen.body["response_format"]["type"] for seen in llamacpp_engine.requests("/chat/completions")]
+    assert types == ["json_schema", "json_object"]
 
 
 async def test_latest_is_the_same_model(ollama_engine: OllamaEngine) -> None:
@@ -149,8 +195,6 @@ async def test_latest_is_the_same_model(ollama_engine: OllamaEngine) -> None:
 
 
 async def test_redirects_are_not_followed(opened: Open) -> None:
-    from engines import Fault
-
     with OpenAIEngine() as engine, OpenAIEngine() as elsewhere:
         engine.always(Fault.refused(307, "moved", Location=f"{elsewhere.url}/v1/chat/completions"))
         with pytest.raises(InvalidResponse, match="redirect"):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+from contextlib import aclosing
 from pathlib import Path
 from time import monotonic
 
 import pytest
 
-from engines.contract import STORY, ask, assert_whole, collect, soon
-from engines.real_vllm import VLLMServer
+from engines.contract import STORY, ask, assert_whole, collect, soon, text_of
+from engines.real_vllm import Installation, VLLMServer, smollm_server
 from llm_providers import EmbeddedProvider, VLLMProvider
 from llm_providers.errors import ContextLengthExceeded, ModelNotFound, RequestRejected
 from llm_providers.spaces import Fingerprint, parity
@@ -119,3 +120,12 @@ async def test_what_it_says_of_itself_is_found_out(vllm: VLLMProvider) -> None:
     about = await vllm.about(soon())
     assert (about.engine, about.context_tokens) == ("vllm", 4096)
     assert about.version
+
+
+async def test_two_servers_have_two_models(vllm: VLLMProvider, vllm_installation: Installation) -> None:
+    question = ask("What is the capital of France?", max_tokens=20, temperature=0.0)
+    with smollm_server(vllm_installation) as server:
+        async with aclosing(VLLMProvider(server.url, server.served_as)) as smollm:
+            assert "Paris" in text_of(await collect(smollm.chat(question, soon())))
+            assert (await smollm.info(soon())).context_tokens == 8192
+    assert "Paris" not in text_of(await collect(vllm.chat(question, soon())))

@@ -49,10 +49,12 @@ _BY_STATUS: Mapping[int, type[ProviderError]] = {
     409: Unavailable,
     425: Unavailable,
     429: Overloaded,
+    # llama.cpp: it serves another role than this one.
+    501: ModelNotFound,
     503: Overloaded,
 }
 
-# No server has a code for "too long": all answer 400 and say it in words.
+# No server has a code for "too long": they answer 400, llama.cpp 500 for embeddings, and say it in words.
 _TOO_LONG = (
     "context length",
     "maximum context",
@@ -61,6 +63,7 @@ _TOO_LONG = (
     "longer than the maximum",
     "exceeds the available context size",
     "exceed_context_size",
+    "too large to process",
 )
 
 
@@ -92,13 +95,15 @@ def inside_stream(backend: str) -> Iterator[None]:
 def by_status(status: int, message: str) -> type[ProviderError]:
     """Return what an HTTP error status means."""
     words = message.lower()
-    if status in {400, 413, 422} and any(phrase in words for phrase in _TOO_LONG):
+    if status in {400, 413, 422, 500} and any(phrase in words for phrase in _TOO_LONG):
         return ContextLengthExceeded
     if status == 503 and "loading" in words:
         return ModelLoading
     if status in _BY_STATUS:
         return _BY_STATUS[status]
-    return RequestRejected if 400 <= status < 500 else Unavailable
+    # llama.cpp refuses a picture with 500.
+    rejected = 400 <= status < 500 or "is not supported" in words
+    return RequestRejected if rejected else Unavailable
 
 
 def rejection(status: int, body: bytes, headers: Mapping[str, str], backend: str) -> ProviderError:

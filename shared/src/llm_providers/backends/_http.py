@@ -36,6 +36,7 @@ class EngineClient:
         self.name, self.address = name, normalise(address)
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._timeouts, self._keepalive = timeouts, keepalive_seconds
+        self._keeps_after_stream = False
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
@@ -62,8 +63,11 @@ class EngineClient:
         pace = Pace(deadline, self._timeouts, liveness)
         try:
             with translated(self.name):
-                response = await pace.wait(self._request("POST", path, body).__aenter__())
+                headers = {} if self._keeps_after_stream else {"Connection": "close"}
+                response = await pace.wait(self._request("POST", path, body, headers).__aenter__())
             async with response:
+                # llama.cpp says that it keeps the connection, and closes it at the end of every stream.
+                self._keeps_after_stream = response.headers.get("Server") != "llama.cpp"
                 with translated(self.name):
                     if response.status >= 300:
                         raise rejection(response.status, await response.read(), response.headers, self.name)
@@ -90,7 +94,9 @@ class EngineClient:
                         raise rejection(response.status, content, response.headers, self.name)
                     return json.loads(content)
 
-    def _request(self, method: str, path: str, body: Mapping[str, Any] | None) -> aiohttp.client._RequestContextManager:
+    def _request(
+        self, method: str, path: str, body: Mapping[str, Any] | None, headers: Mapping[str, str] | None = None
+    ) -> aiohttp.client._RequestContextManager:
         if self._closed:
             raise Unavailable("the connections to this engine are closed", backend=self.name)
         if self._session is None:
@@ -106,7 +112,7 @@ class EngineClient:
                 # What is near is never reached through the environment's proxy.
                 trust_env=not is_private(self.address),
             )
-        return self._session.request(method, self.address + path, json=body, allow_redirects=False)
+        return self._session.request(method, self.address + path, json=body, headers=headers, allow_redirects=False)
 
 
 class Lines:

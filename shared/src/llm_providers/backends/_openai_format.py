@@ -17,6 +17,8 @@ from llm_providers.prompting import render
 from llm_providers.types import ChatRequest, Message, Ranked
 
 _SIMPLER: dict[StructuredOutput, StructuredOutput] = {"json_schema": "json_object", "json_object": "none"}
+# llama.cpp complains of a "JSON schema" or of the grammar that it makes of one.
+_FORMAT_WORDS = ("response_format", "json_schema", "json_object", "guided", "json schema", "grammar")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Dialect:
         words = complaint.lower()
         if self.stream_usage and ("stream_options" in words or "include_usage" in words):
             return replace(self, stream_usage=False)
-        about_format = any(name in words for name in ("response_format", "json_schema", "json_object", "guided"))
+        about_format = any(name in words for name in _FORMAT_WORDS)
         if request.json_schema is not None and about_format and self.structured_output in _SIMPLER:
             return replace(self, structured_output=_SIMPLER[self.structured_output])
         return None
@@ -44,6 +46,7 @@ class ModelEntry:
     owned_by: str = ""
     context_tokens: int | None = None
     weights: str | None = None
+    version: str | None = None
 
 
 def chat_body(request: ChatRequest, model: str, dialect: Dialect) -> dict[str, Any]:
@@ -58,7 +61,7 @@ def chat_body(request: ChatRequest, model: str, dialect: Dialect) -> dict[str, A
     if dialect.stream_usage:
         body["stream_options"] = {"include_usage": True}
     if request.prefix:
-        # Without them vLLM's template would close the turn and open another; llama.cpp ignores them.
+        # Without them vLLM's template would close the turn and open another.
         body |= {"continue_final_message": True, "add_generation_prompt": False}
     if request.stop:
         body["stop"] = list(request.stop)
@@ -97,11 +100,22 @@ def model_entry(listing: object, model: str, backend: str) -> ModelEntry:
         return ModelEntry(str(entry.get("owned_by") or ""), _context_tokens(entry), str(root) if root else None)
 
 
+def with_properties(entry: ModelEntry, properties: Any, backend: str) -> ModelEntry:
+    """Return llama.cpp's entry with what only its `/props` says; the context is that of one request of several."""
+    with translated(backend):
+        return replace(
+            entry,
+            context_tokens=properties["default_generation_settings"]["n_ctx"],
+            weights=properties.get("model_path"),
+            version=properties.get("build_info"),
+        )
+
+
 def _context_tokens(entry: dict[str, Any]) -> int | None:
     """Return the context length by whichever name the server has for it; None where it tells none."""
     meta = entry.get("meta") or {}
     names = ("max_model_len", "loaded_context_length", "context_length", "max_context_length", "context_window")
-    values = [*(entry.get(name) for name in names), meta.get("n_ctx"), meta.get("n_ctx_train")]
+    values = [*map(entry.get, names), meta.get("n_ctx")]
     return next((value for value in values if isinstance(value, int) and value > 0), None)
 
 

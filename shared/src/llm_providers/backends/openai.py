@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -106,10 +107,15 @@ class OpenAIProvider:
                     if reader.finished and not reader.cut:
                         await lines.drain()
             except RequestRejected as error:
-                if reader.started or (simpler := self._dialect.simpler(request, str(error))) is None:
+                if reader.started:
                     raise
-                self._dialect = simpler
-                continue
+                if (simpler := self._dialect.simpler(request, str(error))) is not None:
+                    self._dialect = simpler
+                    continue
+                if request.prefix and type(error) is RequestRejected:
+                    # llama.cpp: a model that reasons first, or a beginning that does not fit the schema.
+                    raise CannotContinue(str(error), backend=self.name) from error
+                raise
             finally:
                 self._begins_inside_thought |= reader.began_inside
             if reader.finished:
@@ -164,10 +170,10 @@ class OpenAIProvider:
 
     async def about(self, deadline: Deadline) -> EngineInfo:
         entry = await self._load_entry(deadline)
-        try:
-            version = (await self._http.get("/version", deadline)).get("version")
-        except ProviderError:
-            version = None
+        version = entry.version
+        if version is None:
+            with suppress(ProviderError):
+                version = (await self._http.get("/version", deadline)).get("version")
         context = self._context_tokens or entry.context_tokens
         return EngineInfo(entry.owned_by or "openai", self.model, version, entry.weights, context_tokens=context)
 
@@ -193,7 +199,12 @@ class OpenAIProvider:
         except ModelNotFound:
             # A server without this page says nothing about its models.
             return wire.ModelEntry()
-        return wire.model_entry(listing, self.model, self.name)
+        entry = wire.model_entry(listing, self.model, self.name)
+        if entry.owned_by == "llamacpp":
+            # A proxy may let only `/v1` through.
+            with suppress(ProviderError):
+                entry = wire.with_properties(entry, await self._http.get("/props", deadline), self.name)
+        return entry
 
     async def _load_dimension(self, deadline: Deadline) -> int:
         return int((await self.embed(["dimension"], EmbedKind.DOCUMENT, deadline)).shape[1])
