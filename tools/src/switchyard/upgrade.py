@@ -132,9 +132,9 @@ def _step(client: Client, step: Callable[[Policy], Policy], why: str, say: Calla
 def _drain(client: Client, upgrade: Upgrade, say: Callable[[str], None]) -> None:
     end, shown = time.monotonic() + upgrade.drain, -1
     while True:
-        running = sum(
-            read(client, path).get("running", {}).get(upgrade.role, {}).get(upgrade.engine, 0) for path in PATHS
-        )
+        # By replica: services that share a process all report the same calls.
+        views = {view["replica"]: view for view in (read(client, path) for path in PATHS)}
+        running = sum(view["running"].get(upgrade.role, {}).get(upgrade.engine, 0) for view in views.values())
         if running != shown:
             say(f"drain: {running} answers run on {upgrade.engine}")
             shown = running
