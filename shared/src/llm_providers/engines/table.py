@@ -69,7 +69,7 @@ class Engine(_Document):
     roles: dict[Role, Endpoint] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _makes_sense(self) -> Self:
+    def _check_roles(self) -> Self:
         for role, endpoint in self.roles.items():
             if role in _CANNOT_SERVE[self.kind]:
                 raise ValueError(f"roles.{role}: engines of kind {self.kind} do not serve {role}")
