@@ -1,4 +1,4 @@
-"""The functions that docs/architecture.md names exist."""
+"""What docs/architecture.md and docs/extending.md say, where it can be checked."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+
+from llm_providers.engines.sources import read_engines_file
+from llm_providers.engines.table import Kind
 
 PAGE = Path(__file__).parents[2] / "docs" / "architecture.md"
 PACKAGES = "llm_providers|service_kit|rag_service|notes_service|doc_processor|switchyard"
@@ -34,3 +37,10 @@ def test_every_function_that_is_named_exists() -> None:
         resolve(name)
     with pytest.raises(AttributeError):
         resolve("switchyard.providers.no_such_command")
+
+
+def test_the_example_of_an_engines_file_is_valid(tmp_path: Path) -> None:
+    [example] = re.findall(r"```yaml\n(engines:\n.*?)```", PAGE.with_name("extending.md").read_text(), re.DOTALL)
+    path = tmp_path / "engines.yml"
+    path.write_text(example)
+    assert {engine.kind for engine in read_engines_file(path).values()} == {Kind.OPENAI, Kind.OLLAMA}
