@@ -11,6 +11,7 @@ COMPARISON = re.compile(rf"(?:==|!=|\bin|\bcase)\s*[\[({{]?\s*{NAME}|{NAME}\s*(?
 MAY_COMPARE = (
     "shared/src/llm_providers/backends/",
     "shared/src/llm_providers/engines/",
+    "shared/src/llm_providers/environment.py",
     "shared/src/llm_providers/settings.py",
     # Its names are those of stacks and containers.
     "tools/src/switchyard/stack/",

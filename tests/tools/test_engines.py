@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import threading
 import time
@@ -16,6 +17,8 @@ from typer.testing import CliRunner, Result
 from engines import OpenAIEngine
 from switchyard.cli import app
 from switchyard.client import StackError
+from switchyard.migrate.plan import Limits, Plan
+from switchyard.migrate.preflight import parity, parity_in_words
 
 Run = Callable[..., Result]
 ANSWER = "The ferry leaves at nine from the old pier [1]."
@@ -76,6 +79,16 @@ def test_what_does_not_work_is_said(run: Run, tmp_path: Path) -> None:
     assert "was not added here" in str(run("engines", "remove", "embedded").exception)
 
 
+def test_an_engine_without_embeddings_gets_no_advice_to_move_them_there(run: Run, process: Any) -> None:
+    with OpenAIEngine(models=["m"]) as engine:
+        assert add(run, "text-only", engine, "m").exit_code == 0
+        plan = Plan("embedded", "text-only", "text", [], Limits())
+        assert parity_in_words(parity(process.client, plan), plan) == (
+            "parity of embeddings could not be tested ('text-only' does not serve embeddings here): "
+            "embeddings stay on embedded"
+        )
+
+
 @pytest.mark.live
 def test_an_engine_is_upgraded_in_place(process: Any, run: Run, tmp_path: Path, ended: Callable[..., Any]) -> None:
     """The old server ends and another with another model name comes up at its address; nobody's answer fails."""
@@ -122,6 +135,9 @@ def test_an_engine_is_upgraded_in_place(process: Any, run: Run, tmp_path: Path, 
         for thread in (*users, swapping):
             thread.join()
         assert done.exit_code == 0, done.output
+        running = [int(count) for count in re.findall(r"drain: (\d+) answers run", done.output)]
+        assert running[-1] == 0
+        assert max(running) <= len(users)
         new[0].stop()
 
     after = client.call("GET", "/rag/v1/providers")["policy"]["roles"]["text"]

@@ -51,7 +51,7 @@ P = TypeVar("P", bound=LLMProvider | EmbeddingProvider | RerankProvider)
 
 @dataclass(frozen=True, slots=True)
 class Member(Generic[P]):
-    """One backend in one role: `guarded` is what requests use, `direct` passes by the circuit breaker, for probes."""
+    """One backend in one role: `guarded` is what requests use, `direct` bypasses the circuit breaker, for probes."""
 
     name: str
     engine: Engine
@@ -73,7 +73,7 @@ class Shared:
 
 
 class RoleComposer(ABC, Generic[P]):
-    """Serves one role by whatever the policy names; `switch` stays the same object for the life of the process."""
+    """Serves one role with the backends that the policy names; `switch` stays the same object for the life of the process."""
 
     switch: Switch[P]
 
@@ -111,17 +111,17 @@ class RoleComposer(ABC, Generic[P]):
         Raises `InvalidPolicy` where the role is missing, and `NotConfigured` where a backend can't be opened: the role
         then stays as it was.
         """
-        wanted = policy.roles.get(self.role)
-        if wanted is None:
+        role_policy = policy.roles.get(self.role)
+        if role_policy is None:
             raise InvalidPolicy(f"the document leaves out {self.role}, which is served here", "roles")
         async with self._opening:
             members = {n: m for n, m in self._members.items() if engines.get(n) == m.engine}
-            for name in wanted.named:
+            for name in role_policy.named:
                 if name not in members:
                     members[name] = await asyncio.to_thread(self._open, name, engines)
             outdated = [member for name, member in self._members.items() if member is not members.get(name)]
-            self._members, self._engines, self._policy = members, engines, wanted
-        self.switch.replace(self._compose(policy), halted=wanted.halted)
+            self._members, self._engines, self._policy = members, engines, role_policy
+        self.switch.replace(self._compose(policy), halted=role_policy.halted)
         for member in outdated:
             self._later(member)
 
@@ -253,18 +253,18 @@ class ChatComposer(RoleComposer[LLMProvider]):
         return FallbackChat([member.guarded for member in self.chain])
 
     def _compose(self, policy: Policy) -> LLMProvider:
-        wanted = policy.roles[self.role]
-        candidate = self._members[wanted.candidate] if wanted.candidate else None
-        # The shadow's candidate is called bare: what its requests show is no users' traffic.
+        role_policy = policy.roles[self.role]
+        candidate = self._members[role_policy.candidate] if role_policy.candidate else None
+        # The shadow calls the candidate without its monitor: its requests are not users' traffic.
         bare = candidate.backend if candidate else None
         assert bare is None or isinstance(bare, LLMProvider)
         self.rollout.apply(policy, bare)
-        stable = [self._members[name].guarded for name in (wanted.stable, *wanted.fallbacks)]
-        chain: LLMProvider = FallbackChat(stable, self._fell_back, on_break=wanted.on_break)
-        if self.rollout.trial is not None and wanted.canary_percent and candidate is not None:
-            chain = self._canary(wanted, stable, candidate)
-        if self.rollout.shadow is not None and wanted.shadow_percent:
-            chain = Shadow(chain, wanted.shadow_percent, self.rollout.shadow)
+        stable = [self._members[name].guarded for name in (role_policy.stable, *role_policy.fallbacks)]
+        chain: LLMProvider = FallbackChat(stable, self._fell_back, on_break=role_policy.on_break)
+        if self.rollout.trial is not None and role_policy.canary_percent and candidate is not None:
+            chain = self._canary(role_policy, stable, candidate)
+        if self.rollout.shadow is not None and role_policy.shadow_percent:
+            chain = Shadow(chain, role_policy.shadow_percent, self.rollout.shadow)
         # Outside of the chain: another backend is tried before the same one is tried again.
         return self._retried(chain)
 
@@ -274,16 +274,16 @@ class ChatComposer(RoleComposer[LLMProvider]):
         except NotConfigured as error:
             raise RequestRejected(str(error), backend=name) from error
 
-    def _canary(self, wanted: RolePolicy, stable: list[LLMProvider], candidate: Member[LLMProvider]) -> Canary:
+    def _canary(self, role_policy: RolePolicy, stable: list[LLMProvider], candidate: Member[LLMProvider]) -> Canary:
         trial = self.rollout.trial
         assert trial is not None
         sampled: list[LLMProvider] = [SampledChat(stable[0], trial.add_stable), *stable[1:]]
         tried = SampledChat(candidate.guarded, trial.add_candidate, on_trial=True)
         others = [provider for provider in sampled if provider.name != candidate.name]
         return Canary(
-            FallbackChat(sampled, self._fell_back, on_break=wanted.on_break),
-            FallbackChat([tried, *others], self._fell_back, on_break=wanted.on_break, on_trial=True),
-            wanted.canary_percent,
+            FallbackChat(sampled, self._fell_back, on_break=role_policy.on_break),
+            FallbackChat([tried, *others], self._fell_back, on_break=role_policy.on_break, on_trial=True),
+            role_policy.canary_percent,
             trial,
         )
 
@@ -347,6 +347,6 @@ class RerankComposer(RoleComposer[RerankProvider]):
         return FallbackRerank([member.guarded for member in self.chain])
 
     def _compose(self, policy: Policy) -> RerankProvider:
-        wanted = policy.roles[self.role]
-        members = [self._members[name].guarded for name in (wanted.stable, *wanted.fallbacks)]
+        role_policy = policy.roles[self.role]
+        members = [self._members[name].guarded for name in (role_policy.stable, *role_policy.fallbacks)]
         return self._retried(FallbackRerank(members, self._fell_back))

@@ -60,12 +60,12 @@ async def opened(
 
 def _check(providers: Providers, role: Role) -> Callable[[], Any]:
     async def check() -> None:
-        found = providers.readiness.roles().get(role)
-        if found is None:
+        readiness = providers.readiness.roles().get(role)
+        if readiness is None:
             raise UpstreamUnavailable(f"no engine serves {role.value}")
-        if found.state is not ReadinessState.READY:
-            words = f"{role.value} is {found.state.value} for {found.elapsed:.0f} s: {found.detail}"
-            raise UpstreamUnavailable(words, retry_after=found.retry_after)
+        if readiness.state is not ReadinessState.READY:
+            words = f"{role.value} is {readiness.state.value} for {readiness.elapsed:.0f} s: {readiness.detail}"
+            raise UpstreamUnavailable(words, retry_after=readiness.retry_after)
 
     return check
 

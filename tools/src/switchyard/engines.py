@@ -154,17 +154,17 @@ def _report(client: Client, name: str) -> bool:
     """Let an engine do its test, print what came of it, and return whether every role works."""
     result = client.call("POST", "/rag/v1/engines/check", json={"name": name})
     works = True
-    for role, found in result["roles"].items():
-        if found["ok"] is None:
-            _say(f"{name} {role}: {found['detail']}")
-        elif found["ok"]:
-            about = found.get("about") or {}
-            software = " ".join(filter(None, [about.get("engine"), about.get("version")])) or found.get("detail", "")
+    for role, check in result["roles"].items():
+        if check["ok"] is None:
+            _say(f"{name} {role}: {check['detail']}")
+        elif check["ok"]:
+            about = check.get("about") or {}
+            software = " ".join(filter(None, [about.get("engine"), about.get("version")])) or check.get("detail", "")
             context = about.get("context_tokens") or "unknown (set context_tokens)"
-            _say(f"{name} {role}: {found['model']} answers in {found['seconds']:.2f} s; {software}, context {context}")
+            _say(f"{name} {role}: {check['model']} answers in {check['seconds']:.2f} s; {software}, context {context}")
         else:
             works = False
-            _say(f"{name} {role}: {found['model']} does not answer: {found['detail']}")
+            _say(f"{name} {role}: {check['model']} does not answer: {check['detail']}")
     return works
 
 
@@ -174,12 +174,12 @@ def _from_options(kind: str, address: str, roles: list[str], api_key_file: str) 
     entry: dict[str, Any] = {"kind": kind, "url": address, "roles": {}}
     if api_key_file:
         entry["api_key_file"] = api_key_file
-    for given in roles:
-        role, equals, model = given.partition("=")
+    for option in roles:
+        role, equals, model = option.partition("=")
         if not (role and equals and model):
-            raise StackError(f"--role {given}: write ROLE=MODEL or ROLE=MODEL@URL")
-        model, at, own = model.partition("@http")
-        entry["roles"][role] = {"model": model, **({"url": f"http{own}"} if at else {})}
+            raise StackError(f"--role {option}: write ROLE=MODEL or ROLE=MODEL@URL")
+        model, at, address_rest = model.partition("@http")
+        entry["roles"][role] = {"model": model, **({"url": f"http{address_rest}"} if at else {})}
     return entry
 
 

@@ -1,4 +1,4 @@
-"""`switchyard engines upgrade`: an engine is replaced where it runs, and users read on from another one meanwhile."""
+"""`switchyard engines upgrade`: an engine is replaced in place, while another one serves."""
 
 from __future__ import annotations
 
@@ -78,7 +78,10 @@ def run(console: Console, client: Client, key: str, upgrade: Upgrade) -> int:
 
     with _timed(record, "switch"):
         _step(
-            client, lambda policy: _away(policy, upgrade, fallbacks), f"upgrade of {engine}: traffic to {stand_in}", say
+            client,
+            lambda policy: _switch_to_stand_in(policy, upgrade, fallbacks),
+            f"upgrade of {engine}: traffic to {stand_in}",
+            say,
         )
     with _timed(record, "drain"):
         _drain(client, upgrade, say)
@@ -118,7 +121,7 @@ def _plan(upgrade: Upgrade) -> list[str]:
     ]
 
 
-def _away(policy: Policy, upgrade: Upgrade, fallbacks: list[str]) -> Policy:
+def _switch_to_stand_in(policy: Policy, upgrade: Upgrade, fallbacks: list[str]) -> Policy:
     policy = transitions.use(policy, upgrade.role, upgrade.stand_in)
     return transitions.chain(policy, upgrade.role, fallbacks)
 
@@ -132,9 +135,9 @@ def _step(client: Client, step: Callable[[Policy], Policy], why: str, say: Calla
 def _drain(client: Client, upgrade: Upgrade, say: Callable[[str], None]) -> None:
     end, shown = time.monotonic() + upgrade.drain, -1
     while True:
-        running = sum(
-            read(client, path).get("running", {}).get(upgrade.role, {}).get(upgrade.engine, 0) for path in PATHS
-        )
+        # By replica: services that share a process all report the same calls.
+        views = {view["replica"]: view for view in (read(client, path) for path in PATHS)}
+        running = sum(view["running"].get(upgrade.role, {}).get(upgrade.engine, 0) for view in views.values())
         if running != shown:
             say(f"drain: {running} answers run on {upgrade.engine}")
             shown = running
@@ -195,8 +198,8 @@ def _canary(console: Console, client: Client, key: str, upgrade: Upgrade) -> int
 
 
 def _about(client: Client, engine: str, role: str) -> dict[str, Any]:
-    found = client.call("POST", "/rag/v1/engines/check", json={"name": engine})["roles"].get(role, {})
-    about: dict[str, Any] = found.get("about") or {}
+    checked = client.call("POST", "/rag/v1/engines/check", json={"name": engine})["roles"].get(role, {})
+    about: dict[str, Any] = checked.get("about") or {}
     return about
 
 

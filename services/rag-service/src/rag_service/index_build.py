@@ -62,7 +62,7 @@ class IndexBuild:
         try:
             space = await self.indexes.fingerprint(backend)
         except NotConfigured as error:
-            raise InvalidInput(f"{backend!r} does not serve embeddings: {error}", field="provider") from error
+            raise InvalidInput(str(error), field="provider") from error
         reusable = await self._same_space(retired, backend, space)
         job = Job(id=new_id("job"), kind=KIND, collection=collection)
         async with self.indexes.database.writing() as session:

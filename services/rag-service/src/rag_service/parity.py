@@ -41,7 +41,7 @@ class ParityTest:
             try:
                 await fallback.backends.embedder(name)
             except NotConfigured as error:
-                raise InvalidInput(f"{name!r} does not serve embeddings: {error}", field=field) from error
+                raise InvalidInput(str(error), field=field) from error
         sample = await self._sample(collection) if collection is not None else ParitySample()
         left, right = [BackendSpace(name, await self.indexes.fingerprint(name)) for name in (a, b)]
         # Held to their fingerprints: an engine that is replaced in the middle must not be recorded as another.

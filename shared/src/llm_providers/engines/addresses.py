@@ -1,4 +1,4 @@
-"""Addresses of engines: forgiving in form, strict in where they may lead."""
+"""Addresses of engines: normalised, and refused where no engine can be."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def is_private(address: str) -> bool:
     A name without a dot is one of the local network (a Compose service, a host of the search domain).
     """
     host = urlsplit(address).hostname or ""
-    if (found := _ip(host)) is not None:
-        return found.is_loopback or found.is_private
+    if (ip := _ip(host)) is not None:
+        return ip.is_loopback or ip.is_private
     return "." not in host or host.endswith((".local", ".internal", ".localhost"))
 
 
@@ -54,27 +54,27 @@ async def refuse_link_local(address: str) -> None:
     parts = urlsplit(address)
     loop = asyncio.get_running_loop()
     try:
-        found = await loop.getaddrinfo(parts.hostname or "", parts.port, type=socket.SOCK_STREAM)
+        resolved = await loop.getaddrinfo(parts.hostname or "", parts.port, type=socket.SOCK_STREAM)
     except OSError:
         return
-    for *_, (ip, *_) in found:
+    for *_, (ip, *_) in resolved:
         if str(ip) in _METADATA_HOSTS or _is_link_local(str(ip)):
             raise InvalidAddress(f"{parts.hostname} leads to {ip}, a link-local or metadata address")
 
 
 def _is_link_local(host: str) -> bool:
-    found = _ip(host)
-    return found is not None and (found.is_link_local or found.is_multicast)
+    ip = _ip(host)
+    return ip is not None and (ip.is_link_local or ip.is_multicast)
 
 
 def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        found = ipaddress.ip_address(host.split("%", 1)[0])
+        ip = ipaddress.ip_address(host.split("%", 1)[0])
     except ValueError:
         return _numeric(host)
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
-        return found.ipv4_mapped
-    return found
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
+        return ip.ipv4_mapped
+    return ip
 
 
 def _numeric(host: str) -> ipaddress.IPv4Address | None:

@@ -71,7 +71,7 @@ class Engine(FrozenDocument):
     roles: dict[Role, Endpoint] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _validate(self) -> Self:
+    def _check_roles(self) -> Self:
         for role, endpoint in self.roles.items():
             if role in _CANNOT_SERVE[self.kind]:
                 raise ValueError(f"roles.{role}: engines of kind {self.kind} do not serve {role}")

@@ -55,7 +55,7 @@ class RolePolicy(FrozenDocument):
         return tuple(dict.fromkeys((self.stable, *self.fallbacks, *extra)))
 
     @model_validator(mode="after")
-    def _validate(self) -> Self:
+    def _check_chain(self) -> Self:
         if self.candidate is None and (self.canary_percent or self.shadow_percent):
             raise ValueError("a canary or a shadow needs a candidate")
         if self.candidate == self.stable:

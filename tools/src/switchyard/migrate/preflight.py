@@ -62,12 +62,12 @@ def parity(client: Client, plan: Plan) -> dict[str, Any]:
 
 def parity_in_words(result: dict[str, Any], plan: Plan) -> str:
     """Return what the parity means for the index."""
-    stay = f"embeddings stay on {plan.source}; `switchyard reindex --provider {plan.target}` moves them"
+    stay = f"embeddings stay on {plan.source}"
     if "error" in result:
         return f"parity of embeddings could not be tested ({result['error']}): {stay}"
     figures = f"cosine {result['cosine']:.4f}, rank agreement {result['rank_agreement']:.3f}, {result['samples']} texts"
     if not result["passed"]:
-        return f"embeddings are not in one space ({figures}): {stay}"
+        return f"embeddings are not in one space ({figures}): {stay}; `switchyard reindex --provider {plan.target}` moves them"
     if plan.with_embeddings:
         return f"embeddings are in one space ({figures}): they move after {plan.role}"
     return f"embeddings are in one space ({figures}): each backend may be the other's fallback"
