@@ -114,8 +114,8 @@ def test_each_frame_of_a_tiff_is_a_page(tmp_path, samples) -> None:
     document = opened(tmp_path, samples.tiff("the first frame", "the second frame"), sniff.TIFF)
     assert document.pages == 2
     assert document.page(2).wants_ocr
-    assert "second" in recognise(document.picture(2), ParseLimits()).text
-    assert "first" in recognise(document.picture(1), ParseLimits()).text
+    assert "second" in recognise(document.render(2), ParseLimits()).text
+    assert "first" in recognise(document.render(1), ParseLimits()).text
     document.close()
 
 
@@ -123,7 +123,7 @@ def test_each_frame_of_a_tiff_is_a_page(tmp_path, samples) -> None:
 def test_every_picture_format_is_read(tmp_path, samples, kind, media_type) -> None:
     document = opened(tmp_path, samples.encoded(samples.picture("A sign on the boat shed"), kind), media_type)
     assert document.pages == 1
-    assert "boat shed" in recognise(document.picture(1), ParseLimits()).text
+    assert "boat shed" in recognise(document.render(1), ParseLimits()).text
     document.close()
 
 
@@ -138,7 +138,7 @@ def test_bombs_are_refused_before_they_are_decoded(tmp_path) -> None:
 def test_large_jpegs_are_decoded_at_a_fraction(tmp_path, samples) -> None:
     data = samples.encoded(Image.new("L", (9000, 9000), 255), "JPEG")
     document = opened(tmp_path, data, sniff.JPEG, ParseLimits(max_image_pixels=50_000_000))
-    picture = document.picture(1)
+    picture = document.render(1)
     assert picture.width * picture.height <= 21_000_000
     document.close()
 

@@ -44,7 +44,7 @@ def test_a_scan_asks_for_ocr(opened, samples, passage) -> None:
     document = opened(samples.scanned_pdf(samples.picture(passage)))
     assert document.page(1).wants_ocr
     assert isinstance(document, Renderable)
-    picture = document.picture(1)
+    picture = document.render(1)
     assert picture.mode == "L"
     assert picture.width > 2000
 
@@ -82,7 +82,7 @@ def test_what_was_filled_in_is_read(opened, samples) -> None:
 def test_huge_pages_are_rendered_small(opened, samples) -> None:
     data = samples.scanned_pdf(samples.picture("text", size=(400, 300)))
     data = data.replace(b"/MediaBox [ 0 0 144.0 108.0 ]", b"/MediaBox [ 0 0 14400 10800 ]")
-    picture = opened(data).picture(1)
+    picture = opened(data).render(1)
     assert picture.width * picture.height < 20_000_000
 
 

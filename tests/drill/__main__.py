@@ -15,7 +15,7 @@ from drill import exchange, real, scripted
 from drill.processes import Process
 from drill.stack import stack
 from drill.table import Line, show
-from engines.real_vllm import VLLMServer, install, text_server
+from engines.real_vllm import VLLMServer, install, smollm_server, text_server
 
 console = Console(width=None if sys.stdout.isatty() else 160)
 
@@ -50,7 +50,7 @@ async def with_exchange(folder: Path) -> list[Line]:
     """Two real vLLM servers with two models; the second is added while everything runs."""
     installation = install()
     first = text_server(installation)
-    with first, VLLMServer(installation, first.model, "llama-next", first.arguments) as successor:
+    with first, smollm_server(installation) as successor:
         async with exchange.all_in_one(folder, first) as stack:
             lines = [await printed(exchange.migrating(stack, successor))]
             successor.stop()

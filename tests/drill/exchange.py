@@ -86,7 +86,7 @@ async def migrating(stack: AllInOne, successor: VLLMServer) -> Line:
         role = f"text={successor.served_as}"
         await stack.need("engines", "add", "vllm-next", "--engine-url", successor.url, "--role", role)
         stages = ("--stages", "50,100", "--hold", "3", "--min-requests", "20")
-        shadow = ("--shadow-percent", "20", "--min-shadow", "5", "--min-similarity", "0")
+        shadow = ("--shadow-percent", "20", "--min-shadow", "5", "--min-similarity", "-1")
         await stack.need("migrate", "--from", "vllm", "--to", "vllm-next", *stages, *shadow, "--fresh", "--yes")
     return _line(
         f"vLLM to another vLLM, added while running, by `switchyard migrate` under {USERS} streams",
@@ -97,7 +97,7 @@ async def migrating(stack: AllInOne, successor: VLLMServer) -> Line:
 
 
 async def upgrading(stack: AllInOne, server: VLLMServer, successor: VLLMServer) -> Line:
-    """A vLLM replaced in place by one with another model name's weights, where only one of them fits."""
+    """A vLLM stopped and another started at its address, as on a machine that holds only one of them."""
     await stack.need("providers", "use", "vllm")
     await stack.need("providers", "chain", "--fallback", "ollama")
     marker = stack.folder / "replace"

@@ -14,6 +14,7 @@ from engines import Fault, OllamaEngine, OpenAIEngine
 from harness.rag import ScriptedProcessor, Stack, running
 from llm_providers.types import EmbedKind
 from rag_service import retrieval
+from rag_service.vectors import VectorStore
 
 HARBOUR = "Visitors moor at the north pontoon and pay twelve euros a night."
 PAGES = "\f".join(f"# Buoy {n}\n\nBuoy {n} lies {n * 7} metres off the mole and is painted red." for n in range(150))
@@ -444,8 +445,7 @@ async def test_a_deleted_collection_takes_its_indexes_along(both: Stack, vllm: O
     gone = (await both.http.delete("/v1/collections/default")).json()
     assert (gone["documents"], gone["chunks"] > 0) == (1, True)
     assert (await both.http.get(f"/v1/jobs/{job}")).json()["status"] == "cancelled"
-    client = await both.app.state.rag.documents._vectors._connected()
-    assert await asyncio.to_thread(client.list_collections) == []
+    assert await vector_collections(both) == []
 
 
 async def test_a_cancelled_move_leaves_nothing_behind(both: Stack, vllm: OpenAIEngine) -> None:
@@ -534,3 +534,34 @@ async def test_reindexing_makes_lost_vectors_again(stack: Stack) -> None:
     assert (await stack.ended(await reindex(stack)))["status"] == "ready"
     assert (await stored(stack))["active"] == 1
     assert (await search(stack, "What do visitors pay?"))["items"][0]["cosine"] is not None
+
+
+async def test_only_storing_vectors_makes_an_index_in_chroma(both: Stack) -> None:
+    vectors: VectorStore = both.app.state.rag.documents._vectors
+    one = np.ones((1, 4), np.float32) / 2
+    await vectors.upsert("sy-index", [("doc_a", 0)], one)
+    assert (await vectors.count("sy-index"), await vectors.search("sy-index", one[0], 5)) == (1, [("doc_a", 0, 1.0)])
+    await vectors.drop("sy-index")
+    assert await vectors.search("sy-index", one[0], 5) == []
+    assert await vectors.cosines("sy-index", one[0], [("doc_a", 0)]) == {}
+    assert (await vectors.documents("sy-index"), await vectors.delete_document("sy-index", "doc_a")) == (set(), 0)
+    assert await vector_collections(both) == []
+
+
+async def test_a_batch_that_ends_after_its_collection_was_deleted_leaves_no_vectors(both: Stack) -> None:
+    await both.add(HARBOUR, "Harbour")
+    built = both.app.state.rag.index_build
+    (state,) = await built.states("default")
+    chunks = [chunk for chunk, _ in await built.sample("default", 10)]
+    await both.http.delete("/v1/collections/default")
+
+    async def record(_: Any) -> None:
+        raise AssertionError("there is nothing to be recorded")
+
+    await built.indexes._store(state.index, chunks, np.ones((len(chunks), 96), np.float32), record)
+    assert await vector_collections(both) == []
+
+
+async def vector_collections(stack: Stack) -> list[Any]:
+    client = await stack.app.state.rag.documents._vectors._connected()
+    return list(await asyncio.to_thread(client.list_collections))

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from engines import OpenAIEngine
 from switchyard.cli import app
 from switchyard.client import StackError
-from switchyard.migrate.plan import Limits, Plan
+from switchyard.migrate.plan import Plan, StageLimits
 from switchyard.migrate.preflight import parity, parity_in_words
 
 Run = Callable[..., Result]
@@ -82,7 +82,7 @@ def test_what_does_not_work_is_said(run: Run, tmp_path: Path) -> None:
 def test_an_engine_without_embeddings_gets_no_advice_to_move_them_there(run: Run, process: Any) -> None:
     with OpenAIEngine(models=["m"]) as engine:
         assert add(run, "text-only", engine, "m").exit_code == 0
-        plan = Plan("embedded", "text-only", "text", [], Limits())
+        plan = Plan("embedded", "text-only", "text", [], StageLimits())
         assert parity_in_words(parity(process.client, plan), plan) == (
             "parity of embeddings could not be tested ('text-only' does not serve embeddings here): "
             "embeddings stay on embedded"

@@ -217,8 +217,13 @@ class Documents:
             for document in batch:
                 one = await self.delete(document)
                 total = Deleted(*(getattr(total, field) + getattr(one, field) for field in Deleted.__slots__))
-        for index in await self._indexes(name):
-            await self._vectors.drop(index.name)
+        names = {index.name for index in await self._indexes(name)}
+        for dropped in names:
+            await self._vectors.drop(dropped)
         async with self._database.writing() as session:
+            names.update(index.name for index in await index_rows.with_status(session, name))
             await session.execute(delete(Collection).where(Collection.name == name))
+        # Once more: a batch may have been on its way, or an index have been made, until the rows were gone.
+        for dropped in names:
+            await self._vectors.drop(dropped)
         return total

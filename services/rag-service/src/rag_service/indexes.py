@@ -123,7 +123,12 @@ class Indexes:
         async with self.database.reading() as session:
             kept = select(Document.id).where(Document.id.in_(documents), Document.status != DELETING)
             deleted = documents - set(await session.scalars(kept))
-        # A deletion marks its document first: either the mark is seen here, or the deletion sees these vectors.
+            exists = await session.get(Index, index.id) is not None
+        # A deletion marks its document, or removes the index's row, first: either that is seen here, or the deletion sees
+        # these vectors.
+        if not exists:
+            await self.vectors.drop(index.name)
+            return
         for document in deleted:
             await self.vectors.delete_document(index.name, document)
         async with self.database.writing() as session:

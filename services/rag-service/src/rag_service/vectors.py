@@ -74,13 +74,19 @@ class VectorStore:
         ids = [f"{document}:{ordinal}" for document, ordinal in keys]
         metadata: list[Any] = [{"document": document} for document, _ in keys]
 
-        def work(collection: Collection) -> None:
+        client = await self._connected()
+
+        def work() -> None:
+            collection = self._collections.get(name) or client.get_or_create_collection(
+                name, configuration={"hnsw": {"space": "cosine"}}, embedding_function=None
+            )
+            self._collections[name] = collection
             collection.upsert(ids=ids, embeddings=vectors, metadatas=metadata)
 
-        await self._on(name, work)
+        await self._run(work)
 
     async def search(self, name: str, vector: Vectors, limit: int) -> list[tuple[str, int, float]]:
-        """Return (document id, ordinal, cosine), best first."""
+        """Return (document id, ordinal, cosine), best first; nothing where there is no index `name`."""
 
         def work(collection: Collection) -> list[tuple[str, int, float]]:
             found = collection.query(query_embeddings=vector[None, :], n_results=limit, include=["distances"])
@@ -88,7 +94,7 @@ class VectorStore:
             keys = [identity.rsplit(":", 1) for identity in ids]
             return [(key[0], int(key[1]), 1 - distance) for key, distance in zip(keys, distances, strict=True)]
 
-        return await self._on(name, work)
+        return await self._on(name, work, [])
 
     async def cosines(
         self, name: str, vector: Vectors, keys: Sequence[tuple[str, int]]
@@ -103,7 +109,7 @@ class VectorStore:
             scores = np.asarray(found["embeddings"], np.float32) @ vector
             return {ids[identity]: float(score) for identity, score in zip(found["ids"], scores, strict=True)}
 
-        return await self._on(name, work) if ids else {}
+        return await self._on(name, work, {}) if ids else {}
 
     async def delete_document(self, name: str, document_id: str) -> int:
         """Remove a document's vectors; return how many there were."""
@@ -114,7 +120,7 @@ class VectorStore:
                 collection.delete(ids=ids[start : start + _PAGE])
             return len(ids)
 
-        return await self._on(name, work)
+        return await self._on(name, work, 0)
 
     async def documents(self, name: str) -> set[str]:
         """Return the ids of the documents that have vectors."""
@@ -126,10 +132,10 @@ class VectorStore:
                 offset += len(ids)
             return found
 
-        return await self._on(name, work)
+        return await self._on(name, work, set())
 
     async def count(self, name: str) -> int:
-        return await self._on(name, lambda collection: collection.count())
+        return await self._on(name, lambda collection: collection.count(), 0)
 
     async def drop(self, name: str) -> None:
         """Remove the whole index `name`, if there is one."""
@@ -160,15 +166,22 @@ class VectorStore:
                 session.close()
             await asyncio.to_thread(client.close)
 
-    async def _on(self, name: str, work: Callable[[Collection], T]) -> T:
+    async def _on(self, name: str, work: Callable[[Collection], T], absent: T) -> T:
+        """Return what `work` does with the index `name`, or `absent`: only `upsert` makes one."""
         client = await self._connected()
 
         def with_collection() -> T:
-            if name not in self._collections:
-                self._collections[name] = client.get_or_create_collection(
-                    name, configuration={"hnsw": {"space": "cosine"}}, embedding_function=None
-                )
-            return work(self._collections[name])
+            from chromadb.errors import NotFoundError
+
+            for _ in range(2):
+                try:
+                    collection = self._collections.get(name) or client.get_collection(name, embedding_function=None)
+                    self._collections[name] = collection
+                    return work(collection)
+                except NotFoundError:
+                    # Dropped; or the one that is known here was, and a restored backup has another.
+                    self._collections.pop(name, None)
+            return absent
 
         return await self._run(with_collection)
 
