@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx2
 import pytest
+import structlog
 from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel
 from sqlalchemy.exc import OperationalError
@@ -219,7 +220,7 @@ async def test_logs_are_json_with_the_request_id_and_without_keys(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     root = logging.getLogger()
-    before = root.handlers[:], root.level
+    before, structlog_before = (root.handlers[:], root.level), structlog.get_config()
     app = make(tmp_path)
     configure(service_state(app).settings)
     try:
@@ -228,18 +229,12 @@ async def test_logs_are_json_with_the_request_id_and_without_keys(
     finally:
         root.handlers[:], level = before
         root.setLevel(level)
-        configure_structlog_defaults()
+        structlog.configure(**structlog_before)
     lines = [json.loads(line) for line in capfd.readouterr().err.splitlines() if line.startswith("{")]
     (request,) = [line for line in lines if line["event"] == "request"]
     assert (request["request_id"], request["route"], request["status"]) == ("seen-1", "/who", 200)
     assert KEY not in json.dumps(lines)
     assert "hidden" not in json.dumps(lines)
-
-
-def configure_structlog_defaults() -> None:
-    import structlog
-
-    structlog.reset_defaults()
 
 
 async def test_the_first_start_makes_a_key_that_is_kept_and_not_logged(

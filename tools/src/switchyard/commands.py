@@ -49,7 +49,9 @@ def migrate(
     min_requests: Annotated[int, typer.Option(min=1, help="Requests to the candidate before a stage ends")] = 20,
     shadow_percent: Annotated[float, typer.Option(min=0, max=100, help="0: no shadow")] = 20,
     min_shadow: Annotated[int, typer.Option(min=1, help="Comparisons before the shadow ends")] = 20,
-    min_similarity: Annotated[float, typer.Option(min=-1, max=1, help="Mean cosine of the answers in the shadow")] = 0.5,
+    min_similarity: Annotated[
+        float, typer.Option(min=-1, max=1, help="Mean cosine of the answers in the shadow")
+    ] = 0.5,
     with_embeddings: Annotated[bool, typer.Option("--with-embeddings", help="Move them too if parity passes")] = False,
     questions: Annotated[Path | None, typer.Option(help="Compare both at the end by these questions")] = None,
     users: Annotated[str, typer.Option(help="Numbers of users at once in that comparison")] = "1,5,10",
