@@ -75,7 +75,7 @@ _DEATH_GRACE = 5
 _STOP_MARGIN = 10
 """Seconds beyond VLLM_SHUTDOWN_TIMEOUT that a server may take to end."""
 _STALL = 120
-"""A busy server that makes no step for so many seconds hangs: a full prefill on a slow CPU takes less."""
+"""Seconds without a step after which a busy server counts as hung; a full prefill on a slow CPU takes less."""
 _POLL = 0.2
 _RUNNING_OR_WAITING = re.compile(r"^vllm:num_requests_(?:running|waiting)[{ ].* (\S+)$", re.MULTILINE)
 _STEPS = re.compile(

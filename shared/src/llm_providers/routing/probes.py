@@ -18,7 +18,7 @@ async def probe_chat(provider: LLMProvider, deadline: Deadline) -> None:
     async with aclosing(provider.chat(_ONE_TOKEN, deadline)) as stream:
         async for event in stream:
             if isinstance(event, Thought):
-                # The rest may be long, and has no more to prove.
+                # One token is proof enough; the rest may be long.
                 return
             # One token may be half a character, which shows in the count alone.
             produced |= isinstance(event, Token) or (isinstance(event, Done) and event.usage.completion_tokens > 0)

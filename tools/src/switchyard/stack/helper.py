@@ -15,7 +15,7 @@ from switchyard.stack.stacks import Project
 ROOT = "/volumes"
 _SERVICE = "rag-service"
 _STOP_SECONDS = 60
-# Root reads the files of every service's user and sets their owners; it needs no more than that.
+# Root reads the files of every service's user and sets their owners; no other right is needed.
 _CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER")
 
 
