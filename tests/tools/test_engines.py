@@ -20,6 +20,8 @@ from switchyard.client import StackError
 from switchyard.migrate.plan import Plan, StageLimits
 from switchyard.migrate.preflight import parity, parity_in_words
 
+pytestmark = pytest.mark.live
+
 Run = Callable[..., Result]
 ANSWER = "The ferry leaves at nine from the old pier [1]."
 
