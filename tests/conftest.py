@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from llm_providers.backends.embedded.encoder import default_model_dir
+from llm_providers.backends.embedded.encoder import DEFAULT_MODEL, MODELS
 
 # Plain tracebacks: the default renders every local variable of every frame, which takes minutes for a whole service.
 structlog.configure(
@@ -20,9 +20,19 @@ structlog.configure(
 
 @pytest.fixture(scope="session")
 def embedded_model_dir() -> Path:
-    """The embedded model, as `make setup` built it."""
-    folder = default_model_dir()
-    assert (folder / "model.onnx").exists(), "run `make setup` first: it builds the embedding model"
+    """The folder of the default sentence encoder."""
+    return _built(DEFAULT_MODEL)
+
+
+@pytest.fixture(scope="session")
+def minilm_dir() -> Path:
+    """The folder of all-MiniLM-L6-v2, which other servers of the tests have too."""
+    return _built("all-MiniLM-L6-v2")
+
+
+def _built(model: str) -> Path:
+    folder = MODELS[model].path
+    assert (folder / "model.onnx").exists(), "run `scripts/setup.sh --tests` first: it builds the embedding models"
     return folder
 
 

@@ -120,9 +120,9 @@ async def test_dying_in_mid_stream_breaks_the_stream(installation: Installation)
                 await collect(provider.chat(ask(), soon()))
 
 
-async def test_its_vectors_are_those_of_the_embedded_provider(minilm: OpenAIProvider, embedded_model_dir: Path) -> None:
+async def test_its_vectors_are_those_of_the_embedded_provider(minilm: OpenAIProvider, minilm_dir: Path) -> None:
     """The same weights and the same words: an index may change hands."""
-    embedded = EmbeddedProvider.open(embedded_model_dir)
+    embedded = EmbeddedProvider.open("all-MiniLM-L6-v2", minilm_dir)
     assert (await parity(minilm, embedded, soon())).passed
     theirs, ours = await Fingerprint.take(minilm, soon()), await Fingerprint.take(embedded, soon())
     assert theirs.differs_from(ours) is None

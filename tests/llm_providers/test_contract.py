@@ -37,7 +37,7 @@ QUICK = Backoff(base=0.001)
 
 @pytest.fixture(scope="session")
 def embedded(embedded_model_dir: Path) -> EmbeddedProvider:
-    return EmbeddedProvider.open(embedded_model_dir)
+    return EmbeddedProvider.open(model_dir=embedded_model_dir)
 
 
 def breaker(name: str) -> CircuitBreaker:

@@ -55,7 +55,7 @@ async def test_from_nothing_to_a_cited_answer_and_to_nothing_again(
     assert (job["status"], job["stage"], job["error"]) == ("ready", "done", None)
     assert job["chunks_done"] == job["chunks_total"] > 0
     (document,) = (await stack.http.get("/v1/documents")).json()["items"]
-    assert rows(database_url, "chunk_text") == rows(database_url, "chunks") == document["chunks"]
+    assert rows(database_url, "chunk_words") == rows(database_url, "chunks") == document["chunks"]
     assert vectors(chroma, document["id"]) == document["chunks"]
 
     by_word = (await stack.http.post("/v1/search", json={"question": "berths"})).json()
@@ -74,7 +74,7 @@ async def test_from_nothing_to_a_cited_answer_and_to_nothing_again(
     gone = (await stack.http.delete(f"/v1/documents/{document['id']}")).json()
     chunks = document["chunks"]
     assert gone == {"documents": 1, "pages": 1, "chunks": chunks, "vectors": chunks, "files": 1}
-    assert [rows(database_url, table) for table in ("documents", "pages", "chunks", "chunk_text")] == [0, 0, 0, 0]
+    assert [rows(database_url, table) for table in ("documents", "pages", "chunks", "chunk_words")] == [0, 0, 0, 0]
     assert vectors(chroma, document["id"]) == 0
 
 

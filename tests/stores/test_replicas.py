@@ -57,7 +57,7 @@ def stored(database_url: str) -> tuple[int, int, int, int]:
     with psycopg.connect(database_url) as connection:
         found = connection.execute(
             "SELECT (SELECT count(*) FROM rag.pages), (SELECT count(DISTINCT (document_id, ordinal)) FROM rag.chunks), "
-            "(SELECT count(*) FROM rag.chunks WHERE embedded), (SELECT count(*) FROM rag.chunk_text)"
+            "(SELECT count(*) FROM rag.chunks WHERE embedded), (SELECT count(*) FROM rag.chunk_words)"
         ).fetchone()
     assert found is not None
     return found  # type: ignore[return-value]

@@ -42,7 +42,7 @@ def test_a_kill_in_mid_ingest_loses_and_doubles_nothing(process: Any, ended: Cal
 
     with sqlite3.connect(process.data_dir / "rag.db") as rows:
         ordinals = [row[0] for row in rows.execute("SELECT ordinal FROM chunks ORDER BY ordinal")]
-        text_rows = rows.execute("SELECT count(*) FROM chunk_text").fetchone()[0]
+        text_rows = rows.execute('SELECT count(*) FROM "default:words"').fetchone()[0]
         page = rows.execute("SELECT text FROM pages").fetchone()[0]
         spans = list(rows.execute('SELECT start, "end", text FROM chunks'))
     rows.close()

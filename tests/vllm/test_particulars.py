@@ -100,9 +100,9 @@ async def test_tokens_concatenate_to_the_text_whatever_their_bytes(vllm: VLLMPro
         assert done.usage.completion_tokens >= sum(isinstance(event, Token) for event in events)
 
 
-async def test_its_vectors_are_those_of_the_embedded_provider(minilm: VLLMProvider, embedded_model_dir: Path) -> None:
+async def test_its_vectors_are_those_of_the_embedded_provider(minilm: VLLMProvider, minilm_dir: Path) -> None:
     """The same weights, there in float32 and here in 8 bits: parity decides whether an index may change hands."""
-    embedded = EmbeddedProvider.open(embedded_model_dir)
+    embedded = EmbeddedProvider.open("all-MiniLM-L6-v2", minilm_dir)
     found = await parity(minilm, embedded, soon())
     assert found.passed
     theirs, ours = await Fingerprint.take(minilm, soon()), await Fingerprint.take(embedded, soon())

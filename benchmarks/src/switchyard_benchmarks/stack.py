@@ -132,8 +132,8 @@ def _resident(pid: int) -> float:
 
 def _disk() -> float:
     """Return what the virtual environment and the embedded model take, in MB."""
-    from llm_providers.backends.embedded.encoder import default_model_dir
+    from llm_providers.backends.embedded.encoder import DEFAULT_MODEL, MODELS
 
-    folders = [Path(sys.prefix), default_model_dir()]
+    folders = [Path(sys.prefix), MODELS[DEFAULT_MODEL].path]
     files = (path for folder in folders for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
     return sum(path.stat().st_blocks * 512 for path in files) / 1e6

@@ -15,15 +15,6 @@ from llm_providers.routing.policy import Change, Policy, RolePolicy
 from llm_providers.settings import ProviderSettings, SettingsError
 from llm_providers.types import Role
 
-_EMBEDDED = Engine(
-    kind=Kind.EMBEDDED,
-    roles={
-        Role.TEXT: Endpoint(model="extractive"),
-        Role.EMBEDDINGS: Endpoint(model="all-MiniLM-L6-v2"),
-        Role.RERANK: Endpoint(model="all-MiniLM-L6-v2"),
-    },
-)
-
 
 class EnginesFile(BaseModel):
     """The content of ENGINES_FILE."""
@@ -96,7 +87,9 @@ def _from_variables(settings: ProviderSettings) -> dict[str, Engine]:
     engines: dict[str, Engine] = {}
     # The model's files are looked for when it is opened.
     if selection.provider == "embedded" or find_spec("onnxruntime"):
-        engines["embedded"] = _EMBEDDED
+        encoder = Endpoint(model=selection.embedded_model)
+        roles = {Role.TEXT: Endpoint(model="extractive"), Role.EMBEDDINGS: encoder, Role.RERANK: encoder}
+        engines["embedded"] = Engine(kind=Kind.EMBEDDED, roles=roles)
     if selection.provider in ("ollama", "vllm") or "url" in ollama.model_fields_set:
         roles = {Role.TEXT: Endpoint(model=ollama.model), Role.EMBEDDINGS: Endpoint(model=ollama.embed_model)}
         if selection.use_vision_analysis:

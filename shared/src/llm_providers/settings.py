@@ -77,7 +77,10 @@ class SelectionSettings(EnvironmentSettings):
     use_vllm: bool = False
     """Short for LLM_PROVIDER=vllm."""
     use_vision_analysis: bool = True
+    embedded_model: Literal["multilingual-e5-small", "all-MiniLM-L6-v2"] = "multilingual-e5-small"
+    """Sentence encoder of the embedded engine: many languages, or English only, half the time and a fifth of the size."""
     embedded_model_dir: Path | None = None
+    """Folder of that model; where `make setup` puts it if not set."""
     policy_file: Path | None = None
     """Where the policy lies that all services share; policy/policy.json in DATA_DIR if not set."""
     engines_file: Path | None = None

@@ -11,4 +11,4 @@ from llm_providers.backends.embedded.encoder import Encoder
 
 @pytest.fixture(scope="session")
 def encoder(embedded_model_dir: Path) -> Encoder:
-    return Encoder(embedded_model_dir)
+    return Encoder(folder=embedded_model_dir)

@@ -9,8 +9,9 @@ import pytest
 
 from llm_providers.backends.embedded.encoder import MAX_TOKENS, Encoder
 from llm_providers.errors import ContextLengthExceeded, NotConfigured
+from llm_providers.types import EmbedKind
 
-TEXTS = ["an unpaid invoice", "🍐", "", "\0", "the lighthouse on the coast " * 60, "梨" * 100, "x" * 1_000_000]
+TEXTS = ["an unpaid invoice", "🍐", "", "\0", "the lighthouse on the coast " * 60, "梨" * 100, "x" * 400]
 
 
 def test_a_vector_does_not_depend_on_its_batch(encoder: Encoder) -> None:
@@ -25,7 +26,8 @@ def test_rows_keep_their_order(encoder: Encoder) -> None:
 
 
 def test_too_long_is_refused_or_cut_when_asked(encoder: Encoder) -> None:
-    fits, too_long = "word " * (MAX_TOKENS - 2), "word " * (MAX_TOKENS - 1)
+    words = MAX_TOKENS - encoder.count("")
+    fits, too_long = "word " * words, "word " * (words + 1)
     assert encoder.encode([fits]).shape == (1, 384)
     with pytest.raises(ContextLengthExceeded, match="513"):
         encoder.encode([too_long])
@@ -39,4 +41,18 @@ def test_nothing_makes_no_rows(encoder: Encoder) -> None:
 
 def test_no_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotConfigured, match="make setup"):
-        Encoder(tmp_path)
+        Encoder(folder=tmp_path)
+    with pytest.raises(NotConfigured, match="multilingual-e5-small and all-MiniLM-L6-v2"):
+        Encoder("all-mpnet-base-v2")
+
+
+def test_one_question_finds_its_answer_in_other_languages(encoder: Encoder) -> None:
+    passages = ["Der Hafen wurde 1874 gebaut.", "港は1874年に建設されました。", "The pumps are checked every Monday."]
+    (question,) = encoder.encode(["When was the harbour built?"], EmbedKind.QUERY)
+    likeness = encoder.encode(passages) @ question
+    assert likeness[:2].min() > likeness[2]
+
+
+def test_tokens_are_those_of_the_text_alone(encoder: Encoder) -> None:
+    (question,), (passage,) = (encoder.token_vectors(["harbour"], kind) for kind in EmbedKind)
+    assert len(question) == len(passage) == encoder.count("harbour") - encoder.count("")

@@ -68,6 +68,7 @@ def create(settings: RagSettings, shared: SharedParts | None = None) -> FastAPI:
             app.state.rag = state
             await state.documents.ensure_collection(DEFAULT)
             await indexes.adopt()
+            await ingestion.index_words()
             try:
                 await state.documents.finish_deletes()
                 await state.index_build.delete_dropped()

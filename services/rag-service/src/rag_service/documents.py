@@ -148,7 +148,7 @@ class Documents:
         kept = await self._indexes(document.collection)
         vectors = sum([await self._vectors.delete_document(index.name, document.id) for index in kept])
         async with self._database.writing() as session:
-            await self._keyword.remove(session, document.id)
+            await self._keyword.remove(session, document.collection, document.id)
             chunks = await session.execute(delete(Chunk).where(Chunk.document_id == document.id).returning(Chunk.id))
             pages = await session.execute(
                 delete(PageText).where(PageText.document_id == document.id).returning(PageText.number)
@@ -222,6 +222,7 @@ class Documents:
             await self._vectors.drop(dropped)
         async with self._database.writing() as session:
             names.update(index.name for index in await index_rows.with_status(session, name))
+            await self._keyword.drop(session, name)
             await session.execute(delete(Collection).where(Collection.name == name))
         # Once more: a batch may have been on its way, or an index have been made, until the rows were gone.
         for dropped in names:

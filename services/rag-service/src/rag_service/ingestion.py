@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from rag_service import index_rows
 from rag_service.chunking import Chunker, Piece
 from rag_service.indexes import BATCH, Indexes, wrong_model_waits
-from rag_service.keyword import KeywordIndex
+from rag_service.keyword import ChunkWords, KeywordIndex
+from rag_service.keyword.analysis import language_of
 from rag_service.tables import Chunk, Document, Job, PageText
 from service_kit.database import Database
 from service_kit.durable import Task
@@ -99,15 +100,16 @@ class Ingestion:
             statement = select(PageText.number, PageText.text).where(PageText.document_id == document.id)
             pages = [(row.number, row.text) for row in await session.execute(statement.order_by(PageText.number))]
         pieces = await asyncio.to_thread(lambda: list(self.make_chunker().chunk(pages)))
+        language = await asyncio.to_thread(language_of, "\n".join(text for _, text in pages))
         if not pieces:
             raise NoText("no text was found in this document; if it is a scan, see the warnings of its pages")
         async with self.database.writing() as session:
-            await self.keyword.remove(session, document.id)
+            await self.keyword.remove(session, document.collection, document.id)
             await session.execute(delete(Chunk).where(Chunk.document_id == document.id))
             made = await session.scalars(insert(Chunk).returning(Chunk), _rows(document.id, pieces))
-            indexed = [(chunk.id, document.title, chunk.heading, chunk.text) for chunk in made]
-            await self.keyword.add(session, indexed)
-            counts = {Document.pages: len(pages), Document.chunks: len(pieces)}
+            indexed = [ChunkWords(chunk.id, document.title, chunk.heading, chunk.text) for chunk in made]
+            await self.keyword.add(session, document.collection, language, indexed)
+            counts = {Document.pages: len(pages), Document.chunks: len(pieces), Document.language: language}
             await session.execute(update(Document).where(Document.id == document.id).values(counts))
             await session.execute(update(Job).where(Job.id == job_id).values(chunks_total=len(pieces), chunks_done=0))
 
@@ -152,7 +154,7 @@ class Ingestion:
 
         async def undo(session: AsyncSession, job: Job) -> None:
             document_id = job.document_id or ""
-            await self.keyword.remove(session, document_id)
+            await self.keyword.remove(session, job.collection, document_id)
             await session.execute(delete(Chunk).where(Chunk.document_id == document_id))
             await session.execute(delete(PageText).where(PageText.document_id == document_id))
             indexes = await index_rows.with_status(session, job.collection)
@@ -161,6 +163,25 @@ class Ingestion:
         await self.jobs.fail(job_id, error, undo)
         for name, document_id in names:
             await self.indexes.vectors.delete_document(name, document_id)
+
+    async def index_words(self) -> None:
+        """Put documents of an earlier release into the keyword index of this one; a killed start goes on where it stopped."""
+        waiting = select(Document.id).where(Document.language.is_(None), Document.chunks > 0)
+        async with self.database.reading() as session:
+            ids = list(await session.scalars(waiting))
+        for number, document_id in enumerate(ids):
+            if number % 100 == 0:
+                log.info("making the keyword index", documents_done=number, documents_total=len(ids))
+            async with self.database.writing() as session:
+                document = await session.get(Document, document_id, with_for_update=True)
+                if document is None or document.language is not None:
+                    continue
+                statement = select(Chunk).where(Chunk.document_id == document_id).order_by(Chunk.ordinal)
+                chunks = list(await session.scalars(statement))
+                language = await asyncio.to_thread(language_of, "\n".join(chunk.text for chunk in chunks))
+                words = [ChunkWords(chunk.id, document.title, chunk.heading, chunk.text) for chunk in chunks]
+                await self.keyword.add(session, document.collection, language, words)
+                document.language = language
 
     async def _begin(self, job_id: str, stage: str) -> Document:
         job = await self.jobs.begin(job_id, stage)

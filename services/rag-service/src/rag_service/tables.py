@@ -55,10 +55,17 @@ class Index(Base):
 
 
 class Document(Base):
-    """A file or text as it was given; its bytes lie under `sha256` in the originals."""
+    """A file or text as it was given; its bytes lie under `sha256` in the originals.
+
+    `language` is an ISO 639-1 code, "" if it can't be told, and null while the document is in no keyword index.
+    """
 
     __tablename__ = "documents"
-    __table_args__ = (UniqueConstraint("collection", "sha256"), sa.Index("documents_sha256", "sha256"))
+    __table_args__ = (
+        UniqueConstraint("collection", "sha256"),
+        sa.Index("documents_sha256", "sha256"),
+        sa.Index("documents_language", "collection", "language"),
+    )
     id: Mapped[str] = mapped_column(primary_key=True)
     collection: Mapped[str] = mapped_column(ForeignKey("collections.name"))
     sha256: Mapped[str]
@@ -66,6 +73,7 @@ class Document(Base):
     title: Mapped[str]
     media_type: Mapped[str] = mapped_column(default="application/octet-stream")
     size: Mapped[int]
+    language: Mapped[str | None]
     status: Mapped[str] = mapped_column(default=QUEUED)
     pages: Mapped[int] = mapped_column(default=0)
     chunks: Mapped[int] = mapped_column(default=0)

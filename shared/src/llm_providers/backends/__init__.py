@@ -42,8 +42,11 @@ class BackendOpener:
                 from llm_providers.backends.embedded import EmbeddedProvider
 
                 if name not in self._in_process:
-                    folder = self._settings.selection.embedded_model_dir
-                    self._in_process[name] = EmbeddedProvider.open(folder, name)
+                    selection = self._settings.selection
+                    embeddings = engine.roles.get(Role.EMBEDDINGS)
+                    model = embeddings.model if embeddings else selection.embedded_model
+                    folder = selection.embedded_model_dir if model == selection.embedded_model else None
+                    self._in_process[name] = EmbeddedProvider.open(model, folder, name)
                 return self._in_process[name]
             case Kind.OLLAMA:
                 from llm_providers.backends.ollama import OllamaProvider

@@ -25,7 +25,7 @@ class Kind(StrEnum):
     OLLAMA = "ollama"
     """Ollama by its native protocol: the OpenAI-compatible one cannot set the context length."""
     EMBEDDED = "embedded"
-    """No server: MiniLM and extraction in this process."""
+    """No server: a sentence encoder and extraction in this process."""
 
 
 _CANNOT_SERVE = {Kind.OPENAI: (), Kind.OLLAMA: (Role.RERANK,), Kind.EMBEDDED: (Role.VISION,)}

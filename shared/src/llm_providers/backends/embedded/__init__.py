@@ -1,4 +1,4 @@
-"""The backend that needs no server: MiniLM in ONNX Runtime for vectors, extraction for text."""
+"""The backend that needs no server: a sentence encoder in ONNX Runtime for vectors, extraction for text."""
 
 from llm_providers.backends.embedded.provider import EmbeddedProvider
 

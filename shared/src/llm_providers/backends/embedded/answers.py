@@ -13,7 +13,7 @@ import numpy as np
 from llm_providers.backends.embedded.encoder import Encoder
 from llm_providers.backends.embedded.sentences import split, words
 from llm_providers.grounding import NO_ANSWER
-from llm_providers.types import Source, Vectors
+from llm_providers.types import EmbedKind, Source, Vectors
 
 _MAX_SENTENCES = 3
 _LEXICAL = 0.4
@@ -89,7 +89,8 @@ def _candidates(sources: Sequence[Source]) -> list[_Candidate]:
 def _relevance(encoder: Encoder, question: str, candidates: Sequence[_Candidate]) -> Vectors:
     """Blend late interaction (https://arxiv.org/abs/2004.12832) with the share of the question's words, rare ones first."""
     titled = [f"{candidate.source.title[:_TITLE]}: {candidate.text}"[:_LONGEST] for candidate in candidates]
-    asked, *read = encoder.token_vectors([question[:_LONGEST], *titled])
+    (asked,) = encoder.token_vectors([question[:_LONGEST]], EmbedKind.QUERY)
+    read = encoder.token_vectors(titled)
     likeness = np.array([(asked @ vectors.T).max(axis=1).mean() for vectors in read], np.float32)
     held = [set(words(candidate.text)) for candidate in candidates]
     frequency = Counter(word for each in held for word in each)

@@ -1,10 +1,11 @@
-"""all-MiniLM-L6-v2 in ONNX Runtime: blocking calls, to be made in a worker thread."""
+"""A sentence encoder in ONNX Runtime: blocking calls, to be made in a worker thread."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
 from copy import copy
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
@@ -14,17 +15,41 @@ from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from llm_providers.errors import ContextLengthExceeded, NotConfigured
-from llm_providers.types import Vectors
+from llm_providers.types import EmbeddingModel, EmbedKind, Vectors
 
 MAX_TOKENS = 512
-"""Positions that the model has; its usual limit of 256 is where its authors cut, not where it ends."""
+"""Positions that the models have; MiniLM's usual limit of 256 is where its authors cut, not where it ends."""
 _BATCH_TOKENS = 2048
 
 
-def default_model_dir() -> Path:
-    """Return where `make setup` puts the model: a cache outside the repository."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "switchyard" / "models" / "all-MiniLM-L6-v2-int8-by-token"
+@dataclass(frozen=True, slots=True)
+class SentenceModel:
+    """A model that `make setup` can build, and what its texts must begin with."""
+
+    folder: str
+    space: EmbeddingModel
+
+    @property
+    def path(self) -> Path:
+        """Where `make setup` puts it: a cache outside the repository."""
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        return cache / "switchyard" / "models" / self.folder
+
+    def prefix(self, kind: EmbedKind) -> str:
+        return self.space.query_prefix if kind is EmbedKind.QUERY else self.space.document_prefix
+
+
+def _mean_pooled(model: str, query_prefix: str = "", document_prefix: str = "") -> EmbeddingModel:
+    return EmbeddingModel(
+        model, 384, "mean", normalised=True, query_prefix=query_prefix, document_prefix=document_prefix
+    )
+
+
+DEFAULT_MODEL = "multilingual-e5-small"
+MODELS = {
+    DEFAULT_MODEL: SentenceModel("multilingual-e5-small-int8", _mean_pooled(DEFAULT_MODEL, "query: ", "passage: ")),
+    "all-MiniLM-L6-v2": SentenceModel("all-MiniLM-L6-v2-int8-by-token", _mean_pooled("all-MiniLM-L6-v2")),
+}
 
 
 class Abandoned(Exception):
@@ -34,24 +59,36 @@ class Abandoned(Exception):
 class Encoder:
     """Sentence vectors by mean pooling, https://arxiv.org/abs/1908.10084."""
 
-    dimension = 384
-
-    def __init__(self, model_dir: Path) -> None:
+    def __init__(self, model: str = DEFAULT_MODEL, folder: Path | None = None) -> None:
+        """Load `model`, from where `make setup` puts it or from `folder`; raises `NotConfigured` if it is not there."""
+        if model not in MODELS:
+            raise NotConfigured(
+                f"no model {model!r}: the embedded engine has {' and '.join(MODELS)}", backend="embedded"
+            )
+        self._model = MODELS[model]
+        model_dir = folder or self._model.path
         if not (model_dir / "model.onnx").is_file():
             raise NotConfigured(
-                f"no embedding model in {model_dir}: run `make setup`, which builds it", backend="embedded"
+                f"no embedding model in {model_dir}: run `make setup EMBEDDED_MODEL={model}`, which builds it",
+                backend="embedded",
             )
         self._abandoned = Event()
         self._tokenizer: Tokenizer = Tokenizer.from_file(str(model_dir / "tokenizer.json"))
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = os.cpu_count() or 1
+        options.intra_op_num_threads = len(os.sched_getaffinity(0))
+        # Threads that spin while they wait take the cores from everything else in the process.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         # The arena keeps the largest batch ever seen; without it the process gives that memory back.
         options.enable_cpu_mem_arena = False
         self._session = onnxruntime.InferenceSession(
             str(model_dir / "model.onnx"), options, providers=["CPUExecutionProvider"]
         )
+
+    @property
+    def space(self) -> EmbeddingModel:
+        return self._model.space
 
     def abandonable(self, abandoned: Event) -> Encoder:
         """Return the same model for one piece of work, which raises `Abandoned` once the event is set."""
@@ -59,15 +96,16 @@ class Encoder:
         same._abandoned = abandoned
         return same
 
-    def count(self, text: str) -> int:
-        return len(self._tokenizer.encode(text).ids)
+    def count(self, text: str, kind: EmbedKind = EmbedKind.DOCUMENT) -> int:
+        """Return how many of the model's tokens a text takes, its prefix and the marks of beginning and end included."""
+        return len(self._encodings([text], kind)[0].ids)
 
-    def encode(self, texts: Sequence[str], *, truncate: bool = False) -> Vectors:
-        """Return unit vectors, float32 of shape (len(texts), 384).
+    def encode(self, texts: Sequence[str], kind: EmbedKind = EmbedKind.DOCUMENT, *, truncate: bool = False) -> Vectors:
+        """Return unit vectors, float32 of shape (len(texts), dimension).
 
-        Over 512 tokens a text is cut if `truncate`, otherwise `ContextLengthExceeded` is raised.
+        Over 512 tokens, the model's prefix included, a text is cut if `truncate`, otherwise `ContextLengthExceeded` is raised.
         """
-        encodings = self._tokenizer.encode_batch(list(texts))
+        encodings = self._encodings(texts, kind)
         if truncate:
             _cut(encodings)
         longest = max((len(encoding.ids) for encoding in encodings), default=0)
@@ -75,24 +113,32 @@ class Encoder:
             raise ContextLengthExceeded(
                 f"a text has {longest} tokens, the model takes {MAX_TOKENS}", backend="embedded"
             )
-        vectors = np.empty((len(texts), self.dimension), np.float32)
+        vectors = np.empty((len(texts), self.space.dimension), np.float32)
         for rows in _batches(encodings):
             hidden, mask = self._run([encodings[row] for row in rows])
             pooled = (hidden * mask[..., None]).sum(axis=1) / mask.sum(axis=1, keepdims=True)
             vectors[rows] = pooled / np.linalg.norm(pooled, axis=1, keepdims=True)
         return vectors
 
-    def token_vectors(self, texts: Sequence[str]) -> list[Vectors]:
-        """Return, for each text, unit vectors of its tokens, float32 of shape (tokens, 384); long texts are cut."""
-        encodings = self._tokenizer.encode_batch(list(texts))
+    def token_vectors(self, texts: Sequence[str], kind: EmbedKind = EmbedKind.DOCUMENT) -> list[Vectors]:
+        """Return, for each text, unit vectors of its own tokens, float32 of shape (tokens, dimension); long texts are cut.
+
+        The model's prefix and the tokens that mark beginning and end are left out.
+        """
+        encodings = self._encodings(texts, kind)
         _cut(encodings)
-        found: list[Vectors] = [np.empty((0, self.dimension), np.float32)] * len(texts)
+        before = self.count("", kind) - 1
+        found: list[Vectors] = [np.empty((0, self.space.dimension), np.float32)] * len(texts)
         for rows in _batches(encodings):
             hidden, _ = self._run([encodings[row] for row in rows])
             hidden /= np.linalg.norm(hidden, axis=2, keepdims=True)
             for row, vectors in zip(rows, hidden, strict=True):
-                found[row] = vectors[: len(encodings[row].ids)]
+                found[row] = vectors[before : len(encodings[row].ids) - 1]
         return found
+
+    def _encodings(self, texts: Sequence[str], kind: EmbedKind) -> list[Encoding]:
+        prefix = self._model.prefix(kind)
+        return self._tokenizer.encode_batch([prefix + text for text in texts])
 
     def _run(self, encodings: Sequence[Encoding]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         if self._abandoned.is_set():

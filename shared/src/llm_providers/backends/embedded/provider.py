@@ -1,4 +1,4 @@
-"""`EmbeddedProvider`: text by extraction, vectors and re-ranking by MiniLM, all in this process."""
+"""`EmbeddedProvider`: text by extraction, vectors and re-ranking by a sentence encoder, all in this process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 import onnxruntime
 
 from llm_providers.backends.embedded.answers import answer, digest
-from llm_providers.backends.embedded.encoder import MAX_TOKENS, Encoder, default_model_dir
+from llm_providers.backends.embedded.encoder import DEFAULT_MODEL, MAX_TOKENS, Encoder
 from llm_providers.deadline import Deadline
 from llm_providers.errors import RequestRejected, Unavailable
 from llm_providers.tokens import estimate_tokens
@@ -54,14 +54,13 @@ class EmbeddedProvider:
         # One thread: the encoder uses every core by itself, and each further thread would keep a heap of its own.
         self._open = True
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="embedded")
-        self._model = EmbeddingModel(
-            model="all-MiniLM-L6-v2", dimension=encoder.dimension, pooling="mean", normalised=True
-        )
 
     @classmethod
-    def open(cls, model_dir: Path | None = None, name: str = "embedded") -> EmbeddedProvider:
+    def open(
+        cls, model: str = DEFAULT_MODEL, model_dir: Path | None = None, name: str = "embedded"
+    ) -> EmbeddedProvider:
         """Load the model; raises `NotConfigured` if it has not been built."""
-        return cls(Encoder(model_dir or default_model_dir()), name)
+        return cls(Encoder(model, model_dir), name)
 
     async def chat(self, request: ChatRequest, deadline: Deadline) -> AsyncGenerator[ChatEvent, None]:
         """Answer from the last message's sources, fill the schema from them, or else sum the message up."""
@@ -97,20 +96,21 @@ class EmbeddedProvider:
         return ModelInfo(self.name, "extractive", self.context_tokens, extractive=True)
 
     async def embed(self, texts: Sequence[str], kind: EmbedKind, deadline: Deadline) -> Vectors:
-        parts = [np.empty((0, self._encoder.dimension), np.float32)]
+        parts = [np.empty((0, self._encoder.space.dimension), np.float32)]
         for start in range(0, len(texts), _EMBED_BATCH):
             batch = texts[start : start + _EMBED_BATCH]
-            parts.append(await self._in_thread(deadline, partial(_encode, batch)))
+            parts.append(await self._in_thread(deadline, partial(_encode, batch, kind)))
         return np.concatenate(parts)
 
     async def embedding_model(self, deadline: Deadline) -> EmbeddingModel:
-        return self._model
+        return self._encoder.space
 
     async def rerank(self, query: str, documents: Sequence[str], top_n: int, deadline: Deadline) -> list[Ranked]:
         """Order by late interaction: the mean of each query token's best match, https://arxiv.org/abs/2004.12832."""
 
         def scores(encoder: Encoder) -> list[float]:
-            asked, *read = encoder.token_vectors([query, *documents])
+            (asked,) = encoder.token_vectors([query], EmbedKind.QUERY)
+            read = encoder.token_vectors(documents)
             return [float((asked @ vectors.T).max(axis=1).mean()) if len(vectors) else 0.0 for vectors in read]
 
         ranked = [Ranked(index, score) for index, score in enumerate(await self._in_thread(deadline, scores))]
@@ -137,7 +137,11 @@ class EmbeddedProvider:
     async def about(self, deadline: Deadline) -> EngineInfo:
         """Describe the encoder, which does the work of every role."""
         return EngineInfo(
-            "onnxruntime", self._model.model, onnxruntime.__version__, quantisation="int8", context_tokens=MAX_TOKENS
+            "onnxruntime",
+            self._encoder.space.model,
+            onnxruntime.__version__,
+            quantisation="int8",
+            context_tokens=MAX_TOKENS,
         )
 
     def get_direct_client(self) -> Encoder:
@@ -158,8 +162,8 @@ def _rest(text: str, said: str) -> str:
     return "\n\n" + "\n".join(added) if added else ""
 
 
-def _encode(texts: Sequence[str], encoder: Encoder) -> Vectors:
-    return encoder.encode(texts)
+def _encode(texts: Sequence[str], kind: EmbedKind, encoder: Encoder) -> Vectors:
+    return encoder.encode(texts, kind)
 
 
 __all__ = ["MAX_TOKENS", "EmbeddedProvider"]
