@@ -12,7 +12,8 @@ from engines.contract import ask, collect, soon
 from llm_providers import Providers, ProviderSettings, get_provider
 from llm_providers.errors import ModelLoading, Timeout, Unavailable
 from llm_providers.readiness import Readiness, ReadinessState, RoleWatch
-from llm_providers.routing import Monitor, MonitoredChat, Observer
+from llm_providers.routing import Observer
+from llm_providers.routing.monitor import Monitor, MonitoredChat
 from llm_providers.routing.probes import probe_chat
 from llm_providers.settings import ResilienceSettings
 from llm_providers.testing import FakeLLM

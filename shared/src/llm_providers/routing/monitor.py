@@ -12,17 +12,8 @@ from llm_providers.deadline import Deadline
 from llm_providers.errors import ProviderError
 from llm_providers.routing.breaker import CircuitBreaker
 from llm_providers.routing.observer import Observer, outcome_of
-from llm_providers.types import (
-    ChatEvent,
-    ChatRequest,
-    Done,
-    EmbeddingModel,
-    EmbedKind,
-    ModelInfo,
-    Ranked,
-    Role,
-    Vectors,
-)
+from llm_providers.routing.wrapper import ChatWrapper, EmbeddingWrapper, P, Wrapper
+from llm_providers.types import ChatEvent, ChatRequest, Done, EmbedKind, Ranked, Role, Vectors
 
 
 class Monitor:
@@ -100,15 +91,16 @@ class Call:
         self.done = False
 
 
-class MonitoredChat:
-    """A chat provider whose calls are monitored; a stream counts by its end, however well it began."""
+class Monitored(Wrapper[P]):
+    """A provider whose calls are monitored; those of a probe are `admitted` by an open breaker too."""
 
-    def __init__(self, provider: LLMProvider, monitor: Monitor, *, admitted: bool = False) -> None:
-        self._provider, self._monitor, self._admitted = provider, monitor, admitted
+    def __init__(self, provider: P, monitor: Monitor, *, admitted: bool = False) -> None:
+        super().__init__(provider)
+        self._monitor, self._admitted = monitor, admitted
 
-    @property
-    def name(self) -> str:
-        return self._provider.name
+
+class MonitoredChat(Monitored[LLMProvider], ChatWrapper):
+    """A stream counts by its end, however well it began."""
 
     async def chat(self, request: ChatRequest, deadline: Deadline) -> AsyncGenerator[ChatEvent, None]:
         with self._monitor.call(admitted=self._admitted) as call:
@@ -120,38 +112,14 @@ class MonitoredChat:
                         self._monitor.finish(call)
                     yield event
 
-    async def info(self, deadline: Deadline) -> ModelInfo:
-        return await self._provider.info(deadline)
 
-
-class MonitoredEmbeddings:
-    """An embedding provider whose calls are monitored."""
-
-    def __init__(self, provider: EmbeddingProvider, monitor: Monitor, *, admitted: bool = False) -> None:
-        self._provider, self._monitor, self._admitted = provider, monitor, admitted
-
-    @property
-    def name(self) -> str:
-        return self._provider.name
-
+class MonitoredEmbeddings(Monitored[EmbeddingProvider], EmbeddingWrapper):
     async def embed(self, texts: Sequence[str], kind: EmbedKind, deadline: Deadline) -> Vectors:
         with self._monitor.call(admitted=self._admitted):
             return await self._provider.embed(texts, kind, deadline)
 
-    async def embedding_model(self, deadline: Deadline) -> EmbeddingModel:
-        return await self._provider.embedding_model(deadline)
 
-
-class MonitoredRerank:
-    """A rerank provider whose calls are monitored."""
-
-    def __init__(self, provider: RerankProvider, monitor: Monitor, *, admitted: bool = False) -> None:
-        self._provider, self._monitor, self._admitted = provider, monitor, admitted
-
-    @property
-    def name(self) -> str:
-        return self._provider.name
-
+class MonitoredRerank(Monitored[RerankProvider]):
     async def rerank(self, query: str, documents: Sequence[str], top_n: int, deadline: Deadline) -> list[Ranked]:
         with self._monitor.call(admitted=self._admitted):
             return await self._provider.rerank(query, documents, top_n, deadline)

@@ -18,7 +18,8 @@ from llm_providers.deadline import Deadline
 from llm_providers.errors import ProviderError
 from llm_providers.routing.observer import outcome_of
 from llm_providers.routing.quality import json_valid, labels, refused
-from llm_providers.types import ChatEvent, ChatRequest, Done, Failover, ModelInfo, Started, Token, Vectors
+from llm_providers.routing.wrapper import ChatWrapper
+from llm_providers.types import ChatEvent, ChatRequest, Done, Failover, Started, Token, Vectors
 
 _WAITING = 64
 _WORKERS = 2
@@ -62,15 +63,12 @@ class _Answer:
     text: str
 
 
-class Shadow:
+class Shadow(ChatWrapper):
     """Passes answers on as they are, and submits a share of the requests to the runner when their answers are whole."""
 
     def __init__(self, provider: LLMProvider, percent: float, runner: ShadowRunner) -> None:
-        self._provider, self._share, self._runner = provider, percent / 100, runner
-
-    @property
-    def name(self) -> str:
-        return self._provider.name
+        super().__init__(provider)
+        self._share, self._runner = percent / 100, runner
 
     async def chat(self, request: ChatRequest, deadline: Deadline) -> AsyncGenerator[ChatEvent, None]:
         recorder = _Recorder(request) if random() < self._share else None  # noqa: S311
@@ -82,9 +80,6 @@ class Shadow:
         answer = recorder.answer if recorder is not None else None
         if answer is not None and answer.side.backend != self._runner.candidate:
             self._runner.submit(request, answer)
-
-    async def info(self, deadline: Deadline) -> ModelInfo:
-        return await self._provider.info(deadline)
 
 
 class ShadowRunner:
