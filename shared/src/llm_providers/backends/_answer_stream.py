@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import Literal
 
@@ -11,7 +12,7 @@ from llm_providers.prompting import estimate_prompt
 from llm_providers.types import ChatEvent, ChatRequest, Done, Started, Thought, Token, Usage
 
 
-class AnswerStream:
+class AnswerStream(ABC):
     """Turns deltas of content and reasoning into the events of one answer.
 
     A reasoning model is asked for more tokens than `request` allows, because its limit covers the thoughts too: its
@@ -41,6 +42,14 @@ class AnswerStream:
     def began_inside(self) -> bool:
         """Whether the content began inside a thought that the prompt's template had opened."""
         return self._filter.began_inside
+
+    @abstractmethod
+    def read(self, line: bytes | None) -> list[ChatEvent]:
+        """Return the events of a line, None standing for the end of the connection.
+
+        Raises `StreamBroken`, `AnswerVoid`, the error that the line reports, and ValueError or LookupError for what is
+        not the protocol.
+        """
 
     def add(self, content: str, reasoning: str) -> list[ChatEvent]:
         """Return the events of one delta; raises `AnswerVoid` if what was emitted turns out to be a thought."""

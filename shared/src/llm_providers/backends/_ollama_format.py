@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from llm_providers.backends._answer_stream import AnswerStream
-from llm_providers.backends._images import to_base64
 from llm_providers.errors import ContextLengthExceeded, StreamBroken
 from llm_providers.prompting import estimate_prompt, render
 from llm_providers.types import ChatEvent, ChatRequest, Usage
@@ -30,11 +30,6 @@ def context_for(request: ChatRequest, limit: int, backend: str) -> int:
     while step < needed:
         step *= 2
     return min(step, limit)
-
-
-def room_for(request: ChatRequest, limit: int, tokens: int) -> int:
-    """Return how many more tokens, at most `tokens`, fit the context beside prompt and answer."""
-    return max(0, min(tokens, limit - estimate_prompt(request.turns) - request.max_tokens))
 
 
 def least_tokens(request: ChatRequest) -> int:
@@ -62,7 +57,7 @@ def chat_body(request: ChatRequest, model: str, num_ctx: int, keep_alive: str) -
     for message in request.turns:
         entry: dict[str, Any] = {"role": message.role, "content": render(message)}
         if message.images:
-            entry["images"] = [to_base64(image) for image in message.images]
+            entry["images"] = [base64.b64encode(image).decode() for image in message.images]
         messages.append(entry)
     body: dict[str, Any] = {
         "model": model,
@@ -81,10 +76,6 @@ class PartReader(AnswerStream):
     """Reads lines of JSON one by one; only a part with `done` true ends an answer."""
 
     def read(self, line: bytes | None) -> list[ChatEvent]:
-        """Return the events of a line, None standing for the end of the connection.
-
-        Raises `StreamBroken`, `AnswerVoid`, and ValueError or LookupError for what is not the protocol.
-        """
         if line is None:
             raise StreamBroken("the stream ended without done", backend=self._backend)
         part = json.loads(line)

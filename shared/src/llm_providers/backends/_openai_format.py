@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from llm_providers.backends._errors import translated
-from llm_providers.backends._images import to_data_url
 from llm_providers.engines.table import StructuredOutput
 from llm_providers.errors import InvalidResponse, ModelNotFound
 from llm_providers.prompting import render
@@ -19,6 +18,9 @@ from llm_providers.types import ChatRequest, Message, Ranked
 _SIMPLER: dict[StructuredOutput, StructuredOutput] = {"json_schema": "json_object", "json_object": "none"}
 # llama.cpp complains of a "JSON schema" or of the grammar that it makes of one.
 _FORMAT_WORDS = ("response_format", "json_schema", "json_object", "guided", "json schema", "grammar")
+
+_IMAGE_TYPES = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg", b"GIF8": "gif", b"RIFF": "webp"}
+"""By first bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,5 +147,11 @@ def _message(message: Message) -> dict[str, Any]:
     text = render(message)
     if not message.images:
         return {"role": message.role, "content": text}
-    images = [{"type": "image_url", "image_url": {"url": to_data_url(image)}} for image in message.images]
+    images = [{"type": "image_url", "image_url": {"url": _data_url(image)}} for image in message.images]
     return {"role": message.role, "content": [*images, {"type": "text", "text": text}]}
+
+
+def _data_url(image: bytes) -> str:
+    """Return a `data:` URL (RFC 2397)."""
+    kind = next((f"image/{kind}" for magic, kind in _IMAGE_TYPES.items() if image.startswith(magic)), None)
+    return f"data:{kind or 'application/octet-stream'};base64,{base64.b64encode(image).decode()}"

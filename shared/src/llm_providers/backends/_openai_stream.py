@@ -14,7 +14,7 @@ _REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
 
 
 class ChunkReader(AnswerStream):
-    """Reads payloads one by one.
+    """Reads server-sent `data:` lines (WHATWG HTML, 9.2) one by one.
 
     Only a finish_reason of "stop" or "length" makes an answer: a server that is being stopped says "abort", and one that
     dies sends an error line before `[DONE]`, both with status 200. Some servers send no `[DONE]`.
@@ -22,12 +22,11 @@ class ChunkReader(AnswerStream):
 
     _finish_reason = ""
 
-    def read(self, payload: bytes | None) -> list[ChatEvent]:
-        """Return the events of a payload, None standing for the end of the connection.
-
-        Raises `StreamBroken`, `AnswerVoid`, the error that the payload reports, and ValueError for what is not JSON.
-        """
-        if payload is None or payload == b"[DONE]":
+    def read(self, line: bytes | None) -> list[ChatEvent]:
+        if line is not None and not line.startswith(b"data:"):
+            return []
+        payload = b"[DONE]" if line is None else line[5:].strip()
+        if payload == b"[DONE]":
             return self._end()
         chunk = json.loads(payload)
         if chunk.get("error"):

@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from llm_providers.grounding import NO_ANSWER
 from llm_providers.types import ChatRequest
 
 _LABEL = re.compile(r"\[([^\[\]\s]{1,12})\]")
@@ -16,11 +15,6 @@ _LABEL = re.compile(r"\[([^\[\]\s]{1,12})\]")
 def labels(text: str) -> frozenset[str]:
     """The source labels that an answer cites."""
     return frozenset(_LABEL.findall(text))
-
-
-def refused(text: str) -> bool:
-    """Whether the answer is that there is none in the sources."""
-    return NO_ANSWER in text
 
 
 def json_valid(schema: Mapping[str, Any], text: str) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from llm_providers.base import LLMProvider
 from llm_providers.routing.observer import Observer
 from llm_providers.routing.policy import Policy, RolePolicy
 from llm_providers.routing.policy_file import PolicyError, PolicyFile, StalePolicy
-from llm_providers.routing.shadow import Comparison, Embed, ShadowRunner, as_json
+from llm_providers.routing.shadow import Comparison, Embed, ShadowRunner
 from llm_providers.routing.trial import Trial, Trip
 from llm_providers.types import Role
 
@@ -110,7 +111,7 @@ class Rollout:
 
     async def _store(self, comparison: Comparison) -> None:
         if (folder := self._file.folder) is not None:
-            line = json.dumps({"role": self._role, **as_json(comparison)}) + "\n"
+            line = json.dumps({"role": self._role, **asdict(comparison)}) + "\n"
             await asyncio.to_thread(_append, folder / "shadow.jsonl", line)
 
     def _later(self, work: Coroutine[Any, Any, None]) -> None:

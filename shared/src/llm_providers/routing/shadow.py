@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from random import random
 from statistics import fmean, median
@@ -14,12 +14,14 @@ from time import monotonic
 from typing import Any
 
 from llm_providers.base import LLMProvider
+from llm_providers.completion import Completion
 from llm_providers.deadline import Deadline
 from llm_providers.errors import ProviderError
+from llm_providers.grounding import NO_ANSWER
 from llm_providers.routing.observer import outcome_of
-from llm_providers.routing.quality import json_valid, labels, refused
+from llm_providers.routing.quality import json_valid, labels
 from llm_providers.routing.wrapper import ChatWrapper
-from llm_providers.types import ChatEvent, ChatRequest, Done, Failover, Started, Token, Vectors
+from llm_providers.types import ChatEvent, ChatRequest, Done, Started, Vectors
 
 _WAITING = 64
 _WORKERS = 2
@@ -131,13 +133,13 @@ class ShadowRunner:
             "candidate": self.candidate,
             **self._counts,
             "waiting": self._waiting.qsize(),
-            "mean_similarity": _mean([c.similarity for c in self._recent]),
-            "mean_citation_overlap": _mean([c.citation_overlap for c in self._recent]),
-            "json_valid_rate": _mean(valid),
-            "refusal_rate": each(lambda answers: _mean([a.refused for a in answers])),
-            "tokens_mean": each(lambda answers: _mean([a.tokens for a in answers])),
-            "seconds_p50": each(lambda answers: _median([a.seconds for a in answers])),
-            "first_token_p50": each(lambda answers: _median([a.first_token_seconds for a in answers])),
+            "mean_similarity": _rounded(fmean, [c.similarity for c in self._recent]),
+            "mean_citation_overlap": _rounded(fmean, [c.citation_overlap for c in self._recent]),
+            "json_valid_rate": _rounded(fmean, valid),
+            "refusal_rate": each(lambda answers: _rounded(fmean, [a.refused for a in answers])),
+            "tokens_mean": each(lambda answers: _rounded(fmean, [a.tokens for a in answers])),
+            "seconds_p50": each(lambda answers: _rounded(median, [a.seconds for a in answers])),
+            "first_token_p50": each(lambda answers: _rounded(median, [a.first_token_seconds for a in answers])),
         }
 
     async def _work(self) -> None:
@@ -184,59 +186,38 @@ class ShadowRunner:
         self._on_shadow(what)
 
 
-class _Recorder:
-    """Puts an answer together from its events."""
+class _Recorder(Completion):
+    """Puts an answer together, and measures it when it is whole."""
 
     def __init__(self, request: ChatRequest) -> None:
+        super().__init__()
         self._request, self._begun = request, monotonic()
         self._first: float | None = None
-        self._pieces: list[str] = []
-        self._by = Started("", "")
         self.answer: _Answer | None = None
 
-    def add(self, event: ChatEvent) -> None:
-        match event:
-            case Token():
-                self._pieces.append(event.text)
-            case Started():
-                self._by, self._first = event, monotonic() - self._begun
-            case Failover():
-                self._by = Started(event.to_backend, event.model)
-                if event.restarted:
-                    self._pieces = []
-            case Done():
-                self.answer = self._whole(event)
+    def add(self, event: object) -> None:
+        super().add(event)
+        if isinstance(event, Started):
+            self._first = monotonic() - self._begun
+        elif isinstance(event, Done):
+            self.answer = self._whole()
 
-    def _whole(self, done: Done) -> _Answer:
-        text, schema = "".join(self._pieces), self._request.json_schema
+    def _whole(self) -> _Answer:
+        text, schema = self.text, self._request.json_schema
         side = Side(
-            backend=self._by.backend,
-            model=self._by.model,
-            tokens=done.usage.completion_tokens,
+            backend=self.started.backend,
+            model=self.started.model,
+            tokens=self.done.usage.completion_tokens,
             seconds=round(monotonic() - self._begun, 4),
             first_token_seconds=None if self._first is None else round(self._first, 4),
             characters=len(text),
-            refused=refused(text),
+            refused=NO_ANSWER in text,
             json_valid=json_valid(schema, text) if schema is not None else None,
-            finish_reason=done.finish_reason,
+            finish_reason=self.done.finish_reason,
         )
         return _Answer(side, text)
 
 
-def as_json(comparison: Comparison) -> dict[str, Any]:
-    """Return a comparison as a line of `shadow.jsonl`."""
-    return asdict(comparison)
-
-
-def _known(values: Sequence[float | None]) -> list[float]:
-    return [value for value in values if value is not None]
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = _known(values)
-    return round(fmean(known), 4) if known else None
-
-
-def _median(values: Sequence[float | None]) -> float | None:
-    known = _known(values)
-    return round(median(known), 4) if known else None
+def _rounded(middle: Callable[[list[float]], float], values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return round(middle(known), 4) if known else None

@@ -11,11 +11,12 @@ from llm_providers.base import EmbeddingProvider
 from llm_providers.deadline import Deadline
 from llm_providers.errors import ContextLengthExceeded, SpaceMismatch
 from llm_providers.routing.long_texts import embed_in_parts
+from llm_providers.routing.wrapper import Wrapper
 from llm_providers.spaces.fingerprint import MIN_COSINE, PROBES, Fingerprint, places, row_cosines
 from llm_providers.types import EmbeddingModel, EmbedKind, Vectors
 
 
-class Verified:
+class Verified(Wrapper[EmbeddingProvider]):
     """Returns vectors of one space only: a probe text is added to every batch, and its vector is compared.
 
     An engine with other vectors behind the same address is noticed in the very answer that would have been used: it
@@ -26,13 +27,10 @@ class Verified:
     """
 
     def __init__(self, provider: EmbeddingProvider, space: Fingerprint, *, replaceable: bool = True) -> None:
-        self._provider, self._space, self._replaceable = provider, space, replaceable
+        super().__init__(provider)
+        self._space, self._replaceable = space, replaceable
         self._compared = False
         self._turn = count()
-
-    @property
-    def name(self) -> str:
-        return self._provider.name
 
     async def embed(self, texts: Sequence[str], kind: EmbedKind, deadline: Deadline) -> Vectors:
         """Return vectors of the space; raises `SpaceMismatch`, and what the provider raises."""
