@@ -1,9 +1,9 @@
-"""One small protocol per role; backends and wrappers alike satisfy them structurally."""
+"""One small protocol per role; backends and wrappers alike satisfy them structurally, and wrappers share a base."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from llm_providers.deadline import Deadline
 from llm_providers.types import (
@@ -94,3 +94,27 @@ class Backend(Protocol):
         ...
 
     async def aclose(self) -> None: ...
+
+
+P = TypeVar("P", bound=LLMProvider | EmbeddingProvider | RerankProvider)
+
+
+class Wrapper(Generic[P]):
+    """A provider around another of the same protocol."""
+
+    def __init__(self, provider: P) -> None:
+        self._provider = provider
+
+    @property
+    def name(self) -> str:
+        return self._provider.name
+
+
+class ChatWrapper(Wrapper[LLMProvider]):
+    async def info(self, deadline: Deadline) -> ModelInfo:
+        return await self._provider.info(deadline)
+
+
+class EmbeddingWrapper(Wrapper[EmbeddingProvider]):
+    async def embedding_model(self, deadline: Deadline) -> EmbeddingModel:
+        return await self._provider.embedding_model(deadline)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from time import monotonic
+from typing import Any, Generic, TypeVar
 
 from llm_providers.backends._answer_stream import AnswerStream
-from llm_providers.backends._cache import TTLCache
 from llm_providers.backends._embedders import known_embedder
 from llm_providers.backends._http import EngineClient
 from llm_providers.backends._pacing import LivenessCheck
@@ -16,6 +17,35 @@ from llm_providers.deadline import Deadline, Timeouts
 from llm_providers.errors import RequestRejected
 from llm_providers.prompting import estimate_prompt
 from llm_providers.types import ChatEvent, ChatRequest, EmbeddingModel, EmbedKind, Vectors
+
+T = TypeVar("T")
+
+
+class TTLCache(Generic[T]):
+    """One value that is loaded again after `seconds`, because a server may come back with another model.
+
+    Concurrent callers share one load.
+    """
+
+    def __init__(self, load: Callable[..., Awaitable[T]], seconds: float = 60.0) -> None:
+        self._load, self._seconds = load, seconds
+        self._value: T | None = None
+        self._loaded = 0.0
+        self._loading = asyncio.Lock()
+
+    async def get(self, *arguments: object) -> T:
+        """Return the value, loaded with `arguments` if there is none or it is old; raises what the load raises."""
+        if (value := self._fresh()) is not None:
+            return value
+        async with self._loading:
+            # Another caller may have loaded it meanwhile.
+            if (value := self._fresh()) is None:
+                value = self._value = await self._load(*arguments)
+                self._loaded = monotonic()
+        return value
+
+    def _fresh(self) -> T | None:
+        return self._value if monotonic() - self._loaded <= self._seconds else None
 
 
 class ServerBackend(ABC):

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from llm_providers.backends import _ollama_format as wire
-from llm_providers.backends._cache import TTLCache
 from llm_providers.backends._embedders import unit_rows
 from llm_providers.backends._errors import translated
-from llm_providers.backends._server import ServerBackend
+from llm_providers.backends._server import ServerBackend, TTLCache
 from llm_providers.deadline import Deadline, Timeouts
 from llm_providers.types import ChatRequest, EmbedKind, EngineInfo, ModelInfo, Vectors
 

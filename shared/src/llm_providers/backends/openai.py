@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from llm_providers.backends import _openai_format as wire
-from llm_providers.backends._cache import TTLCache
 from llm_providers.backends._embedders import unit_rows
-from llm_providers.backends._openai_stream import ChunkReader
-from llm_providers.backends._server import ServerBackend
+from llm_providers.backends._server import ServerBackend, TTLCache
 from llm_providers.deadline import Deadline, Timeouts
 from llm_providers.engines.table import StructuredOutput
 from llm_providers.errors import (
@@ -41,7 +39,7 @@ class OpenAIProvider(ServerBackend):
     chat_path = "/v1/chat/completions"
     # uvicorn, on which vLLM stands, closes idle connections after 5 s: close them first.
     keepalive_seconds = 3.0
-    reader = ChunkReader
+    reader = wire.ChunkReader
 
     def __init__(
         self,

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+import json
+import re
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from hashlib import blake2b
 from random import random
 from time import monotonic
+from typing import Any
 
-from llm_providers.base import LLMProvider
+from llm_providers.base import ChatWrapper, LLMProvider
 from llm_providers.deadline import Deadline
 from llm_providers.errors import Halted, InvalidResponse, ProviderError
-from llm_providers.routing.quality import grounded, json_valid
 from llm_providers.routing.trial import RequestSample, Trial
-from llm_providers.routing.wrapper import ChatWrapper
 from llm_providers.types import ChatEvent, ChatRequest, Done, Token
+
+_LABEL = re.compile(r"\[([^\[\]\s]{1,12})\]")
 
 
 class Canary(ChatWrapper):
@@ -92,3 +95,29 @@ def sample(request: ChatRequest, text: str, done: Done, seconds: float, first: f
         json_valid=json_valid(request.json_schema, text) if request.json_schema is not None else None,
         quality=grounded(request, text),
     )
+
+
+def labels(text: str) -> frozenset[str]:
+    """The source labels that an answer cites."""
+    return frozenset(_LABEL.findall(text))
+
+
+def json_valid(schema: Mapping[str, Any], text: str) -> bool:
+    """Whether the text is JSON that fits the schema."""
+    # Imported here: it takes a fifth of a second, and most requests ask for no JSON.
+    from jsonschema import Draft202012Validator, ValidationError
+
+    try:
+        Draft202012Validator(schema).validate(json.loads(text))
+    except (ValueError, ValidationError):
+        return False
+    return True
+
+
+def grounded(request: ChatRequest, text: str) -> float | None:
+    """The share of cited labels that are sources of the request; 0 for none cited, None where it had no sources."""
+    known = {source.label for message in request.messages for source in message.sources}
+    if not known or request.json_schema is not None:
+        return None
+    cited = labels(text)
+    return len(cited & known) / len(cited) if cited else 0.0

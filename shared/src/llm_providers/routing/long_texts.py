@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from llm_providers.base import EmbeddingProvider
+from llm_providers.base import EmbeddingProvider, EmbeddingWrapper
 from llm_providers.deadline import Deadline
 from llm_providers.errors import ContextLengthExceeded
-from llm_providers.routing.wrapper import EmbeddingWrapper
 from llm_providers.tokens import estimate_tokens
 from llm_providers.types import EmbedKind, Vectors
 

@@ -1,19 +1,56 @@
-"""Every call on a backend is measured, remembered and, unless it is a probe, admitted by the circuit breaker."""
+"""Every call on a backend is measured, remembered and, unless it is a probe, admitted by the circuit breaker.
+
+An `Observer` receives the measurements.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from time import monotonic, time
 
-from llm_providers.base import EmbeddingProvider, LLMProvider, RerankProvider
+from llm_providers.base import ChatWrapper, EmbeddingProvider, EmbeddingWrapper, LLMProvider, P, RerankProvider, Wrapper
 from llm_providers.deadline import Deadline
 from llm_providers.errors import ProviderError
 from llm_providers.routing.breaker import CircuitBreaker
-from llm_providers.routing.observer import Observer, outcome_of
-from llm_providers.routing.wrapper import ChatWrapper, EmbeddingWrapper, P, Wrapper
+from llm_providers.routing.policy import Policy
 from llm_providers.types import ChatEvent, ChatRequest, Done, EmbedKind, Ranked, Role, Vectors
+
+
+class Observer:
+    """Receives measurements, and ignores them unless a method is overridden.
+
+    Called from the event loop, so it must not block.
+    """
+
+    def on_request(
+        self, role: Role, backend: str, outcome: str, seconds: float, first_token_seconds: float | None
+    ) -> None:
+        """A call has ended; `outcome` is "ok", "cancelled" or the error's type in snake case."""
+
+    def on_fallback(self, role: Role, from_backend: str, to_backend: str, reason: str) -> None:
+        """A request was handed to another backend."""
+
+    def on_breaker(self, role: Role, backend: str, state: str) -> None:
+        """A circuit breaker has changed its state."""
+
+    def on_policy(self, policy: Policy) -> None:
+        """A policy has come into effect in this process."""
+
+    def on_trip(self, role: Role, candidate: str, gate: str) -> None:
+        """A gate has ended a candidate's canary."""
+
+    def on_shadow(self, role: Role, candidate: str, outcome: str) -> None:
+        """`outcome` is "sampled", then "done", "failed" or "dropped"; "unstored" too where it couldn't be written."""
+
+
+def outcome_of(error: BaseException) -> str:
+    """Return the name of an error in metrics."""
+    if isinstance(error, asyncio.CancelledError | GeneratorExit):
+        return "cancelled"
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
 
 
 class Monitor:

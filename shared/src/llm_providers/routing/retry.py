@@ -9,10 +9,9 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from llm_providers.base import EmbeddingProvider, LLMProvider, RerankProvider
+from llm_providers.base import EmbeddingProvider, LLMProvider, P, RerankProvider, Wrapper
 from llm_providers.deadline import Deadline
 from llm_providers.errors import Unavailable
-from llm_providers.routing.wrapper import P, Wrapper
 from llm_providers.types import ChatEvent, ChatRequest, EmbeddingModel, EmbedKind, ModelInfo, Ranked, Vectors
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_providers.base import LLMProvider
-from llm_providers.routing.observer import Observer
+from llm_providers.routing.monitor import Observer
 from llm_providers.routing.policy import Policy, RolePolicy
 from llm_providers.routing.policy_file import PolicyError, PolicyFile, StalePolicy
 from llm_providers.routing.shadow import Comparison, Embed, ShadowRunner

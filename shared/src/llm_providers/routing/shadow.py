@@ -13,14 +13,13 @@ from statistics import fmean, median
 from time import monotonic
 from typing import Any
 
-from llm_providers.base import LLMProvider
+from llm_providers.base import ChatWrapper, LLMProvider
 from llm_providers.completion import Completion
 from llm_providers.deadline import Deadline
 from llm_providers.errors import ProviderError
 from llm_providers.grounding import NO_ANSWER
-from llm_providers.routing.observer import outcome_of
-from llm_providers.routing.quality import json_valid, labels
-from llm_providers.routing.wrapper import ChatWrapper
+from llm_providers.routing.canary import json_valid, labels
+from llm_providers.routing.monitor import outcome_of
 from llm_providers.types import ChatEvent, ChatRequest, Done, Started, Vectors
 
 _WAITING = 64

@@ -9,7 +9,7 @@ from llm_providers.base import EmbeddingProvider
 from llm_providers.deadline import Deadline
 from llm_providers.errors import SpaceMismatch, Unavailable
 from llm_providers.routing.fallback import Failures
-from llm_providers.spaces.records import BackendSpace, ParityRecords
+from llm_providers.spaces.comparison import BackendSpace, ParityRecords
 from llm_providers.spaces.verified import Verified
 from llm_providers.types import EmbedKind, Vectors
 

@@ -7,11 +7,10 @@ from itertools import count
 
 import numpy as np
 
-from llm_providers.base import EmbeddingProvider
+from llm_providers.base import EmbeddingProvider, Wrapper
 from llm_providers.deadline import Deadline
 from llm_providers.errors import ContextLengthExceeded, SpaceMismatch
 from llm_providers.routing.long_texts import embed_in_parts
-from llm_providers.routing.wrapper import Wrapper
 from llm_providers.spaces.fingerprint import MIN_COSINE, PROBES, Fingerprint, places, row_cosines
 from llm_providers.types import EmbeddingModel, EmbedKind, Vectors
 
