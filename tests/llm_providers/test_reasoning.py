@@ -11,7 +11,7 @@ import pytest
 from engines import Engine, OllamaEngine, OpenAIEngine
 from engines.contract import SCHEMA, ask, collect, soon, text_of
 from llm_providers import OllamaProvider, VLLMProvider
-from llm_providers.backends._reasoning import ReasoningFilter
+from llm_providers.backends._answer_stream import ReasoningFilter
 from llm_providers.deadline import Timeouts
 from llm_providers.errors import AnswerVoid
 from llm_providers.routing.fallback import FallbackChat

@@ -19,7 +19,6 @@ from llm_providers.routing.canary import Canary, SampledChat
 from llm_providers.routing.fallback import FallbackChat, FallbackRerank
 from llm_providers.routing.long_texts import LongTexts
 from llm_providers.routing.monitor import Monitor, MonitoredChat, MonitoredEmbeddings, MonitoredRerank
-from llm_providers.routing.policy import CHAT_ROLES
 from llm_providers.routing.policy_file import PolicyFile
 from llm_providers.routing.probes import probe_chat, probe_embeddings, probe_rerank
 from llm_providers.routing.retry import Backoff, RetriedChat, RetriedEmbeddings, RetriedRerank
@@ -129,10 +128,6 @@ class RoleComposer(ABC, Generic[P]):
         """Return one backend without fallbacks, retried; raises `NotConfigured` for one that can't serve."""
         return self.wrappers.retried((await self.member(name)).guarded, self._backoff)
 
-    def model(self, name: str) -> str:
-        """Return the model by which a backend serves the role."""
-        return self._engines[name].roles[self.role].model
-
     # --- state
 
     @property
@@ -143,10 +138,6 @@ class RoleComposer(ABC, Generic[P]):
     @property
     def _serving(self) -> list[Member[P]]:
         return self.chain
-
-    def extractive(self, member: Member[P]) -> bool:
-        """Whether a backend answers by quoting its sources."""
-        return self.role in CHAT_ROLES and member.backend.extractive
 
     def running(self) -> dict[str, int]:
         """Return how many calls are under way on each backend."""

@@ -22,6 +22,7 @@ from llm_providers.portal import Portal
 from llm_providers.readiness import Readiness, RoleWatch
 from llm_providers.routing import InvalidPolicy, Observer, Policy
 from llm_providers.routing.breaker import BreakerState
+from llm_providers.routing.policy import CHAT_ROLES
 from llm_providers.routing.policy_file import PolicyError, PolicyFile
 from llm_providers.settings import ProviderSettings, SettingsError
 from llm_providers.types import ChatRequest, EmbedKind, EngineInfo, Message, Role, Vectors
@@ -80,7 +81,7 @@ class Providers:
                     self._composers[role] = RerankComposer(role, shared, policy, engines)
                 case _:
                     self._composers[role] = ChatComposer(role, shared, policy, engines, embed)
-        self._portal: Portal[Providers] = Portal(reopen)
+        self._portal = Portal(reopen)
         self._open = True
         self.readiness = Readiness(
             {role: RoleWatch(composer.last_success, composer.probe) for role, composer in self._composers.items()},
@@ -346,11 +347,11 @@ def _status(composer: RoleComposer[Any]) -> RoleStatus:
     first, *others = [
         BackendStatus(
             member.name,
-            composer.model(member.name),
+            member.engine.roles[composer.role].model,
             member.breaker.state,
             member.monitor.last_success,
             str(member.monitor.last_error) if member.monitor.last_error else None,
-            composer.extractive(member),
+            composer.role in CHAT_ROLES and member.backend.extractive,
         )
         for member in composer.chain
     ]

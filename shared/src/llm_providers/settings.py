@@ -161,24 +161,19 @@ class ProviderSettings(BaseModel):
     @classmethod
     def from_env(cls, env_file: Path | None = None) -> Self:
         """Read the environment, and `env_file` where it is silent; raises `SettingsError`."""
-        settings = cls(
-            selection=read(SelectionSettings, env_file),
-            vllm=read(VLLMSettings, env_file),
-            ollama=read(OllamaSettings, env_file),
-            times=read(TimeSettings, env_file),
-            resilience=read(ResilienceSettings, env_file),
-        )
+        settings = cls(**{name: read(group, env_file) for name, group in zip(cls.model_fields, GROUPS, strict=True)})
         _ = settings.selection.provider
         return settings
 
 
-GROUPS: tuple[type[BaseSettings], ...] = (
+GROUPS: tuple[type[EnvironmentSettings], ...] = (
     SelectionSettings,
     VLLMSettings,
     OllamaSettings,
     TimeSettings,
     ResilienceSettings,
 )
+"""In the order of the fields of `ProviderSettings`."""
 
 
 def variables(group: type[BaseSettings]) -> dict[str, Any]:

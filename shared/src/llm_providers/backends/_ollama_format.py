@@ -102,8 +102,3 @@ def context_tokens(shown: Mapping[str, Any]) -> int | None:
     info = shown.get("model_info") or {}
     lengths = [value for key, value in info.items() if key.endswith(".context_length")]
     return lengths[0] if lengths and isinstance(lengths[0], int) and lengths[0] > 0 else None
-
-
-def same_model(a: str, b: str) -> bool:
-    """Whether two names mean the same model: `:latest` is the tag of a name without one."""
-    return a.removesuffix(":latest") == b.removesuffix(":latest")

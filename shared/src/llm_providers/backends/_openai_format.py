@@ -130,11 +130,8 @@ def vectors(answer: Any, backend: str) -> list[Any]:
         data = answer["data"]
         if all("index" in item for item in data):
             data = sorted(data, key=lambda item: item["index"])
-        return [_vector(item["embedding"]) for item in data]
-
-
-def _vector(embedding: Any) -> Any:
-    return np.frombuffer(base64.b64decode(embedding), dtype="<f4") if isinstance(embedding, str) else embedding
+        rows = [item["embedding"] for item in data]
+        return [np.frombuffer(base64.b64decode(row), dtype="<f4") if isinstance(row, str) else row for row in rows]
 
 
 def ranks(answer: Any, backend: str) -> list[Ranked]:

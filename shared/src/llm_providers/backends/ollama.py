@@ -12,7 +12,7 @@ from llm_providers.backends._embedders import unit_rows
 from llm_providers.backends._errors import translated
 from llm_providers.backends._server import ServerBackend, TTLCache
 from llm_providers.deadline import Deadline, Timeouts
-from llm_providers.types import ChatRequest, EmbedKind, EngineInfo, ModelInfo, Vectors
+from llm_providers.types import ChatRequest, EmbedKind, EngineInfo, ModelInfo, Vectors, same_model
 
 if TYPE_CHECKING:
     from ollama import AsyncClient
@@ -78,7 +78,7 @@ class OllamaProvider(ServerBackend):
         version = await self._http.get("/api/version", deadline)
         with translated(self.name):
             models = listed.get("models") or []
-            digest = next((m.get("digest") for m in models if wire.same_model(m.get("model", ""), self.model)), None)
+            digest = next((m.get("digest") for m in models if same_model(m.get("model", ""), self.model)), None)
             details = shown.get("details") or {}
             return EngineInfo(
                 "ollama",

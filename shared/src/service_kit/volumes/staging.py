@@ -15,7 +15,7 @@ from service_kit.volumes import archive
 _TEMPORARY = (archive.SNAPSHOT, archive.STAGING)
 
 
-class Staging:
+class Staging(archive.VerifyOnly):
     """Writes into a new folder in each volume; no link is ever made there, so no path leads out of it."""
 
     def __init__(self, root: Path, volumes: Sequence[str]) -> None:
