@@ -38,7 +38,7 @@ async def until(readiness: Readiness, state: ReadinessState, seconds: float = 5.
 async def test_nothing_is_ready_before_a_token() -> None:
     readiness = watched(FakeLLM())
     found = readiness.roles()[Role.TEXT]
-    assert (found.state, readiness.ready) == (ReadinessState.LOADING, False)
+    assert (found.state, readiness.state) == (ReadinessState.LOADING, ReadinessState.LOADING)
     assert found.retry_after is not None
 
 
@@ -62,7 +62,7 @@ async def test_traffic_counts_and_spares_the_probe() -> None:
     readiness = Readiness({Role.TEXT: role}, interval=30.0)
     await readiness.start()
     await asyncio.sleep(0.05)
-    assert readiness.ready
+    assert readiness.state is ReadinessState.READY
     assert fake.calls == 1
     await readiness.aclose()
 
@@ -73,7 +73,7 @@ async def test_without_traffic_it_is_probed_again_and_again() -> None:
     await readiness.start()
     while fake.calls < 4:
         await asyncio.sleep(0.005)
-    assert readiness.ready
+    assert readiness.state is ReadinessState.READY
     await readiness.aclose()
 
 
@@ -137,7 +137,7 @@ async def test_a_slow_load_is_seen_through_to_ready(
         await until(providers.readiness, ReadinessState.LOADING)
         while providers.readiness.roles()[Role.TEXT].state is not ReadinessState.READY:
             await asyncio.sleep(0.005)
-        assert not providers.readiness.ready
+        assert providers.readiness.state is not ReadinessState.READY
         openai_engine.heal()
         await until(providers.readiness, ReadinessState.READY)
 

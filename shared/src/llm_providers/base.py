@@ -30,11 +30,9 @@ class LLMProvider(Protocol):
 
         Closing the generator stops the generation at the engine.
         """
-        ...
 
     async def info(self, deadline: Deadline) -> ModelInfo:
         """Return which model answers and how much context it has; raises `Unavailable` and `ModelNotFound`."""
-        ...
 
 
 @runtime_checkable
@@ -49,7 +47,6 @@ class EmbeddingProvider(Protocol):
 
         Raises `ContextLengthExceeded` rather than drop text in silence.
         """
-        ...
 
     async def embedding_model(self, deadline: Deadline) -> EmbeddingModel: ...
 
@@ -63,7 +60,6 @@ class RerankProvider(Protocol):
 
     async def rerank(self, query: str, documents: Sequence[str], top_n: int, deadline: Deadline) -> list[Ranked]:
         """Return at most `top_n` results, best first."""
-        ...
 
 
 @runtime_checkable
@@ -73,25 +69,20 @@ class Backend(Protocol):
     @property
     def name(self) -> str:
         """Return the name of its engine in the table."""
-        ...
 
     @property
     def in_process(self) -> bool:
         """Whether the model lives in this process, and so cannot be replaced while the process runs."""
-        ...
 
     @property
     def extractive(self) -> bool:
         """Whether it only quotes its sources instead of writing."""
-        ...
 
     async def about(self, deadline: Deadline) -> EngineInfo:
         """Ask what runs there; raises `Unavailable` and `ModelNotFound`."""
-        ...
 
     def get_direct_client(self) -> Any:
         """Return the SDK's own client of the server, closed with the backend; its type depends on the kind of engine."""
-        ...
 
     async def aclose(self) -> None: ...
 

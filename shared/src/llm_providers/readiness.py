@@ -95,10 +95,6 @@ class Readiness:
         states = {readiness.state for readiness in self.roles().values()}
         return max(states, key=list(ReadinessState).index, default=ReadinessState.READY)
 
-    @property
-    def ready(self) -> bool:
-        return self.state is ReadinessState.READY
-
     async def check(self, role: Role) -> RoleReadiness:
         """Probe one role now, traffic or not, and return what came of it."""
         try:

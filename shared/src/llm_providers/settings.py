@@ -19,16 +19,15 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsS
 
 from llm_providers.deadline import Timeouts
 from llm_providers.engines.addresses import normalise
+from llm_providers.engines.table import Address
 
 S = TypeVar("S", bound=BaseSettings)
-
-
-_SECRETS = Path("/run/secrets")
+SECRETS = Path("/run/secrets")
 
 
 def secrets_dir() -> Path | None:
     """Where Docker and Kubernetes mount secrets, if there are any: a file's name is a variable's, its contents the value."""
-    return _SECRETS if _SECRETS.is_dir() else None
+    return SECRETS if SECRETS.is_dir() else None
 
 
 class _Secrets(SecretsSettingsSource):
@@ -60,7 +59,6 @@ class SettingsError(ValueError):
 
 
 Url = Annotated[str, AfterValidator(normalise)]
-OptionalUrl = Annotated[str, AfterValidator(lambda value: normalise(value) if value else "")]
 
 
 def _group(prefix: str = "") -> SettingsConfigDict:
@@ -101,7 +99,7 @@ class VLLMSettings(EnvironmentSettings):
     api_key: SecretStr = SecretStr("")
     embed_url: Url = "http://localhost:8001"
     embed_model: str = "nomic-ai/nomic-embed-text-v1.5"
-    rerank_url: OptionalUrl = ""
+    rerank_url: Address = ""
     rerank_model: str = "BAAI/bge-reranker-v2-m3"
     fallback: bool = False
     """Let Ollama answer (text only) when vLLM can't."""

@@ -102,7 +102,6 @@ class OpenAIProvider(ServerBackend):
         return unit_rows(wire.vectors(answer, self.name), len(texts), self.name)
 
     async def rerank(self, query: str, documents: Sequence[str], top_n: int, deadline: Deadline) -> list[Ranked]:
-        deadline.check()
         if not documents or top_n <= 0:
             return []
         body = {"model": self.model, "query": query, "documents": list(documents), "top_n": top_n}

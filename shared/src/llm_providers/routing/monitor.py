@@ -84,7 +84,7 @@ class Monitor:
                 self._failed(error, call)
             raise
         else:
-            self._succeeded(call)
+            self.finish(call)
         finally:
             self.running -= 1
             if not self.running:
@@ -97,12 +97,9 @@ class Monitor:
 
     def finish(self, call: Call) -> None:
         """Count a stream as whole, although its consumer may not ask for what follows the last event."""
-        self._succeeded(call)
-        call.done = True
-
-    def _succeeded(self, call: Call) -> None:
         if call.done:
             return
+        call.done = True
         self.last_success, self.last_error = time(), None
         if self.breaker is not None:
             self.breaker.succeeded()

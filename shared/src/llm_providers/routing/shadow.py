@@ -9,7 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from random import random
-from statistics import fmean, median
+from statistics import median
 from time import monotonic
 from typing import Any
 
@@ -20,6 +20,7 @@ from llm_providers.errors import ProviderError
 from llm_providers.grounding import NO_ANSWER
 from llm_providers.routing.canary import json_valid, labels
 from llm_providers.routing.monitor import outcome_of
+from llm_providers.routing.trial import mean
 from llm_providers.types import ChatEvent, ChatRequest, Done, Started, Vectors
 
 _WAITING = 64
@@ -123,7 +124,6 @@ class ShadowRunner:
         """Return counts since the shadow began, and means over the last comparisons."""
         both = [(c.stable, c.candidate) for c in self._recent if c.candidate is not None]
         sides = {"stable": [s for s, _ in both], "candidate": [c for _, c in both]}
-        valid = [side.json_valid for side in sides["candidate"] if side.json_valid is not None]
 
         def each(measure: Callable[[list[Side]], float | None]) -> dict[str, float | None]:
             return {name: measure(answers) for name, answers in sides.items()}
@@ -132,13 +132,13 @@ class ShadowRunner:
             "candidate": self.candidate,
             **self._counts,
             "waiting": self._waiting.qsize(),
-            "mean_similarity": _rounded(fmean, [c.similarity for c in self._recent]),
-            "mean_citation_overlap": _rounded(fmean, [c.citation_overlap for c in self._recent]),
-            "json_valid_rate": _rounded(fmean, valid),
-            "refusal_rate": each(lambda answers: _rounded(fmean, [a.refused for a in answers])),
-            "tokens_mean": each(lambda answers: _rounded(fmean, [a.tokens for a in answers])),
-            "seconds_p50": each(lambda answers: _rounded(median, [a.seconds for a in answers])),
-            "first_token_p50": each(lambda answers: _rounded(median, [a.first_token_seconds for a in answers])),
+            "mean_similarity": mean(c.similarity for c in self._recent),
+            "mean_citation_overlap": mean(c.citation_overlap for c in self._recent),
+            "json_valid_rate": mean(side.json_valid for side in sides["candidate"]),
+            "refusal_rate": each(lambda answers: mean(a.refused for a in answers)),
+            "tokens_mean": each(lambda answers: mean(a.tokens for a in answers)),
+            "seconds_p50": each(lambda answers: mean((a.seconds for a in answers), median)),
+            "first_token_p50": each(lambda answers: mean((a.first_token_seconds for a in answers), median)),
         }
 
     async def _work(self) -> None:
@@ -215,8 +215,3 @@ class _Recorder(Completion):
             finish_reason=self.done.finish_reason,
         )
         return _Answer(side, text)
-
-
-def _rounded(middle: Callable[[list[float]], float], values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return round(middle(known), 4) if known else None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from statistics import fmean
 from time import monotonic
 from typing import Any
 
@@ -75,7 +76,6 @@ class Window:
         seconds = [s.seconds for s in answered]
         firsts = [s.first_token_seconds for s in answered if s.first_token_seconds is not None]
         parsed = [s.json_valid for s in answered if s.json_valid is not None]
-        grades = [s.quality for s in answered if s.quality is not None]
         errors = len(samples) - len(answered)
         return Summary(
             requests=len(samples),
@@ -85,11 +85,11 @@ class Window:
             p95_seconds=_percentile(seconds, 95),
             first_token_p50_seconds=_percentile(firsts, 50),
             first_token_p95_seconds=_percentile(firsts, 95),
-            unusable_rate=_mean([bool(s.unusable) for s in answered]),
-            invalid_json_rate=_mean([not valid for valid in parsed]),
-            quality=_mean(grades),
+            unusable_rate=mean(bool(s.unusable) for s in answered),
+            invalid_json_rate=mean(not valid for valid in parsed),
+            quality=mean(s.quality for s in answered),
             json_requests=len(parsed),
-            graded=len(grades),
+            graded=sum(s.quality is not None for s in answered),
         )
 
 
@@ -172,5 +172,7 @@ def _percentile(values: Sequence[float], percent: float) -> float | None:
     return round(percentile(values, percent), 4) if values else None
 
 
-def _mean(values: Sequence[float]) -> float | None:
-    return round(sum(values) / len(values), 4) if values else None
+def mean(values: Iterable[float | None], middle: Callable[[list[float]], float] = fmean) -> float | None:
+    """Return the mean, or another `middle`, of those values that are known; None if none is."""
+    known = [value for value in values if value is not None]
+    return round(middle(known), 4) if known else None

@@ -15,7 +15,7 @@ import numpy as np
 from llm_providers.base import EmbeddingProvider
 from llm_providers.deadline import Deadline
 from llm_providers.files import SharedFile, Stamp
-from llm_providers.spaces.fingerprint import MIN_COSINE, PROBES, Fingerprint, row_cosines
+from llm_providers.spaces.fingerprint import MIN_COSINE, PROBES, Fingerprint, places, row_cosines
 from llm_providers.types import EmbedKind, Vectors
 
 _KEPT = 50
@@ -58,8 +58,8 @@ async def parity(
     """Compare two providers on the probe texts and on a `sample`; raises what either raises."""
     sample = sample or ParitySample()
     texts = {
-        EmbedKind.DOCUMENT: [*_probes(EmbedKind.DOCUMENT), *sample.documents],
-        EmbedKind.QUERY: [*_probes(EmbedKind.QUERY), *sample.queries],
+        kind: [*(PROBES[place][1] for place in places(kind)), *own]
+        for kind, own in ((EmbedKind.DOCUMENT, sample.documents), (EmbedKind.QUERY, sample.queries))
     }
     left, right = [{kind: await _embed(side, texts[kind], kind, deadline) for kind in EmbedKind} for side in (a, b)]
     dimensions = (left[EmbedKind.QUERY].shape[1], right[EmbedKind.QUERY].shape[1])
@@ -70,10 +70,6 @@ async def parity(
         return Parity(0.0, agreement, dimensions, 0.0, samples)
     cosines = np.concatenate([row_cosines(left[kind], right[kind]) for kind in EmbedKind])
     return Parity(float(cosines.min()), agreement, dimensions, float(cosines.mean()), samples)
-
-
-def _probes(kind: EmbedKind) -> list[str]:
-    return [text for probed, text in PROBES if probed is kind]
 
 
 async def _embed(provider: EmbeddingProvider, texts: Sequence[str], kind: EmbedKind, deadline: Deadline) -> Vectors:

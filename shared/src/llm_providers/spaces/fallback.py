@@ -84,20 +84,16 @@ class EmbeddingBackends(Protocol):
     @property
     def stable(self) -> str:
         """Return the backend for new indexes."""
-        ...
 
     @property
     def fallbacks(self) -> tuple[str, ...]:
         """Return the backends that may answer for another, in order."""
-        ...
 
     async def embedder(self, backend: str) -> EmbeddingProvider:
         """Return the one of that name, which answers a batch as one; raises `NotConfigured`."""
-        ...
 
     async def in_process(self, backend: str) -> bool:
         """Whether its model can't be replaced while the process runs; raises `NotConfigured`."""
-        ...
 
 
 class EmbeddingFallback:

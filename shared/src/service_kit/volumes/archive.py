@@ -153,6 +153,12 @@ def _member(name: str, status: os.stat_result, kind: bytes) -> tarfile.TarInfo:
     return member
 
 
+def answer(output: BinaryIO, value: Mapping[str, Any]) -> None:
+    """Write a line of JSON, at once."""
+    output.write(json.dumps(value).encode() + b"\n")
+    output.flush()
+
+
 class _HashingReader:
     """Hashes what it reads from `source`."""
 
