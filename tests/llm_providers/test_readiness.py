@@ -13,8 +13,8 @@ from llm_providers import Providers, ProviderSettings, get_provider
 from llm_providers.errors import ModelLoading, Timeout, Unavailable
 from llm_providers.readiness import Readiness, ReadinessState, RoleWatch
 from llm_providers.routing import Observer
+from llm_providers.routing.breaker import probe_chat
 from llm_providers.routing.monitor import Monitor, MonitoredChat
-from llm_providers.routing.probes import probe_chat
 from llm_providers.settings import ResilienceSettings
 from llm_providers.testing import FakeLLM
 from llm_providers.types import Role

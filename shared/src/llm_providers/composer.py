@@ -14,13 +14,12 @@ from llm_providers.deadline import Deadline
 from llm_providers.engines.table import Engine
 from llm_providers.errors import NotConfigured, RequestRejected, Unavailable
 from llm_providers.routing import InvalidPolicy, Observer, Policy
-from llm_providers.routing.breaker import CircuitBreaker
+from llm_providers.routing.breaker import CircuitBreaker, probe_chat, probe_embeddings, probe_rerank
 from llm_providers.routing.canary import Canary, SampledChat
 from llm_providers.routing.fallback import FallbackChat, FallbackRerank
 from llm_providers.routing.long_texts import LongTexts
 from llm_providers.routing.monitor import Monitor, MonitoredChat, MonitoredEmbeddings, MonitoredRerank
 from llm_providers.routing.policy_file import PolicyFile
-from llm_providers.routing.probes import probe_chat, probe_embeddings, probe_rerank
 from llm_providers.routing.retry import Backoff, RetriedChat, RetriedEmbeddings, RetriedRerank
 from llm_providers.routing.rollout import Rollout
 from llm_providers.routing.shadow import Embed, Shadow

@@ -68,7 +68,9 @@ class Providers:
         reopen: Callable[[], Awaitable[Providers]],
     ) -> None:
         self.settings, self.policy = shared.settings, shared.file
-        self._shared, self._configured = shared, dict(configured)
+        self._shared = shared
+        self.configured = dict(configured)
+        """The engines of the environment and of ENGINES_FILE, which only a restart changes."""
         engines = self.engines(self.policy.current)
         policy = self.policy.current
         self._composers: dict[Role, RoleComposer[Any]] = {}
@@ -138,12 +140,7 @@ class Providers:
         """Return the table: the configured engines, and those that the policy's document adds."""
         added = (policy or self.policy.current).engines
         # An entry of the environment that has come since counts: its variables are what the operator changed last.
-        return {**added, **self._configured}
-
-    @property
-    def configured(self) -> frozenset[str]:
-        """The engines of the environment and of ENGINES_FILE, which only a restart changes."""
-        return frozenset(self._configured)
+        return {**added, **self.configured}
 
     def backends(self) -> dict[str, frozenset[Role]]:
         """Return the engines, and the roles that each can serve."""
@@ -186,10 +183,10 @@ class Providers:
 
     def _check_engines(self, before: Policy, after: Policy) -> None:
         for name in after.engines.keys() - before.engines.keys():
-            if name in self._configured:
+            if name in self.configured:
                 words = "is configured by the environment or ENGINES_FILE: change it there, or add another name"
                 raise InvalidPolicy(f"{name!r} {words}", f"engines.{name}")
-        for name in before.engines.keys() - after.engines.keys() - self._configured.keys():
+        for name in before.engines.keys() - after.engines.keys() - self.configured.keys():
             if roles := after.users_of(name):
                 words = f"can't be removed: the policy names it for {', '.join(roles)}"
                 raise InvalidPolicy(f"{name!r} {words}", f"engines.{name}")

@@ -40,6 +40,9 @@ class _Secrets(SecretsSettingsSource):
 class EnvironmentSettings(BaseSettings):
     """Settings from the environment or, where it is silent, from secrets mounted as files."""
 
+    # Compose passes a variable that is not set as an empty one.
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -61,15 +64,8 @@ class SettingsError(ValueError):
 Url = Annotated[str, AfterValidator(normalise)]
 
 
-def _group(prefix: str = "") -> SettingsConfigDict:
-    # Compose passes a variable that is not set as an empty one.
-    return SettingsConfigDict(env_prefix=prefix, env_ignore_empty=True, extra="ignore", frozen=True)
-
-
 class SelectionSettings(EnvironmentSettings):
     """Who serves the roles."""
-
-    model_config = _group()
 
     llm_provider: Literal["embedded", "ollama", "vllm"] = "embedded"
     use_vllm: bool = False
@@ -92,7 +88,7 @@ class SelectionSettings(EnvironmentSettings):
 class VLLMSettings(EnvironmentSettings):
     """vLLM: one server per role; the addresses may include the /v1."""
 
-    model_config = _group("VLLM_")
+    model_config = SettingsConfigDict(env_prefix="VLLM_")
 
     url: Url = "http://localhost:8000"
     model: str = "Qwen/Qwen3-4B-Instruct-2507"
@@ -108,7 +104,7 @@ class VLLMSettings(EnvironmentSettings):
 class OllamaSettings(EnvironmentSettings):
     """Ollama."""
 
-    model_config = _group("OLLAMA_")
+    model_config = SettingsConfigDict(env_prefix="OLLAMA_")
 
     url: Url = "http://localhost:11434"
     model: str = "llama3.2"
@@ -122,8 +118,6 @@ class OllamaSettings(EnvironmentSettings):
 class TimeSettings(EnvironmentSettings):
     """Time-outs in seconds."""
 
-    model_config = _group()
-
     connect_timeout: PositiveFloat = 5.0
     first_token_timeout: PositiveFloat = 120.0
     idle_timeout: PositiveFloat = 30.0
@@ -136,8 +130,6 @@ class TimeSettings(EnvironmentSettings):
 
 class ResilienceSettings(EnvironmentSettings):
     """How failures are met."""
-
-    model_config = _group()
 
     retry_attempts: PositiveInt = 3
     breaker_failures: PositiveInt = 5

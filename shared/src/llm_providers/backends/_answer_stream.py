@@ -107,6 +107,7 @@ class AnswerStream(ABC):
         self._backend, self._model, self._request = backend, model, request
         self._filter = ReasoningFilter(opened=inside)
         self._usage: Usage | None = None
+        """The engine's own count of tokens, where it has one."""
         self._reason: Literal["stop", "length"] = "stop"
         self._answer_pieces = self._thought_pieces = 0
         self.started = self.finished = self.cut = False
@@ -137,10 +138,6 @@ class AnswerStream(ABC):
         if self.began_inside:
             raise AnswerVoid("what was taken for the answer was the model's reasoning", backend=self._backend)
         return self._emit(pieces)
-
-    def count(self, usage: Usage) -> None:
-        """Take the engine's own count of tokens."""
-        self._usage = usage
 
     def end(self, reason: Literal["stop", "length"]) -> list[ChatEvent]:
         """Return what was held back; the stream has ended as its protocol says."""

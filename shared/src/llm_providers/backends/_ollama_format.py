@@ -87,7 +87,7 @@ class PartReader(AnswerStream):
         if reason not in ("stop", "length"):
             raise StreamBroken(f"the stream ended with done_reason {reason!r}", backend=self._backend)
         counted = part.get("prompt_eval_count")
-        self.count(Usage(counted or 0, part.get("eval_count") or 0, estimated=counted is None))
+        self._usage = Usage(counted or 0, part.get("eval_count") or 0, estimated=counted is None)
         # No count means that the whole prompt was cached, not that it was empty.
         if counted and counted < least_tokens(self._request):
             self.warnings = (PROMPT_TRUNCATED,)

@@ -176,7 +176,7 @@ class ChunkReader(AnswerStream):
         if chunk.get("error"):
             raise error_in_stream(chunk["error"], self._backend)
         if counted := chunk.get("usage"):
-            self.count(_usage(counted))
+            self._usage = _usage(counted)
         events: list[ChatEvent] = []
         for choice in (chunk.get("choices") or [])[:1]:
             delta = choice.get("delta") or {}

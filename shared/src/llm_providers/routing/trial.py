@@ -132,39 +132,25 @@ def judge(gates: Gates, stable: Summary, candidate: Summary) -> list[Trip]:
     """
     trips: list[Trip] = []
 
-    def gate(name: str, value: float | None, limit: float, words: str, enough: int = candidate.requests) -> None:
+    def gate(name: str, value: float | None, words: str, enough: int = candidate.requests) -> None:
+        limit: float = getattr(gates, f"max_{name}")
         if value is not None and enough >= gates.min_requests and value > limit:
             trips.append(Trip(name, round(value, 4), limit, f"{words}: {value:.3g}, limit {limit:g}"))
 
     def worse(mine: float | None, theirs: float | None) -> float | None:
         return None if mine is None else mine - (theirs or 0.0)
 
-    gate("error_rate", candidate.error_rate, gates.max_error_rate, "share of its requests that failed")
-    gate("p95_seconds", candidate.p95_seconds, gates.max_p95_seconds, "seconds to the end, 95th percentile")
-    gate(
-        "first_token_p95_seconds",
-        candidate.first_token_p95_seconds,
-        gates.max_first_token_p95_seconds,
-        "seconds to the first token, 95th percentile",
-    )
+    gate("error_rate", candidate.error_rate, "share of its requests that failed")
+    gate("p95_seconds", candidate.p95_seconds, "seconds to the end, 95th percentile")
+    gate("first_token_p95_seconds", candidate.first_token_p95_seconds, "seconds to the first token, 95th percentile")
     unusable = worse(candidate.unusable_rate, stable.unusable_rate)
-    gate(
-        "unusable_rate",
-        unusable,
-        gates.max_unusable_rate,
-        "empty or cut-off answers, more than the stable side's share",
-    )
+    gate("unusable_rate", unusable, "empty or cut-off answers, more than the stable side's share")
     invalid = worse(candidate.invalid_json_rate, stable.invalid_json_rate)
-    gate(
-        "invalid_json_rate",
-        invalid,
-        gates.max_invalid_json_rate,
-        "answers that are not the JSON asked for, more than the stable side's share",
-        candidate.json_requests,
-    )
+    words = "answers that are not the JSON asked for, more than the stable side's share"
+    gate("invalid_json_rate", invalid, words, candidate.json_requests)
     loss = None if stable.quality is None or candidate.quality is None else stable.quality - candidate.quality
     enough = min(candidate.graded, stable.graded)
-    gate("quality_loss", loss, gates.max_quality_loss, "citations that hold, less than the stable side", enough)
+    gate("quality_loss", loss, "citations that hold, less than the stable side", enough)
     return trips
 
 
