@@ -96,14 +96,9 @@ class Window:
 class Trial:
     """A candidate and the stable backend side by side; `on_trip` is called once, with every gate that did not hold."""
 
-    def __init__(
-        self,
-        gates: Gates,
-        on_trip: Callable[[Sequence[Trip]], None],
-        clock: Callable[[], float] = monotonic,
-    ) -> None:
+    def __init__(self, gates: Gates, on_trip: Callable[[Sequence[Trip]], None]) -> None:
         self._gates, self._on_trip = gates, on_trip
-        self.stable, self.candidate = Window(gates.window_seconds, clock), Window(gates.window_seconds, clock)
+        self.stable, self.candidate = Window(gates.window_seconds), Window(gates.window_seconds)
         self.tripped: tuple[Trip, ...] = ()
 
     def add_stable(self, sample: RequestSample) -> None:
