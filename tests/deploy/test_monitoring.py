@@ -14,8 +14,7 @@ from prometheus_client import generate_latest
 from compose.monitoring import DASHBOARD, PROMETHEUS, PROVISIONING, exported, names, panels, rules, wanted
 from doc_processor.metrics import PageMetrics
 from rag_service.metrics import JOB_UNITS, SearchMetrics
-from service_kit.job_metrics import JobMetrics
-from service_kit.metrics import Metrics
+from service_kit.metrics import JobMetrics, Metrics
 
 ANCHORS = {"engine-down", "error-rate", "latency", "fallback-active", "ingestion-stalled", "service-down"}
 ALERTS = [rule for rule in rules() if "alert" in rule]

@@ -11,24 +11,13 @@ from engines.contract import ChatContract, EmbeddingContract, RerankContract
 from llm_providers import EmbeddedProvider, OllamaProvider, OpenAIProvider, Providers, VLLMProvider
 from llm_providers.base import Backend, EmbeddingProvider, LLMProvider, RerankProvider
 from llm_providers.deadline import Deadline
-from llm_providers.routing import (
-    Backoff,
-    CircuitBreaker,
-    FallbackChat,
-    FallbackRerank,
-    LongTexts,
-    Monitor,
-    MonitoredChat,
-    MonitoredEmbeddings,
-    MonitoredRerank,
-    Observer,
-    RetriedChat,
-    RetriedEmbeddings,
-    RetriedRerank,
-    SwitchedChat,
-    SwitchedEmbeddings,
-    SwitchedRerank,
-)
+from llm_providers.routing import Observer
+from llm_providers.routing.breaker import CircuitBreaker
+from llm_providers.routing.fallback import FallbackChat, FallbackRerank
+from llm_providers.routing.long_texts import LongTexts
+from llm_providers.routing.monitor import Monitor, MonitoredChat, MonitoredEmbeddings, MonitoredRerank
+from llm_providers.routing.retry import Backoff, RetriedChat, RetriedEmbeddings, RetriedRerank
+from llm_providers.routing.switch import SwitchedChat, SwitchedEmbeddings, SwitchedRerank
 from llm_providers.testing import FakeEmbeddings, FakeLLM, FakeRerank
 from llm_providers.types import Role
 

@@ -12,8 +12,9 @@ from engines.contract import ask, collect, soon
 from llm_providers import Providers, ProviderSettings, get_provider
 from llm_providers.errors import ModelLoading, Timeout, Unavailable
 from llm_providers.readiness import Readiness, ReadinessState, RoleWatch
-from llm_providers.routing import Monitor, MonitoredChat, Observer
-from llm_providers.routing.probes import probe_chat
+from llm_providers.routing import Observer
+from llm_providers.routing.breaker import probe_chat
+from llm_providers.routing.monitor import Monitor, MonitoredChat
 from llm_providers.settings import ResilienceSettings
 from llm_providers.testing import FakeLLM
 from llm_providers.types import Role
@@ -37,7 +38,7 @@ async def until(readiness: Readiness, state: ReadinessState, seconds: float = 5.
 async def test_nothing_is_ready_before_a_token() -> None:
     readiness = watched(FakeLLM())
     found = readiness.roles()[Role.TEXT]
-    assert (found.state, readiness.ready) == (ReadinessState.LOADING, False)
+    assert (found.state, readiness.state) == (ReadinessState.LOADING, ReadinessState.LOADING)
     assert found.retry_after is not None
 
 
@@ -61,7 +62,7 @@ async def test_traffic_counts_and_spares_the_probe() -> None:
     readiness = Readiness({Role.TEXT: role}, interval=30.0)
     await readiness.start()
     await asyncio.sleep(0.05)
-    assert readiness.ready
+    assert readiness.state is ReadinessState.READY
     assert fake.calls == 1
     await readiness.aclose()
 
@@ -72,7 +73,7 @@ async def test_without_traffic_it_is_probed_again_and_again() -> None:
     await readiness.start()
     while fake.calls < 4:
         await asyncio.sleep(0.005)
-    assert readiness.ready
+    assert readiness.state is ReadinessState.READY
     await readiness.aclose()
 
 
@@ -136,7 +137,7 @@ async def test_a_slow_load_is_seen_through_to_ready(
         await until(providers.readiness, ReadinessState.LOADING)
         while providers.readiness.roles()[Role.TEXT].state is not ReadinessState.READY:
             await asyncio.sleep(0.005)
-        assert not providers.readiness.ready
+        assert providers.readiness.state is not ReadinessState.READY
         openai_engine.heal()
         await until(providers.readiness, ReadinessState.READY)
 

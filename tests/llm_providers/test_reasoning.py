@@ -11,11 +11,12 @@ import pytest
 from engines import Engine, OllamaEngine, OpenAIEngine
 from engines.contract import SCHEMA, ask, collect, soon, text_of
 from llm_providers import OllamaProvider, VLLMProvider
-from llm_providers.backends._reasoning import ReasoningFilter
+from llm_providers.backends._answer_stream import ReasoningFilter
 from llm_providers.deadline import Timeouts
 from llm_providers.errors import AnswerVoid
-from llm_providers.routing import FallbackChat, OnBreak
-from llm_providers.routing.probes import probe_chat
+from llm_providers.routing.breaker import probe_chat
+from llm_providers.routing.fallback import FallbackChat
+from llm_providers.routing.policy import OnBreak
 from llm_providers.testing import FakeLLM
 from llm_providers.types import ChatEvent, Done, Failover, Started, Thought, Token
 

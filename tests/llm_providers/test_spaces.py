@@ -8,7 +8,8 @@ from engines import Fault, OpenAIEngine
 from engines.contract import soon
 from llm_providers import VLLMProvider
 from llm_providers.errors import Unavailable
-from llm_providers.spaces import PROBES, Fingerprint, parity
+from llm_providers.spaces import Fingerprint, parity
+from llm_providers.spaces.fingerprint import PROBES
 from llm_providers.testing import FakeEmbeddings
 from llm_providers.types import EmbedKind
 

@@ -12,7 +12,7 @@ from engines import Fault, LlamaCppEngine, OllamaEngine, OpenAIEngine
 from engines.contract import SCHEMA, ask, assert_whole, collect, soon, text_of
 from llm_providers import OllamaProvider, OpenAIProvider
 from llm_providers.errors import CannotContinue, InvalidResponse, ModelNotFound, RequestRejected
-from llm_providers.routing.probes import probe_chat
+from llm_providers.routing.breaker import probe_chat
 from llm_providers.types import ChatRequest, EmbedKind, Message
 
 Open = Callable[..., OpenAIProvider]

@@ -11,16 +11,9 @@ from engines import Fault, OpenAIEngine
 from engines.contract import soon
 from llm_providers import VLLMProvider
 from llm_providers.errors import DeadlineExceeded, NotConfigured, SpaceMismatch, Unavailable
-from llm_providers.spaces import (
-    PROBES,
-    BackendSpace,
-    EmbeddingFallback,
-    Fingerprint,
-    ParityRecords,
-    ParitySample,
-    Verified,
-    parity,
-)
+from llm_providers.spaces import BackendSpace, EmbeddingFallback, Fingerprint, ParityRecords, ParitySample, parity
+from llm_providers.spaces.fallback import Verified
+from llm_providers.spaces.fingerprint import PROBES
 from llm_providers.testing import FakeEmbeddings
 from llm_providers.types import EmbedKind
 

@@ -15,8 +15,8 @@ from llm_providers.errors import DeadlineExceeded, Halted, Unavailable
 from service_kit.database import Database
 from service_kit.durable import Durable
 from service_kit.errors import Conflict, InvalidInput
-from service_kit.job_metrics import JobMetrics
 from service_kit.jobs import CANCELLED, FAILED, QUEUED, READY, RUNNING, JobColumns, Jobs
+from service_kit.metrics import JobMetrics
 
 
 class Base(DeclarativeBase):

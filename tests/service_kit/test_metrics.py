@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from engines import Fault, OllamaEngine
 from harness.rag import ScriptedProcessor, Stack, running
 from service_kit.health import HealthCheck
-from service_kit.job_metrics import OUTCOMES, STATES
+from service_kit.metrics import OUTCOMES, STATES
 from service_kit.state import service_state
 
 FERRY = "The ferry leaves at nine from the old pier. Tickets are sold on board."

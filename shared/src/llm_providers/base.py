@@ -1,9 +1,9 @@
-"""One small protocol per role; backends and wrappers alike satisfy them structurally."""
+"""One small protocol per role; backends and wrappers alike satisfy them structurally, and wrappers share a base."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from llm_providers.deadline import Deadline
 from llm_providers.types import (
@@ -30,11 +30,9 @@ class LLMProvider(Protocol):
 
         Closing the generator stops the generation at the engine.
         """
-        ...
 
     async def info(self, deadline: Deadline) -> ModelInfo:
         """Return which model answers and how much context it has; raises `Unavailable` and `ModelNotFound`."""
-        ...
 
 
 @runtime_checkable
@@ -49,7 +47,6 @@ class EmbeddingProvider(Protocol):
 
         Raises `ContextLengthExceeded` rather than drop text in silence.
         """
-        ...
 
     async def embedding_model(self, deadline: Deadline) -> EmbeddingModel: ...
 
@@ -63,7 +60,6 @@ class RerankProvider(Protocol):
 
     async def rerank(self, query: str, documents: Sequence[str], top_n: int, deadline: Deadline) -> list[Ranked]:
         """Return at most `top_n` results, best first."""
-        ...
 
 
 @runtime_checkable
@@ -73,24 +69,43 @@ class Backend(Protocol):
     @property
     def name(self) -> str:
         """Return the name of its engine in the table."""
-        ...
 
     @property
     def in_process(self) -> bool:
         """Whether the model lives in this process, and so cannot be replaced while the process runs."""
-        ...
 
     @property
     def extractive(self) -> bool:
         """Whether it only quotes its sources instead of writing."""
-        ...
 
     async def about(self, deadline: Deadline) -> EngineInfo:
         """Ask what runs there; raises `Unavailable` and `ModelNotFound`."""
-        ...
 
     def get_direct_client(self) -> Any:
         """Return the SDK's own client of the server, closed with the backend; its type depends on the kind of engine."""
-        ...
 
     async def aclose(self) -> None: ...
+
+
+P = TypeVar("P", bound=LLMProvider | EmbeddingProvider | RerankProvider)
+
+
+class Wrapper(Generic[P]):
+    """A provider around another of the same protocol."""
+
+    def __init__(self, provider: P) -> None:
+        self._provider = provider
+
+    @property
+    def name(self) -> str:
+        return self._provider.name
+
+
+class ChatWrapper(Wrapper[LLMProvider]):
+    async def info(self, deadline: Deadline) -> ModelInfo:
+        return await self._provider.info(deadline)
+
+
+class EmbeddingWrapper(Wrapper[EmbeddingProvider]):
+    async def embedding_model(self, deadline: Deadline) -> EmbeddingModel:
+        return await self._provider.embedding_model(deadline)

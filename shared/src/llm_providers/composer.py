@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -13,36 +13,18 @@ from llm_providers.base import Backend, EmbeddingProvider, LLMProvider, RerankPr
 from llm_providers.deadline import Deadline
 from llm_providers.engines.table import Engine
 from llm_providers.errors import NotConfigured, RequestRejected, Unavailable
-from llm_providers.routing import (
-    CHAT_ROLES,
-    Backoff,
-    Canary,
-    CircuitBreaker,
-    FallbackChat,
-    FallbackRerank,
-    InvalidPolicy,
-    LongTexts,
-    Monitor,
-    MonitoredChat,
-    MonitoredEmbeddings,
-    MonitoredRerank,
-    Observer,
-    Policy,
-    PolicyFile,
-    RetriedChat,
-    RetriedEmbeddings,
-    RetriedRerank,
-    RolePolicy,
-    Rollout,
-    SampledChat,
-    Shadow,
-    Switch,
-    SwitchedChat,
-    SwitchedEmbeddings,
-    SwitchedRerank,
-)
-from llm_providers.routing.probes import probe_chat, probe_embeddings, probe_rerank
-from llm_providers.routing.shadow import Embed
+from llm_providers.routing import InvalidPolicy, Observer, Policy
+from llm_providers.routing.breaker import CircuitBreaker, probe_chat, probe_embeddings, probe_rerank
+from llm_providers.routing.canary import Canary, SampledChat
+from llm_providers.routing.fallback import FallbackChat, FallbackRerank
+from llm_providers.routing.long_texts import LongTexts
+from llm_providers.routing.monitor import Monitor, MonitoredChat, MonitoredEmbeddings, MonitoredRerank
+from llm_providers.routing.policy_file import PolicyFile
+from llm_providers.routing.retry import Backoff, RetriedChat, RetriedEmbeddings, RetriedRerank
+from llm_providers.routing.rollout import Rollout
+from llm_providers.routing.shadow import Embed, Shadow
+from llm_providers.routing.switch import Switch, SwitchedChat, SwitchedEmbeddings, SwitchedRerank
+from llm_providers.routing.trial import Trial
 from llm_providers.settings import ProviderSettings
 from llm_providers.types import Role
 
@@ -72,36 +54,43 @@ class Shared:
     observer: Observer
 
 
+@dataclass(frozen=True, slots=True)
+class Wrappers(Generic[P]):
+    """The wrappers and the probe of one protocol."""
+
+    monitored: Callable[..., P]
+    retried: Callable[[P, Backoff], P]
+    probe: Callable[[P, Deadline], Awaitable[None]]
+
+
 class RoleComposer(ABC, Generic[P]):
     """Serves one role with the backends that the policy names; `switch` stays the same object for the life of the process."""
 
-    switch: Switch[P]
+    wrappers: Wrappers[P]
 
     def __init__(self, role: Role, shared: Shared, policy: Policy, engines: Mapping[str, Engine]) -> None:
         self.role = role
         self._shared, self._engines = shared, engines
         self._policy = policy.roles[role]
-        self._members: dict[str, Member[P]] = {}
         self._opening = asyncio.Lock()
         self._background: set[asyncio.Task[None]] = set()
         self._backoff = Backoff(attempts=shared.settings.resilience.retry_attempts)
-        for name in self._policy.named:
-            self._members[name] = self._open(name, engines)
+        self._members = {name: self._open(name, engines) for name in self._policy.named}
+        self.switch = self._switched(self._compose(policy))
+        self.switch.replace(self.switch.provider, halted=self._policy.halted)
 
     # --- what differs between the roles
 
     @abstractmethod
-    def _monitored(self, backend: Backend, monitor: Monitor, *, admitted: bool) -> P: ...
+    def _switched(self, provider: P) -> Switch[P]: ...
 
     @abstractmethod
     def _compose(self, policy: Policy) -> P:
         """Return the chain of wrappers that `policy` asks for; the members it names are open."""
 
     @abstractmethod
-    def _retried(self, provider: P) -> P: ...
-
-    @abstractmethod
-    async def _probe(self, provider: P, deadline: Deadline) -> None: ...
+    def _plain_chain(self) -> P:
+        """Return the stable backend and its fallbacks, without canary and shadow."""
 
     # --- changes
 
@@ -136,11 +125,7 @@ class RoleComposer(ABC, Generic[P]):
 
     async def single(self, name: str) -> P:
         """Return one backend without fallbacks, retried; raises `NotConfigured` for one that can't serve."""
-        return self._retried((await self.member(name)).guarded)
-
-    def model(self, name: str) -> str:
-        """Return the model by which a backend serves the role."""
-        return self._engines[name].roles[self.role].model
+        return self.wrappers.retried((await self.member(name)).guarded, self._backoff)
 
     # --- state
 
@@ -153,10 +138,6 @@ class RoleComposer(ABC, Generic[P]):
     def _serving(self) -> list[Member[P]]:
         return self.chain
 
-    def extractive(self, member: Member[P]) -> bool:
-        """Whether a backend answers by quoting its sources."""
-        return self.role in CHAT_ROLES and member.backend.extractive
-
     def running(self) -> dict[str, int]:
         """Return how many calls are under way on each backend."""
         return {name: member.monitor.running for name, member in self._members.items()}
@@ -167,15 +148,11 @@ class RoleComposer(ABC, Generic[P]):
 
     async def check(self, name: str, deadline: Deadline) -> None:
         """Let one backend do real work once, its breaker open or not; raises what it raises."""
-        await self._probe((await self.member(name)).direct, deadline)
+        await self.wrappers.probe((await self.member(name)).direct, deadline)
 
     async def probe(self, deadline: Deadline) -> None:
         """Make the role work once, halted or not, by the backends that users depend on."""
-        await self._probe(self._plain_chain(), deadline)
-
-    @abstractmethod
-    def _plain_chain(self) -> P:
-        """Return the stable backend and its fallbacks, without canary and shadow."""
+        await self.wrappers.probe(self._plain_chain(), deadline)
 
     async def aclose(self) -> None:
         """Stop the background work, and close every backend with connections."""
@@ -192,16 +169,16 @@ class RoleComposer(ABC, Generic[P]):
         observer, resilience = self._shared.observer, self._shared.settings.resilience
         backend = self._shared.opener.open(name, engine, self.role)
         monitor = Monitor(name, self.role, observer)
-        direct = self._monitored(backend, monitor, admitted=True)
+        direct = self.wrappers.monitored(backend, monitor, admitted=True)
         monitor.breaker = CircuitBreaker(
             name,
-            lambda deadline: self._probe(direct, deadline),
+            lambda deadline: self.wrappers.probe(direct, deadline),
             failures=resilience.breaker_failures,
             reset=resilience.breaker_reset,
             probe_seconds=self._shared.settings.times.first_token_timeout,
             on_state=lambda backend, state: observer.on_breaker(self.role, backend, state),
         )
-        guarded = self._monitored(backend, monitor, admitted=False)
+        guarded = self.wrappers.monitored(backend, monitor)
         return Member(name, engine, backend, monitor, monitor.breaker, guarded, direct)
 
     def _later(self, member: Member[P]) -> None:
@@ -228,45 +205,36 @@ class RoleComposer(ABC, Generic[P]):
 class ChatComposer(RoleComposer[LLMProvider]):
     """Text or vision: fallbacks, a canary and a shadow."""
 
-    switch: SwitchedChat
+    wrappers: Wrappers[LLMProvider] = Wrappers(MonitoredChat, RetriedChat, probe_chat)
 
     def __init__(
         self, role: Role, shared: Shared, policy: Policy, engines: Mapping[str, Engine], embed: Embed | None
     ) -> None:
+        self.rollout = Rollout(role, shared.file, shared.observer, embed, shared.settings.times.request_timeout)
         super().__init__(role, shared, policy, engines)
-        seconds = shared.settings.times.request_timeout
-        self.rollout = Rollout(role, shared.file, shared.observer, embed, seconds)
-        self.switch = SwitchedChat(self._compose(policy), self._pinned)
-        self.switch.replace(self.switch.provider, halted=self._policy.halted)
 
-    def _monitored(self, backend: Backend, monitor: Monitor, *, admitted: bool) -> LLMProvider:
-        assert isinstance(backend, LLMProvider)
-        return MonitoredChat(backend, monitor, admitted=admitted)
-
-    def _retried(self, provider: LLMProvider) -> LLMProvider:
-        return RetriedChat(provider, self._backoff)
-
-    async def _probe(self, provider: LLMProvider, deadline: Deadline) -> None:
-        await probe_chat(provider, deadline)
+    def _switched(self, provider: LLMProvider) -> SwitchedChat:
+        return SwitchedChat(provider, self._pinned)
 
     def _plain_chain(self) -> LLMProvider:
         return FallbackChat([member.guarded for member in self.chain])
 
     def _compose(self, policy: Policy) -> LLMProvider:
-        role_policy = policy.roles[self.role]
-        candidate = self._members[role_policy.candidate] if role_policy.candidate else None
+        wanted = self._policy
+        candidate = self._members[wanted.candidate] if wanted.candidate else None
         # The shadow calls the candidate without its monitor: its requests are not users' traffic.
         bare = candidate.backend if candidate else None
         assert bare is None or isinstance(bare, LLMProvider)
         self.rollout.apply(policy, bare)
-        stable = [self._members[name].guarded for name in (role_policy.stable, *role_policy.fallbacks)]
-        chain: LLMProvider = FallbackChat(stable, self._fell_back, on_break=role_policy.on_break)
-        if self.rollout.trial is not None and role_policy.canary_percent and candidate is not None:
-            chain = self._canary(role_policy, stable, candidate)
-        if self.rollout.shadow is not None and role_policy.shadow_percent:
-            chain = Shadow(chain, role_policy.shadow_percent, self.rollout.shadow)
+        stable = [member.guarded for member in self.chain]
+        if self.rollout.trial is not None and wanted.canary_percent and candidate is not None:
+            chain: LLMProvider = self._canary(self.rollout.trial, stable, candidate)
+        else:
+            chain = FallbackChat(stable, self._fell_back, on_break=wanted.on_break)
+        if self.rollout.shadow is not None and wanted.shadow_percent:
+            chain = Shadow(chain, wanted.shadow_percent, self.rollout.shadow)
         # Outside of the chain: another backend is tried before the same one is tried again.
-        return self._retried(chain)
+        return RetriedChat(chain, self._backoff)
 
     async def _pinned(self, name: str) -> LLMProvider:
         try:
@@ -274,16 +242,15 @@ class ChatComposer(RoleComposer[LLMProvider]):
         except NotConfigured as error:
             raise RequestRejected(str(error), backend=name) from error
 
-    def _canary(self, role_policy: RolePolicy, stable: list[LLMProvider], candidate: Member[LLMProvider]) -> Canary:
-        trial = self.rollout.trial
-        assert trial is not None
+    def _canary(self, trial: Trial, stable: list[LLMProvider], candidate: Member[LLMProvider]) -> Canary:
+        on_break = self._policy.on_break
         sampled: list[LLMProvider] = [SampledChat(stable[0], trial.add_stable), *stable[1:]]
         tried = SampledChat(candidate.guarded, trial.add_candidate, on_trial=True)
         others = [provider for provider in sampled if provider.name != candidate.name]
         return Canary(
-            FallbackChat(sampled, self._fell_back, on_break=role_policy.on_break),
-            FallbackChat([tried, *others], self._fell_back, on_break=role_policy.on_break, on_trial=True),
-            role_policy.canary_percent,
+            FallbackChat(sampled, self._fell_back, on_break=on_break),
+            FallbackChat([tried, *others], self._fell_back, on_break=on_break, on_trial=True),
+            self._policy.canary_percent,
             trial,
         )
 
@@ -295,22 +262,10 @@ class ChatComposer(RoleComposer[LLMProvider]):
 class EmbeddingComposer(RoleComposer[EmbeddingProvider]):
     """Embeddings: the stable backend alone, since another makes other vectors."""
 
-    switch: SwitchedEmbeddings
+    wrappers: Wrappers[EmbeddingProvider] = Wrappers(MonitoredEmbeddings, RetriedEmbeddings, probe_embeddings)
 
-    def __init__(self, role: Role, shared: Shared, policy: Policy, engines: Mapping[str, Engine]) -> None:
-        super().__init__(role, shared, policy, engines)
-        self.switch = SwitchedEmbeddings(self._compose(policy))
-        self.switch.replace(self.switch.provider, halted=self._policy.halted)
-
-    def _monitored(self, backend: Backend, monitor: Monitor, *, admitted: bool) -> EmbeddingProvider:
-        assert isinstance(backend, EmbeddingProvider)
-        return MonitoredEmbeddings(backend, monitor, admitted=admitted)
-
-    def _retried(self, provider: EmbeddingProvider) -> EmbeddingProvider:
-        return RetriedEmbeddings(provider, self._backoff)
-
-    async def _probe(self, provider: EmbeddingProvider, deadline: Deadline) -> None:
-        await probe_embeddings(provider, deadline)
+    def _switched(self, provider: EmbeddingProvider) -> SwitchedEmbeddings:
+        return SwitchedEmbeddings(provider)
 
     @property
     def _serving(self) -> list[Member[EmbeddingProvider]]:
@@ -320,33 +275,19 @@ class EmbeddingComposer(RoleComposer[EmbeddingProvider]):
         return self.chain[0].guarded
 
     def _compose(self, policy: Policy) -> EmbeddingProvider:
-        return self._retried(LongTexts(self._members[policy.roles[self.role].stable].guarded))
+        return RetriedEmbeddings(LongTexts(self.chain[0].guarded), self._backoff)
 
 
 class RerankComposer(RoleComposer[RerankProvider]):
     """Re-ranking, with fallbacks."""
 
-    switch: SwitchedRerank
+    wrappers: Wrappers[RerankProvider] = Wrappers(MonitoredRerank, RetriedRerank, probe_rerank)
 
-    def __init__(self, role: Role, shared: Shared, policy: Policy, engines: Mapping[str, Engine]) -> None:
-        super().__init__(role, shared, policy, engines)
-        self.switch = SwitchedRerank(self._compose(policy))
-        self.switch.replace(self.switch.provider, halted=self._policy.halted)
-
-    def _monitored(self, backend: Backend, monitor: Monitor, *, admitted: bool) -> RerankProvider:
-        assert isinstance(backend, RerankProvider)
-        return MonitoredRerank(backend, monitor, admitted=admitted)
-
-    def _retried(self, provider: RerankProvider) -> RerankProvider:
-        return RetriedRerank(provider, self._backoff)
-
-    async def _probe(self, provider: RerankProvider, deadline: Deadline) -> None:
-        await probe_rerank(provider, deadline)
+    def _switched(self, provider: RerankProvider) -> SwitchedRerank:
+        return SwitchedRerank(provider)
 
     def _plain_chain(self) -> RerankProvider:
         return FallbackRerank([member.guarded for member in self.chain])
 
     def _compose(self, policy: Policy) -> RerankProvider:
-        role_policy = policy.roles[self.role]
-        members = [self._members[name].guarded for name in (role_policy.stable, *role_policy.fallbacks)]
-        return self._retried(FallbackRerank(members, self._fell_back))
+        return RetriedRerank(FallbackRerank([member.guarded for member in self.chain], self._fell_back), self._backoff)

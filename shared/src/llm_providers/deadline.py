@@ -34,13 +34,12 @@ class Deadline:
     async def limit(self, seconds: float, what: str) -> AsyncGenerator[None, None]:
         """Bound the block by `seconds` and by the deadline: raises `Timeout` for the first, `DeadlineExceeded` for it."""
         self.check()
-        own = monotonic() + seconds
-        loop_now = asyncio.get_running_loop().time()
+        left = self.remaining
         try:
-            async with asyncio.timeout_at(loop_now + min(seconds, self.remaining)):
+            async with asyncio.timeout(min(seconds, left)):
                 yield
         except TimeoutError as error:
-            if self.at <= own:
+            if left <= seconds:
                 raise DeadlineExceeded("the request's time budget is spent") from error
             raise Timeout(f"{what} took longer than {seconds:g} s") from error
 

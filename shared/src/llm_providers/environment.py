@@ -8,18 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
-from llm_providers.engines.table import Endpoint, Engine, EngineName, Kind
+from llm_providers.engines.table import Endpoint, Engine, EngineName, FrozenDocument, Kind
 from llm_providers.routing.policy import Change, Policy, RolePolicy
 from llm_providers.settings import ProviderSettings, SettingsError
 from llm_providers.types import Role
 
 
-class EnginesFile(BaseModel):
+class EnginesFile(FrozenDocument):
     """The content of ENGINES_FILE."""
 
-    model_config = ConfigDict(extra="forbid")
     engines: dict[EngineName, Engine]
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.language_models.chat_models import agenerate_from_stream
+from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
 from llm_providers.base import EmbeddingProvider, LLMProvider
 from llm_providers.deadline import Deadline
@@ -18,7 +19,7 @@ from llm_providers.portal import Portal
 from llm_providers.types import ChatRequest, Done, EmbedKind, Message, Token
 
 if TYPE_CHECKING:
-    from llm_providers.providers import Providers
+    pass
 
 _SECONDS = 600.0
 _ROLES = {"system": "system", "human": "user", "ai": "assistant"}
@@ -79,16 +80,6 @@ class ProviderChatModel(BaseChatModel):
                         )
                     )
 
-    async def _whole(self, chat: LLMProvider, request: ChatRequest) -> ChatResult:
-        parts = [chunk async for chunk in self._chunks(chat, request)]
-        last = cast(AIMessageChunk, parts[-1].message)
-        message = AIMessage(
-            content="".join(str(part.text) for part in parts),
-            response_metadata=last.response_metadata,
-            usage_metadata=last.usage_metadata,
-        )
-        return ChatResult(generations=[ChatGeneration(message=message)])
-
     async def _agenerate(
         self,
         messages: list[BaseMessage],
@@ -96,7 +87,7 @@ class ProviderChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return await self._whole(self.chat, self._request(messages, stop))
+        return await agenerate_from_stream(self._chunks(self.chat, self._request(messages, stop)))
 
     def _generate(
         self,
@@ -106,14 +97,16 @@ class ProviderChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         request = self._request(messages, stop)
-        result: ChatResult = self.portal.call(lambda providers: self._whole(providers.text, request))
+        result: ChatResult = self.portal.call(
+            lambda providers: agenerate_from_stream(self._chunks(providers.text, request))
+        )
         return result
 
 
 class ProviderEmbeddings(Embeddings):
     """The embeddings role as LangChain embeddings; synchronous calls run in the portal."""
 
-    def __init__(self, embeddings: EmbeddingProvider, portal: Portal[Providers], timeout: float = _SECONDS) -> None:
+    def __init__(self, embeddings: EmbeddingProvider, portal: Portal, timeout: float = _SECONDS) -> None:
         self._embeddings, self._portal, self._timeout = embeddings, portal, timeout
 
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:

@@ -5,31 +5,29 @@ from __future__ import annotations
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+if TYPE_CHECKING:
+    from llm_providers.providers import Providers
 
-class Closing(Protocol):
-    async def aclose(self) -> None: ...
 
-
-C = TypeVar("C", bound=Closing)
 T = TypeVar("T")
 
 
-class Portal(Generic[C]):
-    """One event loop in a thread of its own, with one object on it: connections belong to the loop that uses them.
+class Portal:
+    """One event loop in a thread of its own, with the providers opened again on it: connections belong to the loop that uses them.
 
     Both are made by the first call, and last until `close`.
     """
 
-    def __init__(self, open_: Callable[[], Awaitable[C]]) -> None:
+    def __init__(self, open_: Callable[[], Awaitable[Providers]]) -> None:
         self._open = open_
         self._lock = threading.Lock()
-        self._running: tuple[ExitStack, BlockingPortal, C] | None = None
+        self._running: tuple[ExitStack, BlockingPortal, Providers] | None = None
 
-    def call(self, function: Callable[[C], Awaitable[T]]) -> T:
+    def call(self, function: Callable[[Providers], Awaitable[T]]) -> T:
         """Await `function` on the portal's loop while the caller waits; raises what it raises."""
         with self._lock:
             if self._running is None:

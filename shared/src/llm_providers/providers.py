@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from llm_providers.backends import BackendOpener
 from llm_providers.base import EmbeddingProvider, LLMProvider, RerankProvider
@@ -20,14 +20,10 @@ from llm_providers.environment import configured_engines, first_policy
 from llm_providers.errors import NotConfigured, ProviderError
 from llm_providers.portal import Portal
 from llm_providers.readiness import Readiness, RoleWatch
-from llm_providers.routing import (
-    BreakerState,
-    InvalidPolicy,
-    Observer,
-    Policy,
-    PolicyError,
-    PolicyFile,
-)
+from llm_providers.routing import InvalidPolicy, Observer, Policy
+from llm_providers.routing.breaker import BreakerState
+from llm_providers.routing.policy import CHAT_ROLES
+from llm_providers.routing.policy_file import PolicyError, PolicyFile
 from llm_providers.settings import ProviderSettings, SettingsError
 from llm_providers.types import ChatRequest, EmbedKind, EngineInfo, Message, Role, Vectors
 
@@ -72,25 +68,25 @@ class Providers:
         reopen: Callable[[], Awaitable[Providers]],
     ) -> None:
         self.settings, self.policy = shared.settings, shared.file
-        self._shared, self._configured = shared, dict(configured)
+        self._shared = shared
+        self.configured = dict(configured)
+        """The engines of the environment and of ENGINES_FILE, which only a restart changes."""
         engines = self.engines(self.policy.current)
         policy = self.policy.current
-        self._chats: dict[Role, ChatComposer] = {}
-        self._embeddings: EmbeddingComposer | None = None
-        self._rerank: RerankComposer | None = None
+        self._composers: dict[Role, RoleComposer[Any]] = {}
         embed = self._embed_for_comparison if Role.EMBEDDINGS in roles else None
         for role in roles:
             match role:
                 case Role.EMBEDDINGS:
-                    self._embeddings = EmbeddingComposer(role, shared, policy, engines)
+                    self._composers[role] = EmbeddingComposer(role, shared, policy, engines)
                 case Role.RERANK:
-                    self._rerank = RerankComposer(role, shared, policy, engines)
+                    self._composers[role] = RerankComposer(role, shared, policy, engines)
                 case _:
-                    self._chats[role] = ChatComposer(role, shared, policy, engines, embed)
-        self._portal: Portal[Providers] = Portal(reopen)
+                    self._composers[role] = ChatComposer(role, shared, policy, engines, embed)
+        self._portal = Portal(reopen)
         self._open = True
         self.readiness = Readiness(
-            {role: RoleWatch(composer.last_success, composer.probe) for role, composer in self._composers().items()},
+            {role: RoleWatch(composer.last_success, composer.probe) for role, composer in self._composers.items()},
             interval=self.settings.resilience.probe_interval,
             probe_seconds=self.settings.times.first_token_timeout,
         )
@@ -106,37 +102,37 @@ class Providers:
 
     @property
     def text(self) -> LLMProvider:
-        return self._chats[Role.TEXT].switch
+        return cast(LLMProvider, self._composers[Role.TEXT].switch)
 
     @property
     def vision(self) -> LLMProvider | None:
-        composer = self._chats.get(Role.VISION)
-        return composer.switch if composer else None
+        composer = self._composers.get(Role.VISION)
+        return cast(LLMProvider, composer.switch) if composer else None
 
     @property
     def embeddings(self) -> EmbeddingProvider:
-        assert self._embeddings is not None
-        return self._embeddings.switch
+        return cast(EmbeddingProvider, self._composers[Role.EMBEDDINGS].switch)
 
     @property
     def rerank(self) -> RerankProvider | None:
-        return self._rerank.switch if self._rerank else None
+        composer = self._composers.get(Role.RERANK)
+        return cast(RerankProvider, composer.switch) if composer else None
 
     async def embedder(self, backend: str) -> EmbeddingProvider:
         """Return one backend's embeddings, whatever the policy says; raises `NotConfigured` if it serves none.
 
         A batch is one request, so that its answer can be verified: texts that are too long are refused, not split.
         """
-        return await self._embedding_composer(backend).single(backend)
+        return cast(EmbeddingProvider, await self._composer(Role.EMBEDDINGS, backend).single(backend))
 
     async def in_process(self, backend: str) -> bool:
         """Whether the model of an embedding backend lives in this process; raises `NotConfigured`."""
-        return (await self._embedding_composer(backend).member(backend)).backend.in_process
+        return (await self._composer(Role.EMBEDDINGS, backend).member(backend)).backend.in_process
 
-    def _embedding_composer(self, backend: str) -> EmbeddingComposer:
-        if self._embeddings is None:
-            raise NotConfigured(f"{backend!r} does not serve embeddings here", backend=backend)
-        return self._embeddings
+    def _composer(self, role: Role, backend: str) -> RoleComposer[Any]:
+        if role not in self._composers:
+            raise NotConfigured(f"{role} is not served here", backend=backend)
+        return self._composers[role]
 
     # --- the table and the policy
 
@@ -144,12 +140,7 @@ class Providers:
         """Return the table: the configured engines, and those that the policy's document adds."""
         added = (policy or self.policy.current).engines
         # An entry of the environment that has come since counts: its variables are what the operator changed last.
-        return {**added, **self._configured}
-
-    @property
-    def configured(self) -> frozenset[str]:
-        """The engines of the environment and of ENGINES_FILE, which only a restart changes."""
-        return frozenset(self._configured)
+        return {**added, **self.configured}
 
     def backends(self) -> dict[str, frozenset[Role]]:
         """Return the engines, and the roles that each can serve."""
@@ -170,7 +161,7 @@ class Providers:
             self._check_engines(before, after)
             # Other services serve other roles: a mistake must not reach them through this one.
             changed = [role for role, wanted in after.roles.items() if wanted != before.roles.get(role)]
-            after.check(roles_of(self.engines(after)), {*self._composers(), *changed})
+            after.check(roles_of(self.engines(after)), {*self._composers, *changed})
             return after
 
         written = await asyncio.to_thread(self.policy.replace, expected, checked, by, why)
@@ -192,21 +183,18 @@ class Providers:
 
     def _check_engines(self, before: Policy, after: Policy) -> None:
         for name in after.engines.keys() - before.engines.keys():
-            if name in self._configured:
-                words = (
-                    f"{name!r} is configured by the environment or ENGINES_FILE: change it there, or add another name"
-                )
-                raise InvalidPolicy(words, f"engines.{name}")
-        for name in before.engines.keys() - after.engines.keys() - self._configured.keys():
+            if name in self.configured:
+                words = "is configured by the environment or ENGINES_FILE: change it there, or add another name"
+                raise InvalidPolicy(f"{name!r} {words}", f"engines.{name}")
+        for name in before.engines.keys() - after.engines.keys() - self.configured.keys():
             if roles := after.users_of(name):
-                raise InvalidPolicy(
-                    f"{name!r} can't be removed: the policy names it for {', '.join(roles)}", f"engines.{name}"
-                )
+                words = f"can't be removed: the policy names it for {', '.join(roles)}"
+                raise InvalidPolicy(f"{name!r} {words}", f"engines.{name}")
 
     async def _apply(self, policy: Policy) -> None:
         self._shared.observer.on_policy(policy)
         engines = self.engines(policy)
-        for role, composer in self._composers().items():
+        for role, composer in self._composers.items():
             try:
                 policy.check(roles_of(engines), [role])
                 await composer.apply(policy, engines)
@@ -218,15 +206,12 @@ class Providers:
 
     async def check(self, role: Role, backend: str) -> None:
         """Let one backend do real work once; raises what it raises, and `NotConfigured`."""
-        composer = self._composers().get(role)
-        if composer is None:
-            raise NotConfigured(f"{role} is not served here", backend=backend)
-        await composer.check(backend, self.deadline())
+        await self._composer(role, backend).check(backend, self.deadline())
 
     async def about(self) -> dict[str, dict[Role, EngineInfo | ProviderError]]:
         """Ask each engine what runs there, per role; an error where it does not answer."""
         described: dict[str, dict[Role, EngineInfo | ProviderError]] = {}
-        for role in self._composers():
+        for role in self._composers:
             for name, roles in self.backends().items():
                 if role in roles:
                     described.setdefault(name, {})[role] = await self.about_one(role, name)
@@ -235,7 +220,7 @@ class Providers:
     async def about_one(self, role: Role, name: str) -> EngineInfo | ProviderError:
         """Ask one engine what runs there for a role that is served; an error where it does not answer."""
         try:
-            member = await self._composers()[role].member(name)
+            member = await self._composers[role].member(name)
             info: EngineInfo = await member.backend.about(Deadline.after(_ABOUT_SECONDS))
         except ProviderError as error:
             return error
@@ -243,17 +228,19 @@ class Providers:
 
     def running(self) -> dict[Role, dict[str, int]]:
         """Return how many calls are under way per role and backend, in this process."""
-        return {role: composer.running() for role, composer in self._composers().items()}
+        return {role: composer.running() for role, composer in self._composers.items()}
 
     def trials(self) -> dict[Role, tuple[dict[str, Any] | None, dict[str, Any] | None]]:
         """Return the reports of canary and shadow per role, None where there is none."""
         return {
-            role: (chat.rollout.canary_report(), chat.rollout.shadow_report()) for role, chat in self._chats.items()
+            role: (composer.rollout.canary_report(), composer.rollout.shadow_report())
+            for role, composer in self._composers.items()
+            if isinstance(composer, ChatComposer)
         }
 
     def status(self) -> dict[Role, RoleStatus]:
         """Return per role: backend, model, breaker state, last success."""
-        return {role: _status(composer) for role, composer in self._composers().items()}
+        return {role: _status(composer) for role, composer in self._composers.items()}
 
     def deadline(self) -> Deadline:
         """Return a fresh budget for one request, as configured."""
@@ -284,7 +271,7 @@ class Providers:
 
     def get_direct_client(self) -> Any:
         """Return the SDK's own client of the engine that serves text; its type depends on the kind of engine."""
-        return self._chats[Role.TEXT].chain[0].backend.get_direct_client()
+        return self._composers[Role.TEXT].chain[0].backend.get_direct_client()
 
     # --- end
 
@@ -295,15 +282,11 @@ class Providers:
         self._open = False
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._shared.opener.aclose)
-            for composer in self._composers().values():
+            for composer in self._composers.values():
                 stack.push_async_callback(composer.aclose)
             stack.push_async_callback(self.readiness.aclose)
             stack.push_async_callback(self.policy.aclose)
             await asyncio.to_thread(self._portal.close)
-
-    def _composers(self) -> dict[Role, RoleComposer[Any]]:
-        others = {Role.EMBEDDINGS: self._embeddings, Role.RERANK: self._rerank}
-        return {**self._chats, **{role: composer for role, composer in others.items() if composer is not None}}
 
     async def _embed_for_comparison(self, texts: Sequence[str]) -> Vectors:
         return await self.embeddings.embed(texts, EmbedKind.DOCUMENT, Deadline.after(_SIMILARITY_SECONDS))
@@ -361,11 +344,11 @@ def _status(composer: RoleComposer[Any]) -> RoleStatus:
     first, *others = [
         BackendStatus(
             member.name,
-            composer.model(member.name),
+            member.engine.roles[composer.role].model,
             member.breaker.state,
             member.monitor.last_success,
             str(member.monitor.last_error) if member.monitor.last_error else None,
-            composer.extractive(member),
+            composer.role in CHAT_ROLES and member.backend.extractive,
         )
         for member in composer.chain
     ]

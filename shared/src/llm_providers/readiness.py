@@ -14,7 +14,7 @@ from llm_providers.types import Role
 
 
 class ReadinessState(StrEnum):
-    """Of a role, or of the whole: the worst of its roles."""
+    """Of a role, or of the whole: the worst of its roles; from best to worst."""
 
     READY = "ready"
     LOADING = "loading"
@@ -93,14 +93,7 @@ class Readiness:
     def state(self) -> ReadinessState:
         """The worst of the watched roles."""
         states = {readiness.state for readiness in self.roles().values()}
-        return next(
-            (state for state in (ReadinessState.UNAVAILABLE, ReadinessState.LOADING) if state in states),
-            ReadinessState.READY,
-        )
-
-    @property
-    def ready(self) -> bool:
-        return self.state is ReadinessState.READY
+        return max(states, key=list(ReadinessState).index, default=ReadinessState.READY)
 
     async def check(self, role: Role) -> RoleReadiness:
         """Probe one role now, traffic or not, and return what came of it."""
@@ -128,20 +121,16 @@ class Readiness:
         causes = error.errors if isinstance(error, AllBackendsFailed) else [error]
         if any(isinstance(cause, ModelLoading | Timeout) for cause in causes):
             return ReadinessState.LOADING
-        never = self._watched[role].last_success() is None
-        young = time() - self._begun < self._loading_seconds
-        return (
-            ReadinessState.LOADING if never and young and isinstance(error, Unavailable) else ReadinessState.UNAVAILABLE
-        )
+        young = self._watched[role].last_success() is None and time() - self._begun < self._loading_seconds
+        return ReadinessState.LOADING if young and isinstance(error, Unavailable) else ReadinessState.UNAVAILABLE
 
     def _of(self, role: Role) -> RoleReadiness:
         state, detail = self._now(role)
         if self._states[role][0] is not state:
             self._states[role] = (state, time())
         elapsed = max(0.0, time() - self._states[role][1])
-        return RoleReadiness(
-            state, elapsed, None if state is ReadinessState.READY else min(self._interval, 5.0), detail
-        )
+        retry_after = None if state is ReadinessState.READY else min(self._interval, 5.0)
+        return RoleReadiness(state, elapsed, retry_after, detail)
 
     def _now(self, role: Role) -> tuple[ReadinessState, str]:
         last, failure = self._watched[role].last_success(), self._failures.get(role)

@@ -19,16 +19,15 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsS
 
 from llm_providers.deadline import Timeouts
 from llm_providers.engines.addresses import normalise
+from llm_providers.engines.table import Address
 
 S = TypeVar("S", bound=BaseSettings)
-
-
-_SECRETS = Path("/run/secrets")
+SECRETS = Path("/run/secrets")
 
 
 def secrets_dir() -> Path | None:
     """Where Docker and Kubernetes mount secrets, if there are any: a file's name is a variable's, its contents the value."""
-    return _SECRETS if _SECRETS.is_dir() else None
+    return SECRETS if SECRETS.is_dir() else None
 
 
 class _Secrets(SecretsSettingsSource):
@@ -40,6 +39,9 @@ class _Secrets(SecretsSettingsSource):
 
 class EnvironmentSettings(BaseSettings):
     """Settings from the environment or, where it is silent, from secrets mounted as files."""
+
+    # Compose passes a variable that is not set as an empty one.
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
 
     @classmethod
     def settings_customise_sources(
@@ -60,18 +62,10 @@ class SettingsError(ValueError):
 
 
 Url = Annotated[str, AfterValidator(normalise)]
-OptionalUrl = Annotated[str, AfterValidator(lambda value: normalise(value) if value else "")]
-
-
-def _group(prefix: str = "") -> SettingsConfigDict:
-    # Compose passes a variable that is not set as an empty one.
-    return SettingsConfigDict(env_prefix=prefix, env_ignore_empty=True, extra="ignore", frozen=True)
 
 
 class SelectionSettings(EnvironmentSettings):
     """Who serves the roles."""
-
-    model_config = _group()
 
     llm_provider: Literal["embedded", "ollama", "vllm"] = "embedded"
     use_vllm: bool = False
@@ -97,14 +91,14 @@ class SelectionSettings(EnvironmentSettings):
 class VLLMSettings(EnvironmentSettings):
     """vLLM: one server per role; the addresses may include the /v1."""
 
-    model_config = _group("VLLM_")
+    model_config = SettingsConfigDict(env_prefix="VLLM_")
 
     url: Url = "http://localhost:8000"
     model: str = "Qwen/Qwen3-4B-Instruct-2507"
     api_key: SecretStr = SecretStr("")
     embed_url: Url = "http://localhost:8001"
     embed_model: str = "nomic-ai/nomic-embed-text-v1.5"
-    rerank_url: OptionalUrl = ""
+    rerank_url: Address = ""
     rerank_model: str = "BAAI/bge-reranker-v2-m3"
     fallback: bool = False
     """Let Ollama answer (text only) when vLLM can't."""
@@ -113,7 +107,7 @@ class VLLMSettings(EnvironmentSettings):
 class OllamaSettings(EnvironmentSettings):
     """Ollama."""
 
-    model_config = _group("OLLAMA_")
+    model_config = SettingsConfigDict(env_prefix="OLLAMA_")
 
     url: Url = "http://localhost:11434"
     model: str = "llama3.2"
@@ -127,8 +121,6 @@ class OllamaSettings(EnvironmentSettings):
 class TimeSettings(EnvironmentSettings):
     """Time-outs in seconds."""
 
-    model_config = _group()
-
     connect_timeout: PositiveFloat = 5.0
     first_token_timeout: PositiveFloat = 120.0
     idle_timeout: PositiveFloat = 30.0
@@ -141,8 +133,6 @@ class TimeSettings(EnvironmentSettings):
 
 class ResilienceSettings(EnvironmentSettings):
     """How failures are met."""
-
-    model_config = _group()
 
     retry_attempts: PositiveInt = 3
     breaker_failures: PositiveInt = 5
@@ -164,24 +154,19 @@ class ProviderSettings(BaseModel):
     @classmethod
     def from_env(cls, env_file: Path | None = None) -> Self:
         """Read the environment, and `env_file` where it is silent; raises `SettingsError`."""
-        settings = cls(
-            selection=read(SelectionSettings, env_file),
-            vllm=read(VLLMSettings, env_file),
-            ollama=read(OllamaSettings, env_file),
-            times=read(TimeSettings, env_file),
-            resilience=read(ResilienceSettings, env_file),
-        )
+        settings = cls(**{name: read(group, env_file) for name, group in zip(cls.model_fields, GROUPS, strict=True)})
         _ = settings.selection.provider
         return settings
 
 
-GROUPS: tuple[type[BaseSettings], ...] = (
+GROUPS: tuple[type[EnvironmentSettings], ...] = (
     SelectionSettings,
     VLLMSettings,
     OllamaSettings,
     TimeSettings,
     ResilienceSettings,
 )
+"""In the order of the fields of `ProviderSettings`."""
 
 
 def variables(group: type[BaseSettings]) -> dict[str, Any]:

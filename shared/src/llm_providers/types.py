@@ -179,3 +179,8 @@ class Ranked:
 
     index: int
     score: float
+
+
+def same_model(a: str, b: str) -> bool:
+    """Whether two names mean the same model: on Ollama, `:latest` is the tag of a name without one."""
+    return a.removesuffix(":latest") == b.removesuffix(":latest")

@@ -11,7 +11,6 @@ from sys import stdout
 
 import structlog
 from fastapi import APIRouter, FastAPI
-from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 
 from llm_providers.providers import Providers
@@ -73,7 +72,7 @@ def create_app(
         description=description,
         version=condition.version,
         lifespan=run,
-        generate_unique_id_function=_operation_id,
+        generate_unique_id_function=lambda route: route.name,
     )
     authenticate = Authenticator(keys, enabled=settings.auth_enabled)
     app.state.service = ServiceState(settings, condition, metrics, keys, authenticate)
@@ -85,10 +84,6 @@ def create_app(
         app.include_router(router, dependencies=[authenticated])
     app.include_router(health.router(condition, metrics))
     return app
-
-
-def _operation_id(route: APIRoute) -> str:
-    return route.name
 
 
 def prepare_keys(keys: KeyStore, settings: ServiceSettings) -> None:

@@ -73,17 +73,12 @@ class Durable:
         return cls(f"sqlite:///{path}", executor)
 
     @classmethod
-    def open(cls, url: str, service: str) -> Durable:
-        """Keep the jobs of `service` in the PostgreSQL database at `url`, shared with its other replicas."""
-        plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-        return cls(plain, service, f"{service}_jobs", Slot(plain, service))
-
-    @classmethod
     def beside(cls, data_dir: Path, name: str, url: str | None) -> Durable:
-        """Keep the jobs in the database server at `url`, else in the SQLite file `name`-jobs.db in `data_dir`."""
+        """Keep the jobs in PostgreSQL at `url`, shared with the other replicas, or in `name`-jobs.db in `data_dir`."""
         if url is None or make_url(url).get_backend_name() == "sqlite":
             return cls.sqlite(data_dir.resolve() / f"{name}-jobs.db", f"{name}-service")
-        return cls.open(url, name)
+        plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        return cls(plain, name, f"{name}_jobs", Slot(plain, name))
 
     def add(self, *tasks: Task, resume: Callable[[], Awaitable[None]]) -> None:
         """Register `tasks` before `launch`, which then calls `resume` to enqueue jobs that were stored but not enqueued."""

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from time import perf_counter
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from llm_providers.engines.table import Engine, EngineName
@@ -18,6 +18,7 @@ from llm_providers.routing import InvalidPolicy, policy_file
 from llm_providers.types import Role
 from service_kit.auth import Admin, Principal
 from service_kit.errors import Conflict, InvalidInput, NotFound, PolicyConflict
+from service_kit.state import Opened
 
 router = APIRouter(prefix="/v1/engines", tags=["engines"])
 
@@ -37,28 +38,26 @@ class EngineCheckIn(BaseModel):
 
 
 @router.get("")
-async def get_engines(request: Request, user: Admin) -> dict[str, Any]:
+async def get_engines(providers: Opened, user: Admin) -> dict[str, Any]:
     """Return the table of engines: kind, where the entry comes from, and address, model and settings per role."""
-    return _table(request.app.state.providers)
+    return _table(providers)
 
 
 @router.put("")
-async def put_engines(given: EnginesIn, request: Request, user: Admin) -> dict[str, Any]:
+async def put_engines(given: EnginesIn, providers: Opened, user: Admin) -> dict[str, Any]:
     """Replace the engines that were added while running, for every service; each follows within a second.
 
     409 if the policy has changed since `revision`; 422 for an engine that the policy names and the table would lose, for
     the name of a configured engine, and for a link-local address.
     """
-    providers: Providers = request.app.state.providers
     with policy_errors():
         await providers.change_engines(given.revision, given.engines, changed_by(user), given.why)
     return _table(providers)
 
 
 @router.post("/check")
-async def check_engine(given: EngineCheckIn, request: Request, user: Admin) -> dict[str, Any]:
+async def check_engine(given: EngineCheckIn, providers: Opened, user: Admin) -> dict[str, Any]:
     """Let an engine do real work once in each of its roles that this service uses, and say what runs there."""
-    providers: Providers = request.app.state.providers
     engine = providers.engines().get(given.name)
     if engine is None:
         raise NotFound(f"there is no engine {given.name!r}", field="name")

@@ -29,8 +29,7 @@ class ServiceError(Exception):
     `field` names the input at fault; `extra` adds members to the problem detail.
     """
 
-    status = 500
-    type = "internal-error"
+    status, type = 500, "internal-error"
 
     def __init__(
         self, detail: str, *, field: str | None = None, retry_after: float | None = None, **extra: Any
@@ -43,53 +42,43 @@ class ServiceError(Exception):
 
 
 class InvalidInput(ServiceError):
-    status = 422
-    type = "invalid-input"
+    status, type = 422, "invalid-input"
 
 
 class Unauthenticated(ServiceError):
-    status = 401
-    type = "unauthenticated"
+    status, type = 401, "unauthenticated"
 
 
 class Forbidden(ServiceError):
-    status = 403
-    type = "forbidden"
+    status, type = 403, "forbidden"
 
 
 class NotFound(ServiceError):
-    status = 404
-    type = "not-found"
+    status, type = 404, "not-found"
 
 
 class Conflict(ServiceError):
-    status = 409
-    type = "conflict"
+    status, type = 409, "conflict"
 
 
 class TooLarge(ServiceError):
-    status = 413
-    type = "too-large"
+    status, type = 413, "too-large"
 
 
 class UnsupportedType(ServiceError):
-    status = 415
-    type = "unsupported-type"
+    status, type = 415, "unsupported-type"
 
 
 class PolicyConflict(ServiceError):
-    status = 409
-    type = "stale-policy"
+    status, type = 409, "stale-policy"
 
 
 class UpstreamUnavailable(ServiceError):
-    status = 503
-    type = "upstream-unavailable"
+    status, type = 503, "upstream-unavailable"
 
 
 class StorageUnavailable(ServiceError):
-    status = 507
-    type = "storage-unavailable"
+    status, type = 507, "storage-unavailable"
 
 
 _STORAGE_ERRNO = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE)

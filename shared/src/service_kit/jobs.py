@@ -21,7 +21,7 @@ from service_kit.auth import Principal, User
 from service_kit.database import Database
 from service_kit.durable import Durable
 from service_kit.errors import Conflict, NotFound, UpstreamUnavailable, problem
-from service_kit.job_metrics import JobMetrics
+from service_kit.metrics import JobMetrics
 from service_kit.pages import Cursor, Limit, Page, decode, page
 from service_kit.sse import EventStream, encode
 

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from llm_providers.files import SharedFile, Stamp
 from service_kit.errors import NotFound, StorageUnavailable
@@ -35,6 +36,9 @@ class Key:
     scope: Scope
     collections: tuple[str, ...] | None = None
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
+
+
+_KEYS = TypeAdapter(list[Key])
 
 
 def _digest(secret: str) -> str:
@@ -151,15 +155,10 @@ class KeyStore:
     def _load(self) -> dict[str, Key]:
         stamp = self._file.stamp()
         if stamp != self._stamp:
-            rows = [] if stamp is None else json.loads(self._file.read())
-            self._keys = {row["id"]: _key(row) for row in rows}
+            keys = [] if stamp is None else _KEYS.validate_json(self._file.read())
+            self._keys = {key.id: key for key in keys}
             self._stamp = stamp
         return self._keys
 
     def _save(self, keys: dict[str, Key]) -> None:
         self._file.write(json.dumps([asdict(key) for key in keys.values()], indent=1))
-
-
-def _key(row: dict[str, Any]) -> Key:
-    bound = row["collections"]
-    return Key(**{**row, "scope": Scope(row["scope"]), "collections": None if bound is None else tuple(bound)})

@@ -55,7 +55,11 @@ class Originals:
             final = self.path(digest.hexdigest())
             final.parent.mkdir(exist_ok=True)
             Path(name).replace(final)
-            _sync_folder(final.parent)
+            folder = os.open(final.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
         finally:
             Path(name).unlink(missing_ok=True)
         return Original(digest.hexdigest(), size)
@@ -66,11 +70,3 @@ class Originals:
         existed = path.exists()
         await asyncio.to_thread(path.unlink, missing_ok=True)
         return existed
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

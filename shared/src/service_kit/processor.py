@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,9 +63,7 @@ class DocProcessor:
         Raises `ProcessingRefused` for a file that can't be read, `UpstreamUnavailable` when a later try may succeed.
         """
         finished = False
-        async with AsyncExitStack() as stack:
-            file = stack.enter_context(path.open("rb"))
-            await stack.enter_async_context(_foreign_errors())
+        with path.open("rb") as file:
             request = self._client.stream(
                 "POST",
                 self._url,
@@ -74,25 +72,27 @@ class DocProcessor:
                 headers={**self._headers, "X-Request-ID": request_id() or "ingest"},
                 timeout=httpx2.Timeout(10, read=_IDLE_SECONDS, write=60),
             )
-            response = await stack.enter_async_context(request)
-            if response.status_code != 200:
-                await response.aread()
-                raise _refusal(_json(response.content))
-            async for line in response.aiter_lines():
-                event = _json(line.encode())
-                match event.get("event"):
-                    case "document":
-                        yield ProcessedHead(event["media_type"], event.get("pages_total"), event.get("warnings", []))
-                    case "page":
-                        # Not every store accepts NUL, and citations count characters: it is removed before they are counted.
-                        text = event["text"].replace("\x00", "")
-                        yield ProcessedPage(
-                            event["number"], text, event["engine"], event["confidence"], event["warnings"]
-                        )
-                    case "error":
-                        raise _refusal(event["problem"])
-                    case "done":
-                        finished = True
+            async with _foreign_errors(), request as response:
+                if response.status_code != 200:
+                    await response.aread()
+                    raise _refusal(_json(response.content))
+                async for line in response.aiter_lines():
+                    event = _json(line.encode())
+                    match event.get("event"):
+                        case "document":
+                            yield ProcessedHead(
+                                event["media_type"], event.get("pages_total"), event.get("warnings", [])
+                            )
+                        case "page":
+                            # Not every store accepts NUL, and citations count characters: it is removed before they are counted.
+                            text = event["text"].replace("\x00", "")
+                            yield ProcessedPage(
+                                event["number"], text, event["engine"], event["confidence"], event["warnings"]
+                            )
+                        case "error":
+                            raise _refusal(event["problem"])
+                        case "done":
+                            finished = True
         if not finished:
             raise UpstreamUnavailable("the doc-processor's response was cut off", retry_after=2)
 

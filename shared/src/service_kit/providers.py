@@ -12,7 +12,7 @@ from socket import gethostname
 from time import perf_counter
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, FastAPI, Header, Query, Request
+from fastapi import APIRouter, FastAPI, Header, Query
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from llm_providers import get_provider
@@ -27,7 +27,7 @@ from service_kit.auth import Admin, User
 from service_kit.errors import Forbidden, UpstreamUnavailable
 from service_kit.health import HealthCheck
 from service_kit.keys import Scope
-from service_kit.state import service_state
+from service_kit.state import Opened, service_state
 
 M = TypeVar("M", bound=BaseModel)
 POLICY = Path("policy", "policy.json")
@@ -128,22 +128,21 @@ async def pinned(
 
 
 @providers_router.get("")
-async def get_providers(request: Request, user: User) -> dict[str, Any]:
+async def get_providers(providers: Opened, user: User) -> dict[str, Any]:
     """Return the policy, its last change, the engine that serves each role, and the figures of canary and shadow.
 
     The calls under way, and the windows and counts of canary and shadow, are those of the replica that answers:
     `replica` names it.
     """
-    return _shown(request)
+    return _shown(providers)
 
 
 @providers_router.put("")
-async def put_providers(given: ProvidersIn, request: Request, user: Admin) -> dict[str, Any]:
+async def put_providers(given: ProvidersIn, providers: Opened, user: Admin) -> dict[str, Any]:
     """Change the policy, for every service that shares its file; each follows within a second.
 
     409 if it has changed since `revision`, or is managed elsewhere; 422 for a backend that can't do what it is named for.
     """
-    providers: Providers = request.app.state.providers
 
     def changed(before: Policy) -> Policy:
         unknown = set(given.policy.roles) - set(before.roles)
@@ -161,7 +160,7 @@ async def put_providers(given: ProvidersIn, request: Request, user: Admin) -> di
 
     with engines.policy_errors("policy."):
         await providers.change(given.revision, changed, engines.changed_by(user), given.why)
-    return _shown(request)
+    return _shown(providers)
 
 
 def _changed(before: M, wanted: BaseModel, field: str) -> M:
@@ -174,9 +173,8 @@ def _changed(before: M, wanted: BaseModel, field: str) -> M:
 
 
 @providers_router.post("/check")
-async def check_backend(given: CheckIn, request: Request, user: Admin) -> dict[str, Any]:
+async def check_backend(given: CheckIn, providers: Opened, user: Admin) -> dict[str, Any]:
     """Let one engine produce one real token, vector or rank, whatever the policy says; 503 if it can't."""
-    providers: Providers = request.app.state.providers
     begun = perf_counter()
     await providers.check(given.role, given.backend)
     model = providers.model(given.role, given.backend)
@@ -184,16 +182,14 @@ async def check_backend(given: CheckIn, request: Request, user: Admin) -> dict[s
 
 
 @providers_router.get("/audit")
-async def get_audit(request: Request, user: Admin, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> dict[str, Any]:
+async def get_audit(providers: Opened, user: Admin, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> dict[str, Any]:
     """List who changed the policy or the engines, when, why, and from what to what; newest first."""
-    providers: Providers = request.app.state.providers
     return {"items": await asyncio.to_thread(providers.policy.audit, limit)}
 
 
 @providers_router.get("/environment")
-async def get_environment(request: Request, user: Admin) -> dict[str, Any]:
+async def get_environment(providers: Opened, user: Admin) -> dict[str, Any]:
     """Return what each engine says of itself: software, version, model, digest, quantisation, context."""
-    providers: Providers = request.app.state.providers
     about = await providers.about()
     return {
         name: {
@@ -204,8 +200,7 @@ async def get_environment(request: Request, user: Admin) -> dict[str, Any]:
     }
 
 
-def _shown(request: Request) -> dict[str, Any]:
-    providers: Providers = request.app.state.providers
+def _shown(providers: Providers) -> dict[str, Any]:
     now = providers.policy.current
     trials = providers.trials()
     return {

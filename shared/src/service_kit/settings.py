@@ -6,16 +6,13 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings
 
 from llm_providers.settings import EnvironmentSettings, secrets_dir
 
 
 class ServiceSettings(EnvironmentSettings):
     """Common settings; a field's upper-case name is its environment variable."""
-
-    # Compose hands on a variable that is not set as an empty one.
-    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
 
     data_dir: Path = Field(Path("data"), description="Where everything that must outlive the process is kept")
     host: str = Field("127.0.0.1", description="Address a service listens on")

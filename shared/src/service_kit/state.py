@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI, Request
+
+from llm_providers.providers import Providers
 
 if TYPE_CHECKING:
     from service_kit.auth import Authenticator
@@ -30,3 +32,12 @@ def service_state(app: FastAPI) -> ServiceState:
     """Return the state of an app that `create_app` made."""
     state: ServiceState = app.state.service
     return state
+
+
+def _providers(request: Request) -> Providers:
+    providers: Providers = request.app.state.providers
+    return providers
+
+
+Opened = Annotated[Providers, Depends(_providers)]
+"""A route's parameter: the providers of its service."""

@@ -8,8 +8,9 @@ import pytest
 
 from engines.contract import ask, assert_whole, collect, soon
 from llm_providers.errors import ModelNotFound, ProviderError, StreamBroken, Timeout, Unavailable
-from llm_providers.routing import BreakerState, CircuitBreaker, Monitor, MonitoredChat, Observer
-from llm_providers.routing.probes import probe_chat
+from llm_providers.routing import Observer
+from llm_providers.routing.breaker import BreakerState, CircuitBreaker, probe_chat
+from llm_providers.routing.monitor import Monitor, MonitoredChat
 from llm_providers.testing import FakeLLM
 from llm_providers.types import Done, Role
 

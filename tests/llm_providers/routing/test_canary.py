@@ -11,9 +11,10 @@ import pytest
 
 from engines.contract import SCHEMA, ask, assert_whole, collect, soon, text_of
 from llm_providers.errors import Halted, Overloaded, ProviderError
-from llm_providers.routing import Canary, FallbackChat, Gates, SampledChat, Trial
-from llm_providers.routing.canary import place
-from llm_providers.routing.trial import RequestSample, Trip, Window, judge
+from llm_providers.routing import Gates
+from llm_providers.routing.canary import Canary, SampledChat, place
+from llm_providers.routing.fallback import FallbackChat
+from llm_providers.routing.trial import RequestSample, Trial, Trip, Window, judge
 from llm_providers.testing import FakeLLM
 from llm_providers.types import ChatRequest, Message, Source, Started
 

@@ -14,7 +14,7 @@ from llm_providers.errors import (
     StreamBroken,
     Unavailable,
 )
-from llm_providers.routing import FallbackChat, FallbackRerank
+from llm_providers.routing.fallback import FallbackChat, FallbackRerank
 from llm_providers.testing import FakeLLM, FakeRerank
 from llm_providers.types import Started
 

@@ -5,8 +5,7 @@ import pytest
 
 from engines.contract import soon
 from llm_providers.errors import ContextLengthExceeded
-from llm_providers.routing import LongTexts
-from llm_providers.routing.long_texts import split_in_half
+from llm_providers.routing.long_texts import LongTexts, split_in_half
 from llm_providers.testing import FakeEmbeddings
 from llm_providers.types import EmbedKind
 

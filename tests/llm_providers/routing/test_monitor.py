@@ -9,15 +9,9 @@ import pytest
 from engines.contract import ask, collect, soon
 from llm_providers.deadline import Deadline
 from llm_providers.errors import ModelLoading, StreamBroken, Unavailable
-from llm_providers.routing import (
-    BreakerState,
-    CircuitBreaker,
-    Monitor,
-    MonitoredChat,
-    MonitoredEmbeddings,
-    MonitoredRerank,
-    Observer,
-)
+from llm_providers.routing import Observer
+from llm_providers.routing.breaker import BreakerState, CircuitBreaker
+from llm_providers.routing.monitor import Monitor, MonitoredChat, MonitoredEmbeddings, MonitoredRerank
 from llm_providers.testing import FakeEmbeddings, FakeLLM, FakeRerank
 from llm_providers.types import Done, EmbedKind, Role
 

@@ -9,8 +9,9 @@ import pytest
 from engines.contract import SCHEMA, ask, collect, soon, text_of
 from llm_providers.deadline import Deadline
 from llm_providers.errors import AllBackendsFailed, AnswerVoid, CannotContinue, ModelNotFound, StreamBroken, Unavailable
-from llm_providers.routing import FallbackChat, OnBreak
+from llm_providers.routing.fallback import FallbackChat
 from llm_providers.routing.partial_answer import PrefixOverlapFilter
+from llm_providers.routing.policy import OnBreak
 from llm_providers.testing import FakeLLM
 from llm_providers.types import ChatEvent, ChatRequest, Done, Failover, Started
 

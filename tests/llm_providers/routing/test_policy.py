@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from llm_providers.routing import InvalidPolicy, Policy, PolicyError, PolicyFile, RolePolicy
+from llm_providers.routing import InvalidPolicy, Policy, RolePolicy
 from llm_providers.routing.policy import Change
-from llm_providers.routing.policy_file import ManagedElsewhere, StalePolicy
+from llm_providers.routing.policy_file import ManagedElsewhere, PolicyError, PolicyFile, StalePolicy
 from llm_providers.types import Role
 
 BACKENDS = {
@@ -110,7 +110,8 @@ def test_an_audit_row_that_a_crash_swallowed_is_made_up_for(tmp_path: Path) -> N
 _COUNTING = """
 import sys
 from pathlib import Path
-from llm_providers.routing import Policy, PolicyFile
+from llm_providers.routing import Policy
+from llm_providers.routing.policy_file import PolicyFile
 from llm_providers.routing.policy_file import StalePolicy
 path = Path(sys.argv[1])
 file = PolicyFile(path, Policy.model_validate_json(path.read_text()))

@@ -5,7 +5,7 @@ import pytest
 from engines.contract import ask, collect, soon
 from llm_providers import Deadline
 from llm_providers.errors import ModelNotFound, Overloaded, StreamBroken, Unavailable
-from llm_providers.routing import Backoff, RetriedChat, RetriedEmbeddings
+from llm_providers.routing.retry import Backoff, RetriedChat, RetriedEmbeddings
 from llm_providers.testing import FakeEmbeddings, FakeLLM
 from llm_providers.types import EmbedKind, Started, Token
 

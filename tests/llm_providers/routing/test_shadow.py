@@ -10,8 +10,7 @@ import pytest
 
 from engines.contract import ask, assert_whole, collect, soon
 from llm_providers.errors import Overloaded, Unavailable
-from llm_providers.routing import Shadow, ShadowRunner
-from llm_providers.routing.shadow import Comparison
+from llm_providers.routing.shadow import Comparison, Shadow, ShadowRunner
 from llm_providers.testing import FakeEmbeddings, FakeLLM
 from llm_providers.types import EmbedKind, Vectors
 

@@ -8,7 +8,7 @@ import pytest
 
 from engines.contract import ask, assert_whole, collect, soon, text_of
 from llm_providers.errors import Halted, RequestRejected
-from llm_providers.routing import SwitchedChat
+from llm_providers.routing.switch import SwitchedChat
 from llm_providers.testing import FakeLLM
 from llm_providers.types import ChatRequest, Started
 

@@ -21,8 +21,8 @@ from service_kit.app import SharedParts, create_app
 from service_kit.database import Database
 from service_kit.durable import Durable
 from service_kit.health import HealthCheck
-from service_kit.job_metrics import JobMetrics
 from service_kit.jobs import Jobs
+from service_kit.metrics import JobMetrics
 from service_kit.originals import Originals
 from service_kit.processor import DocProcessor
 from service_kit.state import service_state

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llm_providers.engines.table import Engine, Kind
 from llm_providers.errors import NotConfigured
-from llm_providers.settings import ProviderSettings
+from llm_providers.settings import SECRETS, ProviderSettings
 from llm_providers.types import Role
 
 if TYPE_CHECKING:
     from llm_providers.backends.embedded import EmbeddedProvider
     from llm_providers.backends.ollama import OllamaProvider
     from llm_providers.backends.openai import OpenAIProvider
-
-_SECRETS = Path("/run/secrets")
 
 
 class BackendOpener:
@@ -34,8 +32,15 @@ class BackendOpener:
 
         Loads a model where the kind is in-process: blocks for a moment.
         """
-        endpoint, key = engine.roles[role], self._key(name, engine, role)
-        timeouts = self._settings.times.timeouts()
+        endpoint = engine.roles[role]
+        server: dict[str, Any] = {
+            "api_key": self._key(name, engine, role),
+            "context_tokens": endpoint.context_tokens,
+            "reasoning_tokens": endpoint.reasoning_tokens,
+            "timeouts": self._settings.times.timeouts(),
+            "name": name,
+        }
+        address, model = engine.address(role), endpoint.model
         # Imported here: each brings its SDK.
         match engine.kind:
             case Kind.EMBEDDED:
@@ -51,31 +56,18 @@ class BackendOpener:
             case Kind.OLLAMA:
                 from llm_providers.backends.ollama import OllamaProvider
 
-                return OllamaProvider(
-                    engine.address(role),
-                    endpoint.model,
-                    keep_alive=engine.keep_alive,
-                    max_context=engine.max_context,
-                    context_tokens=endpoint.context_tokens,
-                    reasoning_tokens=endpoint.reasoning_tokens,
-                    api_key=key,
-                    timeouts=timeouts,
-                    name=name,
-                )
+                context = engine.max_context
+                return OllamaProvider(address, model, keep_alive=engine.keep_alive, max_context=context, **server)
             case Kind.OPENAI:
                 from llm_providers.backends.openai import OpenAIProvider
 
                 return OpenAIProvider(
-                    engine.address(role),
-                    endpoint.model,
-                    api_key=key,
-                    context_tokens=endpoint.context_tokens,
+                    address,
+                    model,
                     continues=endpoint.continues,
                     structured_output=endpoint.structured_output,
                     stream_usage=endpoint.stream_usage,
-                    reasoning_tokens=endpoint.reasoning_tokens,
-                    timeouts=timeouts,
-                    name=name,
+                    **server,
                 )
 
     async def aclose(self) -> None:
@@ -88,7 +80,7 @@ class BackendOpener:
         file = engine.key_file(role)
         if not file:
             return ""
-        folders = [folder for folder in (self._keys, _SECRETS) if folder is not None]
+        folders = [folder for folder in (self._keys, SECRETS) if folder is not None]
         path = next((folder / file for folder in folders if (folder / file).is_file()), None)
         # A document of the API must not make us send any file of this machine to any address.
         if path is None or not any(path.resolve().is_relative_to(folder.resolve()) for folder in folders):

@@ -1,11 +1,15 @@
-"""What is known of embedding models beforehand: pooling and task prefixes, which no server tells."""
+"""Embedding models: what is known of them beforehand, since no server tells it, and what their vectors must be."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from llm_providers.types import EmbedKind
+import numpy as np
+from numpy.typing import ArrayLike
+
+from llm_providers.errors import InvalidResponse
+from llm_providers.types import EmbedKind, Vectors
 
 _FOR_SEARCH = "Represent this sentence for searching relevant passages: "
 
@@ -44,3 +48,18 @@ def known_embedder(model: str) -> Embedder:
     """Look a model up by name; an unknown one gets its texts as they are."""
     name = model.lower()
     return next((embedder for fragment, embedder in _KNOWN if fragment in name), Embedder())
+
+
+def unit_rows(rows: ArrayLike, count: int, backend: str) -> Vectors:
+    """Return float32 of shape (count, dimension), rows of unit length; raises `InvalidResponse` where that can't be."""
+    try:
+        matrix = np.asarray(rows, dtype=np.float32)
+    except (ValueError, TypeError) as error:
+        raise InvalidResponse("the vectors differ in length", backend=backend) from error
+    if matrix.ndim != 2 or matrix.shape[0] != count or matrix.shape[1] == 0:
+        raise InvalidResponse(f"expected {count} vectors, got an array of shape {matrix.shape}", backend=backend)
+    lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
+    if not np.isfinite(lengths).all() or not (lengths > 0).all():
+        raise InvalidResponse("a vector is zero or not finite", backend=backend)
+    unit: Vectors = matrix / lengths
+    return unit

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TypeAlias
 
 import aiohttp
 
@@ -24,9 +23,7 @@ from llm_providers.errors import (
     Unavailable,
 )
 
-ErrorTable: TypeAlias = Mapping[type[BaseException], type[ProviderError]]
-
-TABLE: ErrorTable = {
+TABLE: Mapping[type[BaseException], type[ProviderError]] = {
     aiohttp.InvalidURL: NotConfigured,
     aiohttp.ServerTimeoutError: Timeout,
     aiohttp.ClientResponseError: InvalidResponse,
@@ -75,7 +72,8 @@ def translated(backend: str) -> Iterator[None]:
     except ProviderError:
         raise
     except Exception as error:
-        kind = _by_class(type(error)) or Unavailable
+        # By the nearest base class that the table has.
+        kind = next((TABLE[base] for base in type(error).__mro__ if base in TABLE), Unavailable)
         raise kind(f"{type(error).__name__}: {error}", backend=backend) from error
 
 
@@ -137,11 +135,6 @@ def message_of(body: object) -> str:
                 return message_of(body[name])
         return ""
     return str(body) if body is not None else ""
-
-
-def _by_class(kind: type[BaseException]) -> type[ProviderError] | None:
-    """Return the entry of the nearest base class; None if the table has none."""
-    return next((TABLE[base] for base in kind.__mro__ if base in TABLE), None)
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -129,13 +129,6 @@ class Lines:
         line = await self._pace.wait(self._content.readline())
         return line.rstrip(b"\r\n") if line.endswith(b"\n") else None
 
-    async def next_data(self) -> bytes | None:
-        """Return the payload of the next server-sent `data:` line (WHATWG HTML, 9.2), None after the last."""
-        while (line := await self.next()) is not None:
-            if line.startswith(b"data:"):
-                return line[5:].strip()
-        return None
-
     def progress(self) -> None:
         """Say that the engine has produced something: a line may also be a comment or empty."""
         self._pace.progress()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from llm_providers.backends._answer_stream import AnswerStream
-from llm_providers.backends._images import to_base64
 from llm_providers.errors import ContextLengthExceeded, StreamBroken
 from llm_providers.prompting import estimate_prompt, render
 from llm_providers.types import ChatEvent, ChatRequest, Usage
@@ -32,11 +32,6 @@ def context_for(request: ChatRequest, limit: int, backend: str) -> int:
     return min(step, limit)
 
 
-def room_for(request: ChatRequest, limit: int, tokens: int) -> int:
-    """Return how many more tokens, at most `tokens`, fit the context beside prompt and answer."""
-    return max(0, min(tokens, limit - estimate_prompt(request.turns) - request.max_tokens))
-
-
 def least_tokens(request: ChatRequest) -> int:
     """Return a number of tokens that every tokenizer exceeds: a lower count means that part of the prompt was dropped."""
     texts = [render(message) for message in request.turns]
@@ -48,11 +43,8 @@ def least_tokens(request: ChatRequest) -> int:
 
 def chat_body(request: ChatRequest, model: str, num_ctx: int, keep_alive: str) -> dict[str, Any]:
     """Return the JSON body of a streamed `/api/chat`; with `truncate` false, newer servers refuse instead of cutting."""
-    options: dict[str, Any] = {
-        "num_ctx": num_ctx,
-        "num_predict": request.max_tokens,
-        "temperature": request.temperature,
-    }
+    limit, temperature = request.max_tokens, request.temperature
+    options: dict[str, Any] = {"num_ctx": num_ctx, "num_predict": limit, "temperature": temperature}
     if request.stop:
         options["stop"] = list(request.stop)
     if request.seed is not None:
@@ -62,7 +54,7 @@ def chat_body(request: ChatRequest, model: str, num_ctx: int, keep_alive: str) -
     for message in request.turns:
         entry: dict[str, Any] = {"role": message.role, "content": render(message)}
         if message.images:
-            entry["images"] = [to_base64(image) for image in message.images]
+            entry["images"] = [base64.b64encode(image).decode() for image in message.images]
         messages.append(entry)
     body: dict[str, Any] = {
         "model": model,
@@ -81,10 +73,6 @@ class PartReader(AnswerStream):
     """Reads lines of JSON one by one; only a part with `done` true ends an answer."""
 
     def read(self, line: bytes | None) -> list[ChatEvent]:
-        """Return the events of a line, None standing for the end of the connection.
-
-        Raises `StreamBroken`, `AnswerVoid`, and ValueError or LookupError for what is not the protocol.
-        """
         if line is None:
             raise StreamBroken("the stream ended without done", backend=self._backend)
         part = json.loads(line)
@@ -99,7 +87,7 @@ class PartReader(AnswerStream):
         if reason not in ("stop", "length"):
             raise StreamBroken(f"the stream ended with done_reason {reason!r}", backend=self._backend)
         counted = part.get("prompt_eval_count")
-        self.count(Usage(counted or 0, part.get("eval_count") or 0, estimated=counted is None))
+        self._usage = Usage(counted or 0, part.get("eval_count") or 0, estimated=counted is None)
         # No count means that the whole prompt was cached, not that it was empty.
         if counted and counted < least_tokens(self._request):
             self.warnings = (PROMPT_TRUNCATED,)
@@ -111,8 +99,3 @@ def context_tokens(shown: Mapping[str, Any]) -> int | None:
     info = shown.get("model_info") or {}
     lengths = [value for key, value in info.items() if key.endswith(".context_length")]
     return lengths[0] if lengths and isinstance(lengths[0], int) and lengths[0] > 0 else None
-
-
-def same_model(a: str, b: str) -> bool:
-    """Whether two names mean the same model: `:latest` is the tag of a name without one."""
-    return a.removesuffix(":latest") == b.removesuffix(":latest")

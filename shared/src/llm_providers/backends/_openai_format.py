@@ -1,4 +1,4 @@
-"""OpenAI's wire format: requests as servers want them, and answers read tolerantly."""
+"""OpenAI's wire format: requests as servers want them, answers read tolerantly, and the stream."""
 
 from __future__ import annotations
 
@@ -9,16 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from llm_providers.backends._errors import translated
-from llm_providers.backends._images import to_data_url
+from llm_providers.backends._answer_stream import AnswerStream
+from llm_providers.backends._errors import error_in_stream, translated
 from llm_providers.engines.table import StructuredOutput
-from llm_providers.errors import InvalidResponse, ModelNotFound
+from llm_providers.errors import InvalidResponse, ModelNotFound, StreamBroken
 from llm_providers.prompting import render
-from llm_providers.types import ChatRequest, Message, Ranked
+from llm_providers.types import ChatEvent, ChatRequest, Message, Ranked, Usage
+
+_REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
 
 _SIMPLER: dict[StructuredOutput, StructuredOutput] = {"json_schema": "json_object", "json_object": "none"}
 # llama.cpp complains of a "JSON schema" or of the grammar that it makes of one.
 _FORMAT_WORDS = ("response_format", "json_schema", "json_object", "guided", "json schema", "grammar")
+
+_IMAGE_TYPES = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg", b"GIF8": "gif", b"RIFF": "webp"}
+"""By first bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +130,8 @@ def vectors(answer: Any, backend: str) -> list[Any]:
         data = answer["data"]
         if all("index" in item for item in data):
             data = sorted(data, key=lambda item: item["index"])
-        return [_vector(item["embedding"]) for item in data]
-
-
-def _vector(embedding: Any) -> Any:
-    return np.frombuffer(base64.b64decode(embedding), dtype="<f4") if isinstance(embedding, str) else embedding
+        rows = [item["embedding"] for item in data]
+        return [np.frombuffer(base64.b64decode(row), dtype="<f4") if isinstance(row, str) else row for row in rows]
 
 
 def ranks(answer: Any, backend: str) -> list[Ranked]:
@@ -145,5 +147,63 @@ def _message(message: Message) -> dict[str, Any]:
     text = render(message)
     if not message.images:
         return {"role": message.role, "content": text}
-    images = [{"type": "image_url", "image_url": {"url": to_data_url(image)}} for image in message.images]
+    images = [{"type": "image_url", "image_url": {"url": _data_url(image)}} for image in message.images]
     return {"role": message.role, "content": [*images, {"type": "text", "text": text}]}
+
+
+def _data_url(image: bytes) -> str:
+    """Return a `data:` URL (RFC 2397)."""
+    kind = next((f"image/{kind}" for magic, kind in _IMAGE_TYPES.items() if image.startswith(magic)), None)
+    return f"data:{kind or 'application/octet-stream'};base64,{base64.b64encode(image).decode()}"
+
+
+class ChunkReader(AnswerStream):
+    """Reads server-sent `data:` lines (WHATWG HTML, 9.2) one by one.
+
+    Only a finish_reason of "stop" or "length" makes an answer: a server that is being stopped says "abort", and one that
+    dies sends an error line before `[DONE]`, both with status 200. Some servers send no `[DONE]`.
+    """
+
+    _finish_reason = ""
+
+    def read(self, line: bytes | None) -> list[ChatEvent]:
+        if line is not None and not line.startswith(b"data:"):
+            return []
+        payload = b"[DONE]" if line is None else line[5:].strip()
+        if payload == b"[DONE]":
+            return self._end()
+        chunk = json.loads(payload)
+        if chunk.get("error"):
+            raise error_in_stream(chunk["error"], self._backend)
+        if counted := chunk.get("usage"):
+            self._usage = _usage(counted)
+        events: list[ChatEvent] = []
+        for choice in (chunk.get("choices") or [])[:1]:
+            delta = choice.get("delta") or {}
+            reasoning = next((text for name in _REASONING_FIELDS if (text := delta.get(name))), "")
+            events += self.add(_text(delta.get("content")), _text(reasoning))
+            self._finish_reason = choice.get("finish_reason") or self._finish_reason
+        return events
+
+    def _end(self) -> list[ChatEvent]:
+        if self._finish_reason not in ("stop", "length", "eos_token", "stop_sequence"):
+            reason = self._finish_reason or None
+            raise StreamBroken(f"the stream ended with finish_reason {reason!r}", backend=self._backend)
+        return self.end("length" if self._finish_reason == "length" else "stop")
+
+
+def _usage(counted: dict[str, Any]) -> Usage:
+    details = counted.get("completion_tokens_details") or {}
+    return Usage(
+        counted.get("prompt_tokens") or 0,
+        counted.get("completion_tokens") or 0,
+        estimated="completion_tokens" not in counted,
+        reasoning_tokens=details.get("reasoning_tokens") or 0,
+    )
+
+
+def _text(content: Any) -> str:
+    """Return content as text: a few servers send a list of parts."""
+    if isinstance(content, list):
+        return "".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
+    return str(content or "")

@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from llm_providers.backends import _ollama_format as wire
-from llm_providers.backends._cache import TTLCache
-from llm_providers.backends._embedders import Embedder, known_embedder
+from llm_providers.backends._embedders import unit_rows
 from llm_providers.backends._errors import translated
-from llm_providers.backends._http import EngineClient
-from llm_providers.backends._pacing import LivenessCheck
-from llm_providers.backends._vectors import unit_rows
+from llm_providers.backends._server import ServerBackend, TTLCache
 from llm_providers.deadline import Deadline, Timeouts
-from llm_providers.types import ChatEvent, ChatRequest, EmbeddingModel, EmbedKind, EngineInfo, ModelInfo, Vectors
+from llm_providers.types import ChatRequest, EmbedKind, EngineInfo, ModelInfo, Vectors, same_model
 
 if TYPE_CHECKING:
     from ollama import AsyncClient
 
-_KEEPALIVE_SECONDS = 15.0
 
-
-class OllamaProvider:
+class OllamaProvider(ServerBackend):
     """One model of one Ollama server, for text, vision or embeddings."""
 
-    in_process = False
-    extractive = False
+    chat_path = "/api/chat"
+    keepalive_seconds = 15.0
+    reader = wire.PartReader
 
     def __init__(
         self,
@@ -41,48 +36,22 @@ class OllamaProvider:
         reasoning_tokens: int = 4096,
         api_key: str = "",
         timeouts: Timeouts | None = None,
-        embedder: Embedder | None = None,
         name: str = "ollama",
     ) -> None:
-        self.name, self.model = name, model
-        self._keep_alive, self._max_context, self._context_tokens = keep_alive, max_context, context_tokens
-        self._embedder = embedder or known_embedder(model)
-        self._http = EngineClient(name, url, api_key, timeouts or Timeouts(), _KEEPALIVE_SECONDS)
-        self._liveness = LivenessCheck(self._is_alive)
-        self._reasoning_tokens, self._reasons = reasoning_tokens, False
+        super().__init__(name, url, model, api_key, timeouts, context_tokens, reasoning_tokens)
+        self._keep_alive, self._max_context = keep_alive, max_context
         self._info: TTLCache[ModelInfo] = TTLCache(self._load_info)
-        self._dimension: TTLCache[int] = TTLCache(self._load_dimension)
         self._num_ctx = 0
-        self._sdk: AsyncClient | None = None
 
-    async def chat(self, request: ChatRequest, deadline: Deadline) -> AsyncGenerator[ChatEvent, None]:
+    async def _chat_body(self, request: ChatRequest, deadline: Deadline) -> dict[str, Any]:
         limit = (await self.info(deadline)).context_tokens
+        needed = wire.context_for(request, limit, self.name)
+        if self._reasons:
+            request = self._with_room(request, limit)
+            needed = wire.context_for(request, limit, self.name)
         # A context once asked for is kept: a smaller one would make Ollama load the model again.
-        self._num_ctx = max(self._num_ctx, wire.context_for(request, limit, self.name))
-        while True:
-            allowed = request
-            if self._reasons:
-                room = wire.room_for(request, limit, self._reasoning_tokens)
-                allowed = replace(request, max_tokens=request.max_tokens + room)
-                self._num_ctx = max(self._num_ctx, wire.context_for(allowed, limit, self.name))
-            reader = wire.PartReader(self.name, self.model, request)
-            body = wire.chat_body(allowed, self.model, self._num_ctx, self._keep_alive)
-            async with self._http.lines("/api/chat", body, deadline, self._liveness) as lines:
-                while not reader.finished:
-                    events = reader.read(await lines.next())
-                    if reader.reasoned and not self._reasons:
-                        break
-                    if events:
-                        lines.progress()
-                    for event in events:
-                        yield event
-                if reader.finished and not reader.cut:
-                    await lines.drain()
-            if reader.finished:
-                break
-            # The first thought of this model: ask again with room for it, so that it takes nothing of the answer's limit.
-            self._reasons = True
-        yield reader.done()
+        self._num_ctx = max(self._num_ctx, needed)
+        return wire.chat_body(request, self.model, self._num_ctx, self._keep_alive)
 
     async def info(self, deadline: Deadline) -> ModelInfo:
         return await self._info.get(deadline)
@@ -103,17 +72,13 @@ class OllamaProvider:
             rows = answer["embeddings"]
         return unit_rows(rows, len(texts), self.name)
 
-    async def embedding_model(self, deadline: Deadline) -> EmbeddingModel:
-        known, dimension = self._embedder, await self._dimension.get(deadline)
-        return EmbeddingModel(self.model, dimension, known.pooling, True, known.query_prefix, known.document_prefix)
-
     async def about(self, deadline: Deadline) -> EngineInfo:
         shown = await self._show(deadline)
         listed = await self._http.get("/api/tags", deadline)
         version = await self._http.get("/api/version", deadline)
         with translated(self.name):
             models = listed.get("models") or []
-            digest = next((m.get("digest") for m in models if wire.same_model(m.get("model", ""), self.model)), None)
+            digest = next((m.get("digest") for m in models if same_model(m.get("model", ""), self.model)), None)
             details = shown.get("details") or {}
             return EngineInfo(
                 "ollama",
@@ -130,16 +95,9 @@ class OllamaProvider:
         # Imported here: requests don't need it.
         from ollama import AsyncClient
 
-        if self._sdk is None:
-            self._sdk = AsyncClient(host=self._http.address)
-        return self._sdk
-
-    async def aclose(self) -> None:
-        await self._liveness.aclose()
-        await self._http.aclose()
-        sdk, self._sdk = self._sdk, None
-        if sdk is not None:
-            await sdk.close()  # type: ignore[no-untyped-call]
+        client: AsyncClient = self._sdk or AsyncClient(host=self._http.address)
+        self._sdk = client
+        return client
 
     async def _show(self, deadline: Deadline) -> Any:
         return await self._http.post("/api/show", {"model": self.model}, deadline)
@@ -150,9 +108,6 @@ class OllamaProvider:
             reported = self._context_tokens or wire.context_tokens(shown)
         context = min(self._max_context, reported or wire.SMALLEST_CONTEXT)
         return ModelInfo(self.name, self.model, context, context_known=reported is not None)
-
-    async def _load_dimension(self, deadline: Deadline) -> int:
-        return int((await self.embed(["dimension"], EmbedKind.DOCUMENT, deadline)).shape[1])
 
     async def _is_alive(self) -> None:
         await self._http.status("/api/version")

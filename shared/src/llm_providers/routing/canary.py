@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+import json
+import re
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from hashlib import blake2b
 from random import random
 from time import monotonic
+from typing import Any
 
-from llm_providers.base import LLMProvider
+from llm_providers.base import ChatWrapper, LLMProvider
 from llm_providers.deadline import Deadline
 from llm_providers.errors import Halted, InvalidResponse, ProviderError
-from llm_providers.routing.quality import grounded, json_valid
 from llm_providers.routing.trial import RequestSample, Trial
-from llm_providers.types import ChatEvent, ChatRequest, Done, ModelInfo, Token
+from llm_providers.types import ChatEvent, ChatRequest, Done, Token
+
+_LABEL = re.compile(r"\[([^\[\]\s]{1,12})\]")
 
 
-class Canary:
+class Canary(ChatWrapper):
     """Sends `percent` of conversations to the candidate, until its trial trips.
 
     A conversation that is on the candidate's side stays there while the share grows: sides follow from `affinity` alone.
@@ -24,19 +28,12 @@ class Canary:
     """
 
     def __init__(self, stable: LLMProvider, candidate: LLMProvider, percent: float, trial: Trial) -> None:
-        self._stable, self._candidate = stable, candidate
-        self._share, self._trial = percent / 100, trial
-
-    @property
-    def name(self) -> str:
-        return self._stable.name
+        super().__init__(stable)
+        self._candidate, self._share, self._trial = candidate, percent / 100, trial
 
     def chat(self, request: ChatRequest, deadline: Deadline) -> AsyncGenerator[ChatEvent, None]:
         chosen = not self._trial.tripped and place(request.affinity) < self._share
-        return (self._candidate if chosen else self._stable).chat(request, deadline)
-
-    async def info(self, deadline: Deadline) -> ModelInfo:
-        return await self._stable.info(deadline)
+        return (self._candidate if chosen else self._provider).chat(request, deadline)
 
 
 def place(affinity: str) -> float:
@@ -46,7 +43,7 @@ def place(affinity: str) -> float:
     return int.from_bytes(blake2b(affinity.encode(), digest_size=8).digest()) / 2**64
 
 
-class SampledChat:
+class SampledChat(ChatWrapper):
     """Takes a sample of every request except those that the caller left or the operator stopped.
 
     `on_trial`, an answer that must be JSON is held back until it is whole: one that does not fit its schema is raised as
@@ -54,11 +51,8 @@ class SampledChat:
     """
 
     def __init__(self, provider: LLMProvider, add: Callable[[RequestSample], None], *, on_trial: bool = False) -> None:
-        self._provider, self._add, self._on_trial = provider, add, on_trial
-
-    @property
-    def name(self) -> str:
-        return self._provider.name
+        super().__init__(provider)
+        self._add, self._on_trial = add, on_trial
 
     async def chat(self, request: ChatRequest, deadline: Deadline) -> AsyncGenerator[ChatEvent, None]:
         begun, first, pieces, held = monotonic(), None, list[str](), list[ChatEvent]()
@@ -90,9 +84,6 @@ class SampledChat:
         for event in held:
             yield event
 
-    async def info(self, deadline: Deadline) -> ModelInfo:
-        return await self._provider.info(deadline)
-
 
 def sample(request: ChatRequest, text: str, done: Done, seconds: float, first: float | None) -> RequestSample:
     """Return the sample of a whole answer."""
@@ -104,3 +95,29 @@ def sample(request: ChatRequest, text: str, done: Done, seconds: float, first: f
         json_valid=json_valid(request.json_schema, text) if request.json_schema is not None else None,
         quality=grounded(request, text),
     )
+
+
+def labels(text: str) -> frozenset[str]:
+    """The source labels that an answer cites."""
+    return frozenset(_LABEL.findall(text))
+
+
+def json_valid(schema: Mapping[str, Any], text: str) -> bool:
+    """Whether the text is JSON that fits the schema."""
+    # Imported here: it takes a fifth of a second, and most requests ask for no JSON.
+    from jsonschema import Draft202012Validator, ValidationError
+
+    try:
+        Draft202012Validator(schema).validate(json.loads(text))
+    except (ValueError, ValidationError):
+        return False
+    return True
+
+
+def grounded(request: ChatRequest, text: str) -> float | None:
+    """The share of cited labels that are sources of the request; 0 for none cited, None where it had no sources."""
+    known = {source.label for message in request.messages for source in message.sources}
+    if not known or request.json_schema is not None:
+        return None
+    cited = labels(text)
+    return len(cited & known) / len(cited) if cited else 0.0

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from types import TracebackType
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from llm_providers.base import LLMProvider, RerankProvider
 from llm_providers.deadline import Deadline
@@ -21,12 +21,9 @@ from llm_providers.routing.partial_answer import PartialAnswer
 from llm_providers.routing.policy import OnBreak
 from llm_providers.types import ChatEvent, ChatRequest, ModelInfo, Ranked
 
-P = TypeVar("P", LLMProvider, RerankProvider)
+T = TypeVar("T")
+P = TypeVar("P", bound=LLMProvider | RerankProvider)
 OnFallback = Callable[[str, str, Unavailable], None]
-
-
-def _ignore(_from: str, _to: str, _error: Unavailable) -> None:
-    return None
 
 
 class Failures:
@@ -38,7 +35,7 @@ class Failures:
     """
 
     def __init__(
-        self, on_fallback: OnFallback = _ignore, swallowed: tuple[type[ProviderError], ...] = (Unavailable,)
+        self, on_fallback: OnFallback | None = None, swallowed: tuple[type[ProviderError], ...] = (Unavailable,)
     ) -> None:
         self.errors: list[ProviderError] = []
         self._on_fallback, self._swallowed = on_fallback, swallowed
@@ -46,8 +43,9 @@ class Failures:
 
     def next(self, name: str, deadline: Deadline) -> Failures:
         """Go on with the backend `name`; raises `DeadlineExceeded`."""
-        if self.errors and isinstance(self.errors[-1], Unavailable):
-            self._on_fallback(self.errors[-1].backend or self._current, name, self.errors[-1])
+        last = self.errors[-1] if self.errors else None
+        if isinstance(last, Unavailable) and self._on_fallback is not None:
+            self._on_fallback(last.backend or self._current, name, last)
         deadline.check()
         self._current = name
         return self
@@ -65,27 +63,17 @@ class Failures:
         self.errors.append(error)
         return True
 
-    def error(self, backends: int) -> ProviderError:
-        """Return what to raise when all of them have failed."""
-        return self.errors[-1] if backends == 1 else AllBackendsFailed(self.errors)
 
-
-class FallbackChat:
-    """Asks one provider after another; what a broken stream leaves is continued or restarted, as `on_break` says.
-
-    Raises `AllBackendsFailed` when the last one has failed.
-    """
+class Chain(Generic[P]):
+    """Asks one provider after another; raises `AllBackendsFailed` when the last one of several has failed."""
 
     def __init__(
-        self,
-        providers: Iterable[LLMProvider],
-        on_fallback: OnFallback = _ignore,
-        *,
-        on_break: OnBreak = OnBreak.FAIL,
-        on_trial: bool = False,
+        self, providers: Iterable[P], on_fallback: OnFallback | None = None, *, on_trial: bool = False
     ) -> None:
-        self._providers = _at_least_one(providers)
-        self._on_fallback, self._on_break = on_fallback, on_break
+        self._providers = tuple(providers)
+        if not self._providers:
+            raise ValueError("a fallback chain needs at least one provider")
+        self._on_fallback = on_fallback
         # A candidate's rejection is not the request's fault: the stable backend would have answered.
         self._swallowed: tuple[type[ProviderError], ...] = (ProviderError,) if on_trial else (Unavailable,)
 
@@ -93,8 +81,36 @@ class FallbackChat:
     def name(self) -> str:
         return self._providers[0].name
 
+    def _failures(self) -> Failures:
+        return Failures(self._on_fallback, self._swallowed)
+
+    def _error(self, failures: Failures) -> ProviderError:
+        return failures.errors[-1] if len(self._providers) == 1 else AllBackendsFailed(failures.errors)
+
+    async def _first(self, call: Callable[[P], Awaitable[T]], deadline: Deadline) -> T:
+        failures = self._failures()
+        for provider in self._providers:
+            with failures.next(provider.name, deadline):
+                return await call(provider)
+        raise self._error(failures)
+
+
+class FallbackChat(Chain[LLMProvider]):
+    """A chain of chat providers; what a broken stream leaves is continued or restarted, as `on_break` says."""
+
+    def __init__(
+        self,
+        providers: Iterable[LLMProvider],
+        on_fallback: OnFallback | None = None,
+        *,
+        on_break: OnBreak = OnBreak.FAIL,
+        on_trial: bool = False,
+    ) -> None:
+        super().__init__(providers, on_fallback, on_trial=on_trial)
+        self._on_break = on_break
+
     async def chat(self, request: ChatRequest, deadline: Deadline) -> AsyncGenerator[ChatEvent, None]:
-        failures = Failures(self._on_fallback, self._swallowed)
+        failures = self._failures()
         answer = PartialAnswer(request, self._on_break)
         # An answer that has begun is worth a second round: a server that broke off may be back.
         left = [*self._providers, *self._providers]
@@ -113,36 +129,14 @@ class FallbackChat:
                 return
             if isinstance(failures.errors[-1], CannotContinue) and answer.begun:
                 left.insert(0, provider)
-        raise failures.error(len(self._providers))
+        raise self._error(failures)
 
     async def info(self, deadline: Deadline) -> ModelInfo:
-        failures = Failures(self._on_fallback, self._swallowed)
-        for provider in self._providers:
-            with failures.next(provider.name, deadline):
-                return await provider.info(deadline)
-        raise failures.error(len(self._providers))
+        return await self._first(lambda provider: provider.info(deadline), deadline)
 
 
-class FallbackRerank:
-    """Asks one provider after another; raises `AllBackendsFailed` when the last one has failed."""
-
-    def __init__(self, providers: Iterable[RerankProvider], on_fallback: OnFallback = _ignore) -> None:
-        self._providers, self._on_fallback = _at_least_one(providers), on_fallback
-
-    @property
-    def name(self) -> str:
-        return self._providers[0].name
+class FallbackRerank(Chain[RerankProvider]):
+    """A chain of rerank providers."""
 
     async def rerank(self, query: str, documents: Sequence[str], top_n: int, deadline: Deadline) -> list[Ranked]:
-        failures = Failures(self._on_fallback)
-        for provider in self._providers:
-            with failures.next(provider.name, deadline):
-                return await provider.rerank(query, documents, top_n, deadline)
-        raise failures.error(len(self._providers))
-
-
-def _at_least_one(providers: Iterable[P]) -> tuple[P, ...]:
-    chain = tuple(providers)
-    if not chain:
-        raise ValueError("a fallback chain needs at least one provider")
-    return chain
+        return await self._first(lambda provider: provider.rerank(query, documents, top_n, deadline), deadline)

@@ -6,36 +6,26 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from llm_providers.base import EmbeddingProvider
+from llm_providers.base import EmbeddingProvider, EmbeddingWrapper
 from llm_providers.deadline import Deadline
 from llm_providers.errors import ContextLengthExceeded
 from llm_providers.tokens import estimate_tokens
-from llm_providers.types import EmbeddingModel, EmbedKind, Vectors
+from llm_providers.types import EmbedKind, Vectors
 
 _SMALLEST = 16
 
 
-class LongTexts:
+class LongTexts(EmbeddingWrapper):
     """Splits what does not fit and averages the parts' vectors by length, so that no text is dropped.
 
     A batch that is refused is halved until the text at fault is alone; that text is halved at whitespace.
     """
-
-    def __init__(self, provider: EmbeddingProvider) -> None:
-        self._provider = provider
-
-    @property
-    def name(self) -> str:
-        return self._provider.name
 
     async def embed(self, texts: Sequence[str], kind: EmbedKind, deadline: Deadline) -> Vectors:
         try:
             return await self._provider.embed(texts, kind, deadline)
         except ContextLengthExceeded as error:
             return await embed_in_parts(self, texts, kind, deadline, error)
-
-    async def embedding_model(self, deadline: Deadline) -> EmbeddingModel:
-        return await self._provider.embedding_model(deadline)
 
 
 async def embed_in_parts(

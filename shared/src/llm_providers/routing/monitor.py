@@ -1,28 +1,56 @@
-"""Every call on a backend is measured, remembered and, unless it is a probe, admitted by the circuit breaker."""
+"""Every call on a backend is measured, remembered and, unless it is a probe, admitted by the circuit breaker.
+
+An `Observer` receives the measurements.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from time import monotonic, time
 
-from llm_providers.base import EmbeddingProvider, LLMProvider, RerankProvider
+from llm_providers.base import ChatWrapper, EmbeddingProvider, EmbeddingWrapper, LLMProvider, P, RerankProvider, Wrapper
 from llm_providers.deadline import Deadline
 from llm_providers.errors import ProviderError
 from llm_providers.routing.breaker import CircuitBreaker
-from llm_providers.routing.observer import Observer, outcome_of
-from llm_providers.types import (
-    ChatEvent,
-    ChatRequest,
-    Done,
-    EmbeddingModel,
-    EmbedKind,
-    ModelInfo,
-    Ranked,
-    Role,
-    Vectors,
-)
+from llm_providers.routing.policy import Policy
+from llm_providers.types import ChatEvent, ChatRequest, Done, EmbedKind, Ranked, Role, Vectors
+
+
+class Observer:
+    """Receives measurements, and ignores them unless a method is overridden.
+
+    Called from the event loop, so it must not block.
+    """
+
+    def on_request(
+        self, role: Role, backend: str, outcome: str, seconds: float, first_token_seconds: float | None
+    ) -> None:
+        """A call has ended; `outcome` is "ok", "cancelled" or the error's type in snake case."""
+
+    def on_fallback(self, role: Role, from_backend: str, to_backend: str, reason: str) -> None:
+        """A request was handed to another backend."""
+
+    def on_breaker(self, role: Role, backend: str, state: str) -> None:
+        """A circuit breaker has changed its state."""
+
+    def on_policy(self, policy: Policy) -> None:
+        """A policy has come into effect in this process."""
+
+    def on_trip(self, role: Role, candidate: str, gate: str) -> None:
+        """A gate has ended a candidate's canary."""
+
+    def on_shadow(self, role: Role, candidate: str, outcome: str) -> None:
+        """`outcome` is "sampled", then "done", "failed" or "dropped"; "unstored" too where it couldn't be written."""
+
+
+def outcome_of(error: BaseException) -> str:
+    """Return the name of an error in metrics."""
+    if isinstance(error, asyncio.CancelledError | GeneratorExit):
+        return "cancelled"
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
 
 
 class Monitor:
@@ -56,7 +84,7 @@ class Monitor:
                 self._failed(error, call)
             raise
         else:
-            self._succeeded(call)
+            self.finish(call)
         finally:
             self.running -= 1
             if not self.running:
@@ -69,12 +97,9 @@ class Monitor:
 
     def finish(self, call: Call) -> None:
         """Count a stream as whole, although its consumer may not ask for what follows the last event."""
-        self._succeeded(call)
-        call.done = True
-
-    def _succeeded(self, call: Call) -> None:
         if call.done:
             return
+        call.done = True
         self.last_success, self.last_error = time(), None
         if self.breaker is not None:
             self.breaker.succeeded()
@@ -100,15 +125,16 @@ class Call:
         self.done = False
 
 
-class MonitoredChat:
-    """A chat provider whose calls are monitored; a stream counts by its end, however well it began."""
+class Monitored(Wrapper[P]):
+    """A provider whose calls are monitored; those of a probe are `admitted` by an open breaker too."""
 
-    def __init__(self, provider: LLMProvider, monitor: Monitor, *, admitted: bool = False) -> None:
-        self._provider, self._monitor, self._admitted = provider, monitor, admitted
+    def __init__(self, provider: P, monitor: Monitor, *, admitted: bool = False) -> None:
+        super().__init__(provider)
+        self._monitor, self._admitted = monitor, admitted
 
-    @property
-    def name(self) -> str:
-        return self._provider.name
+
+class MonitoredChat(Monitored[LLMProvider], ChatWrapper):
+    """A stream counts by its end, however well it began."""
 
     async def chat(self, request: ChatRequest, deadline: Deadline) -> AsyncGenerator[ChatEvent, None]:
         with self._monitor.call(admitted=self._admitted) as call:
@@ -120,38 +146,14 @@ class MonitoredChat:
                         self._monitor.finish(call)
                     yield event
 
-    async def info(self, deadline: Deadline) -> ModelInfo:
-        return await self._provider.info(deadline)
 
-
-class MonitoredEmbeddings:
-    """An embedding provider whose calls are monitored."""
-
-    def __init__(self, provider: EmbeddingProvider, monitor: Monitor, *, admitted: bool = False) -> None:
-        self._provider, self._monitor, self._admitted = provider, monitor, admitted
-
-    @property
-    def name(self) -> str:
-        return self._provider.name
-
+class MonitoredEmbeddings(Monitored[EmbeddingProvider], EmbeddingWrapper):
     async def embed(self, texts: Sequence[str], kind: EmbedKind, deadline: Deadline) -> Vectors:
         with self._monitor.call(admitted=self._admitted):
             return await self._provider.embed(texts, kind, deadline)
 
-    async def embedding_model(self, deadline: Deadline) -> EmbeddingModel:
-        return await self._provider.embedding_model(deadline)
 
-
-class MonitoredRerank:
-    """A rerank provider whose calls are monitored."""
-
-    def __init__(self, provider: RerankProvider, monitor: Monitor, *, admitted: bool = False) -> None:
-        self._provider, self._monitor, self._admitted = provider, monitor, admitted
-
-    @property
-    def name(self) -> str:
-        return self._provider.name
-
+class MonitoredRerank(Monitored[RerankProvider]):
     async def rerank(self, query: str, documents: Sequence[str], top_n: int, deadline: Deadline) -> list[Ranked]:
         with self._monitor.call(admitted=self._admitted):
             return await self._provider.rerank(query, documents, top_n, deadline)

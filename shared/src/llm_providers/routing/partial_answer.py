@@ -108,7 +108,10 @@ class PartialAnswer:
             case Done():
                 if rest := self._overlap.end():
                     yield self._add(rest)
-                yield event if self._failure is None else self._joined(event)
+                if self._failure is not None:
+                    tokens = self._tokens_before + event.usage.completion_tokens
+                    event = replace(event, usage=replace(event.usage, completion_tokens=tokens, estimated=True))
+                yield event
 
     def _started(self, event: Started) -> ChatEvent:
         before, self._backend = self._backend, event.backend
@@ -124,7 +127,3 @@ class PartialAnswer:
         self._pieces.append(text)
         self._tokens += 1
         return Token(text)
-
-    def _joined(self, done: Done) -> Done:
-        tokens = self._tokens_before + done.usage.completion_tokens
-        return replace(done, usage=replace(done.usage, completion_tokens=tokens, estimated=True))

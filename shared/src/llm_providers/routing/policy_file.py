@@ -7,9 +7,8 @@ import errno
 import json
 import logging
 import os
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +137,13 @@ class PolicyFile:
             lines = (self.folder / "audit.jsonl").read_text().splitlines()
         except FileNotFoundError:
             return []
-        return list(islice(_rows(reversed(lines)), limit))
+        rows: list[dict[str, Any]] = []
+        for line in reversed(lines):
+            if len(rows) == limit:
+                break
+            with suppress(ValueError):  # empty, or cut off by a crash
+                rows.append(json.loads(line))
+        return rows
 
     async def _poll(self) -> None:
         while True:
@@ -195,11 +200,5 @@ def _row(policy: Policy) -> dict[str, Any]:
     return {"revision": policy.revision, **policy.changed.model_dump(mode="json"), "after": _content(policy)}
 
 
-def _rows(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
-    for line in lines:
-        with suppress(ValueError):  # empty, or cut off by a crash
-            yield json.loads(line)
-
-
 def _content(policy: Policy) -> dict[str, Any]:
-    return policy.model_dump(mode="json", include={"roles", "gates", "engines"}, exclude_defaults=False)
+    return policy.model_dump(mode="json", include={"roles", "gates", "engines"})

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from types import TracebackType
+from typing import Any, TypeVar
 
-from llm_providers.base import EmbeddingProvider, LLMProvider, RerankProvider
+from llm_providers.base import EmbeddingProvider, LLMProvider, P, RerankProvider, Wrapper
 from llm_providers.deadline import Deadline
 from llm_providers.errors import Unavailable
 from llm_providers.types import ChatEvent, ChatRequest, EmbeddingModel, EmbedKind, ModelInfo, Ranked, Vectors
 
+T = TypeVar("T")
 Sleep = Callable[[float], Awaitable[None]]
 
 
@@ -36,109 +37,72 @@ class Backoff:
 
 
 class Attempts:
-    """Iterates over the attempts of one call: each is a context that swallows a failure after which another may be made.
-
-    ```
-    async for attempt in Attempts(backoff, deadline):
-        with attempt:
-            return await call()
-    ```
-    """
+    """The attempts of one call, only within its deadline."""
 
     def __init__(self, backoff: Backoff, deadline: Deadline) -> None:
+        deadline.check()
         self._backoff, self._deadline = backoff, deadline
-        self._number = 0
-        self._wait = 0.0
-        self._final = False
+        self._failed = 0
 
-    def __aiter__(self) -> Attempts:
-        return self
-
-    async def __anext__(self) -> Attempts:
-        if self._number:
-            await self._backoff.sleep(self._wait)
-        self._deadline.check()
-        self._number += 1
-        return self
-
-    def make_final(self) -> None:
-        """Let the next failure out: the caller has been given a part of the answer."""
-        self._final = True
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        if not isinstance(error, Unavailable) or self._final or self._number >= self._backoff.attempts:
-            return False
-        self._wait = self._backoff.wait(self._number, error)
+    async def another(self, error: Unavailable) -> None:
+        """Wait until the next attempt; raises `error` where none may be made."""
+        self._failed += 1
+        wait = self._backoff.wait(self._failed, error)
         # A server that wants to be left alone for longer is one to fall back from, not to wait for.
-        return self._wait <= min(self._backoff.longest, self._deadline.remaining)
+        if self._failed >= self._backoff.attempts or wait > min(self._backoff.longest, self._deadline.remaining):
+            raise error
+        await self._backoff.sleep(wait)
+        self._deadline.check()
 
 
-class RetriedChat:
-    """Tries again until the answer has begun, only within the deadline."""
+class Retried(Wrapper[P]):
+    """A provider that is asked again."""
 
-    def __init__(self, provider: LLMProvider, backoff: Backoff) -> None:
-        self._provider, self._backoff = provider, backoff
+    def __init__(self, provider: P, backoff: Backoff) -> None:
+        super().__init__(provider)
+        self._backoff = backoff
 
-    @property
-    def name(self) -> str:
-        return self._provider.name
+    # Whoever calls this returns its coroutine: a frame more on the way to each vector would cost time.
+    async def _call(self, call: Callable[[], Awaitable[T]], deadline: Deadline) -> T:
+        attempts = Attempts(self._backoff, deadline)
+        while True:
+            try:
+                return await call()
+            except Unavailable as error:
+                await attempts.another(error)
+
+
+class RetriedChat(Retried[LLMProvider]):
+    """A chat provider that is asked again until the answer has begun."""
 
     async def chat(self, request: ChatRequest, deadline: Deadline) -> AsyncGenerator[ChatEvent, None]:
-        async for attempt in Attempts(self._backoff, deadline):
-            with attempt:
+        attempts, begun = Attempts(self._backoff, deadline), False
+        while True:
+            try:
                 async with aclosing(self._provider.chat(request, deadline)) as stream:
                     async for event in stream:
-                        attempt.make_final()
+                        begun = True
                         yield event
                 return
+            except Unavailable as error:
+                if begun:
+                    raise
+                await attempts.another(error)
 
-    async def info(self, deadline: Deadline) -> ModelInfo:
-        async for attempt in Attempts(self._backoff, deadline):
-            with attempt:
-                return await self._provider.info(deadline)
-        raise AssertionError("the last attempt returns or raises")
-
-
-class RetriedEmbeddings:
-    """Tries again within the deadline."""
-
-    def __init__(self, provider: EmbeddingProvider, backoff: Backoff) -> None:
-        self._provider, self._backoff = provider, backoff
-
-    @property
-    def name(self) -> str:
-        return self._provider.name
-
-    async def embed(self, texts: Sequence[str], kind: EmbedKind, deadline: Deadline) -> Vectors:
-        async for attempt in Attempts(self._backoff, deadline):
-            with attempt:
-                return await self._provider.embed(texts, kind, deadline)
-        raise AssertionError("the last attempt returns or raises")
-
-    async def embedding_model(self, deadline: Deadline) -> EmbeddingModel:
-        async for attempt in Attempts(self._backoff, deadline):
-            with attempt:
-                return await self._provider.embedding_model(deadline)
-        raise AssertionError("the last attempt returns or raises")
+    def info(self, deadline: Deadline) -> Coroutine[Any, Any, ModelInfo]:
+        return self._call(lambda: self._provider.info(deadline), deadline)
 
 
-class RetriedRerank:
-    """Tries again within the deadline."""
+class RetriedEmbeddings(Retried[EmbeddingProvider]):
+    def embed(self, texts: Sequence[str], kind: EmbedKind, deadline: Deadline) -> Coroutine[Any, Any, Vectors]:
+        return self._call(lambda: self._provider.embed(texts, kind, deadline), deadline)
 
-    def __init__(self, provider: RerankProvider, backoff: Backoff) -> None:
-        self._provider, self._backoff = provider, backoff
+    def embedding_model(self, deadline: Deadline) -> Coroutine[Any, Any, EmbeddingModel]:
+        return self._call(lambda: self._provider.embedding_model(deadline), deadline)
 
-    @property
-    def name(self) -> str:
-        return self._provider.name
 
-    async def rerank(self, query: str, documents: Sequence[str], top_n: int, deadline: Deadline) -> list[Ranked]:
-        async for attempt in Attempts(self._backoff, deadline):
-            with attempt:
-                return await self._provider.rerank(query, documents, top_n, deadline)
-        raise AssertionError("the last attempt returns or raises")
+class RetriedRerank(Retried[RerankProvider]):
+    def rerank(
+        self, query: str, documents: Sequence[str], top_n: int, deadline: Deadline
+    ) -> Coroutine[Any, Any, list[Ranked]]:
+        return self._call(lambda: self._provider.rerank(query, documents, top_n, deadline), deadline)

@@ -6,14 +6,15 @@ import asyncio
 import json
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from llm_providers.base import LLMProvider
-from llm_providers.routing.observer import Observer
+from llm_providers.routing.monitor import Observer
 from llm_providers.routing.policy import Policy, RolePolicy
 from llm_providers.routing.policy_file import PolicyError, PolicyFile, StalePolicy
-from llm_providers.routing.shadow import Comparison, Embed, ShadowRunner, as_json
+from llm_providers.routing.shadow import Comparison, Embed, ShadowRunner
 from llm_providers.routing.trial import Trial, Trip
 from llm_providers.types import Role
 
@@ -94,23 +95,23 @@ class Rollout:
 
     async def _stop_canary(self, candidate: str, why: str) -> None:
         """Write it into the policy for every replica, unless another replica already has."""
+
+        def without_canary(policy: Policy) -> Policy:
+            return policy.with_role(self._role, canary_percent=0)
+
         try:
             while (now := await asyncio.to_thread(self._file.read)).roles[self._role].candidate == candidate:
                 if not now.roles[self._role].canary_percent:
                     return
                 with suppress(StalePolicy):
-                    revision = now.revision
-                    stopped = await asyncio.to_thread(self._file.replace, revision, self._without_canary, "gate", why)
+                    stopped = await asyncio.to_thread(self._file.replace, now.revision, without_canary, "gate", why)
                     await self._file.adopt(stopped)
         except (OSError, PolicyError) as error:
             self._file.fault = f"{why}; in this process only, because the policy can't be written: {error}"
 
-    def _without_canary(self, policy: Policy) -> Policy:
-        return policy.with_role(self._role, canary_percent=0)
-
     async def _store(self, comparison: Comparison) -> None:
         if (folder := self._file.folder) is not None:
-            line = json.dumps({"role": self._role, **as_json(comparison)}) + "\n"
+            line = json.dumps({"role": self._role, **asdict(comparison)}) + "\n"
             await asyncio.to_thread(_append, folder / "shadow.jsonl", line)
 
     def _later(self, work: Coroutine[Any, Any, None]) -> None:

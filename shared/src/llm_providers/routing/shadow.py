@@ -6,19 +6,22 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from random import random
-from statistics import fmean, median
+from statistics import median
 from time import monotonic
 from typing import Any
 
-from llm_providers.base import LLMProvider
+from llm_providers.base import ChatWrapper, LLMProvider
+from llm_providers.completion import Completion
 from llm_providers.deadline import Deadline
 from llm_providers.errors import ProviderError
-from llm_providers.routing.observer import outcome_of
-from llm_providers.routing.quality import json_valid, labels, refused
-from llm_providers.types import ChatEvent, ChatRequest, Done, Failover, ModelInfo, Started, Token, Vectors
+from llm_providers.grounding import NO_ANSWER
+from llm_providers.routing.canary import json_valid, labels
+from llm_providers.routing.monitor import outcome_of
+from llm_providers.routing.trial import mean
+from llm_providers.types import ChatEvent, ChatRequest, Done, Started, Vectors
 
 _WAITING = 64
 _WORKERS = 2
@@ -62,15 +65,12 @@ class _Answer:
     text: str
 
 
-class Shadow:
+class Shadow(ChatWrapper):
     """Passes answers on as they are, and submits a share of the requests to the runner when their answers are whole."""
 
     def __init__(self, provider: LLMProvider, percent: float, runner: ShadowRunner) -> None:
-        self._provider, self._share, self._runner = provider, percent / 100, runner
-
-    @property
-    def name(self) -> str:
-        return self._provider.name
+        super().__init__(provider)
+        self._share, self._runner = percent / 100, runner
 
     async def chat(self, request: ChatRequest, deadline: Deadline) -> AsyncGenerator[ChatEvent, None]:
         recorder = _Recorder(request) if random() < self._share else None  # noqa: S311
@@ -82,9 +82,6 @@ class Shadow:
         answer = recorder.answer if recorder is not None else None
         if answer is not None and answer.side.backend != self._runner.candidate:
             self._runner.submit(request, answer)
-
-    async def info(self, deadline: Deadline) -> ModelInfo:
-        return await self._provider.info(deadline)
 
 
 class ShadowRunner:
@@ -127,7 +124,6 @@ class ShadowRunner:
         """Return counts since the shadow began, and means over the last comparisons."""
         both = [(c.stable, c.candidate) for c in self._recent if c.candidate is not None]
         sides = {"stable": [s for s, _ in both], "candidate": [c for _, c in both]}
-        valid = [side.json_valid for side in sides["candidate"] if side.json_valid is not None]
 
         def each(measure: Callable[[list[Side]], float | None]) -> dict[str, float | None]:
             return {name: measure(answers) for name, answers in sides.items()}
@@ -136,13 +132,13 @@ class ShadowRunner:
             "candidate": self.candidate,
             **self._counts,
             "waiting": self._waiting.qsize(),
-            "mean_similarity": _mean([c.similarity for c in self._recent]),
-            "mean_citation_overlap": _mean([c.citation_overlap for c in self._recent]),
-            "json_valid_rate": _mean(valid),
-            "refusal_rate": each(lambda answers: _mean([a.refused for a in answers])),
-            "tokens_mean": each(lambda answers: _mean([a.tokens for a in answers])),
-            "seconds_p50": each(lambda answers: _median([a.seconds for a in answers])),
-            "first_token_p50": each(lambda answers: _median([a.first_token_seconds for a in answers])),
+            "mean_similarity": mean(c.similarity for c in self._recent),
+            "mean_citation_overlap": mean(c.citation_overlap for c in self._recent),
+            "json_valid_rate": mean(side.json_valid for side in sides["candidate"]),
+            "refusal_rate": each(lambda answers: mean(a.refused for a in answers)),
+            "tokens_mean": each(lambda answers: mean(a.tokens for a in answers)),
+            "seconds_p50": each(lambda answers: mean((a.seconds for a in answers), median)),
+            "first_token_p50": each(lambda answers: mean((a.first_token_seconds for a in answers), median)),
         }
 
     async def _work(self) -> None:
@@ -189,59 +185,33 @@ class ShadowRunner:
         self._on_shadow(what)
 
 
-class _Recorder:
-    """Puts an answer together from its events."""
+class _Recorder(Completion):
+    """Puts an answer together, and measures it when it is whole."""
 
     def __init__(self, request: ChatRequest) -> None:
+        super().__init__()
         self._request, self._begun = request, monotonic()
         self._first: float | None = None
-        self._pieces: list[str] = []
-        self._by = Started("", "")
         self.answer: _Answer | None = None
 
-    def add(self, event: ChatEvent) -> None:
-        match event:
-            case Token():
-                self._pieces.append(event.text)
-            case Started():
-                self._by, self._first = event, monotonic() - self._begun
-            case Failover():
-                self._by = Started(event.to_backend, event.model)
-                if event.restarted:
-                    self._pieces = []
-            case Done():
-                self.answer = self._whole(event)
+    def add(self, event: object) -> None:
+        super().add(event)
+        if isinstance(event, Started):
+            self._first = monotonic() - self._begun
+        elif isinstance(event, Done):
+            self.answer = self._whole()
 
-    def _whole(self, done: Done) -> _Answer:
-        text, schema = "".join(self._pieces), self._request.json_schema
+    def _whole(self) -> _Answer:
+        text, schema = self.text, self._request.json_schema
         side = Side(
-            backend=self._by.backend,
-            model=self._by.model,
-            tokens=done.usage.completion_tokens,
+            backend=self.started.backend,
+            model=self.started.model,
+            tokens=self.done.usage.completion_tokens,
             seconds=round(monotonic() - self._begun, 4),
             first_token_seconds=None if self._first is None else round(self._first, 4),
             characters=len(text),
-            refused=refused(text),
+            refused=NO_ANSWER in text,
             json_valid=json_valid(schema, text) if schema is not None else None,
-            finish_reason=done.finish_reason,
+            finish_reason=self.done.finish_reason,
         )
         return _Answer(side, text)
-
-
-def as_json(comparison: Comparison) -> dict[str, Any]:
-    """Return a comparison as a line of `shadow.jsonl`."""
-    return asdict(comparison)
-
-
-def _known(values: Sequence[float | None]) -> list[float]:
-    return [value for value in values if value is not None]
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = _known(values)
-    return round(fmean(known), 4) if known else None
-
-
-def _median(values: Sequence[float | None]) -> float | None:
-    known = _known(values)
-    return round(median(known), 4) if known else None

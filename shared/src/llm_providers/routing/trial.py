@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from statistics import fmean
 from time import monotonic
 from typing import Any
 
@@ -75,7 +76,6 @@ class Window:
         seconds = [s.seconds for s in answered]
         firsts = [s.first_token_seconds for s in answered if s.first_token_seconds is not None]
         parsed = [s.json_valid for s in answered if s.json_valid is not None]
-        grades = [s.quality for s in answered if s.quality is not None]
         errors = len(samples) - len(answered)
         return Summary(
             requests=len(samples),
@@ -85,25 +85,20 @@ class Window:
             p95_seconds=_percentile(seconds, 95),
             first_token_p50_seconds=_percentile(firsts, 50),
             first_token_p95_seconds=_percentile(firsts, 95),
-            unusable_rate=_mean([bool(s.unusable) for s in answered]),
-            invalid_json_rate=_mean([not valid for valid in parsed]),
-            quality=_mean(grades),
+            unusable_rate=mean(bool(s.unusable) for s in answered),
+            invalid_json_rate=mean(not valid for valid in parsed),
+            quality=mean(s.quality for s in answered),
             json_requests=len(parsed),
-            graded=len(grades),
+            graded=sum(s.quality is not None for s in answered),
         )
 
 
 class Trial:
     """A candidate and the stable backend side by side; `on_trip` is called once, with every gate that did not hold."""
 
-    def __init__(
-        self,
-        gates: Gates,
-        on_trip: Callable[[Sequence[Trip]], None],
-        clock: Callable[[], float] = monotonic,
-    ) -> None:
+    def __init__(self, gates: Gates, on_trip: Callable[[Sequence[Trip]], None]) -> None:
         self._gates, self._on_trip = gates, on_trip
-        self.stable, self.candidate = Window(gates.window_seconds, clock), Window(gates.window_seconds, clock)
+        self.stable, self.candidate = Window(gates.window_seconds), Window(gates.window_seconds)
         self.tripped: tuple[Trip, ...] = ()
 
     def add_stable(self, sample: RequestSample) -> None:
@@ -132,39 +127,25 @@ def judge(gates: Gates, stable: Summary, candidate: Summary) -> list[Trip]:
     """
     trips: list[Trip] = []
 
-    def gate(name: str, value: float | None, limit: float, words: str, enough: int = candidate.requests) -> None:
+    def gate(name: str, value: float | None, words: str, enough: int = candidate.requests) -> None:
+        limit: float = getattr(gates, f"max_{name}")
         if value is not None and enough >= gates.min_requests and value > limit:
             trips.append(Trip(name, round(value, 4), limit, f"{words}: {value:.3g}, limit {limit:g}"))
 
     def worse(mine: float | None, theirs: float | None) -> float | None:
         return None if mine is None else mine - (theirs or 0.0)
 
-    gate("error_rate", candidate.error_rate, gates.max_error_rate, "share of its requests that failed")
-    gate("p95_seconds", candidate.p95_seconds, gates.max_p95_seconds, "seconds to the end, 95th percentile")
-    gate(
-        "first_token_p95_seconds",
-        candidate.first_token_p95_seconds,
-        gates.max_first_token_p95_seconds,
-        "seconds to the first token, 95th percentile",
-    )
+    gate("error_rate", candidate.error_rate, "share of its requests that failed")
+    gate("p95_seconds", candidate.p95_seconds, "seconds to the end, 95th percentile")
+    gate("first_token_p95_seconds", candidate.first_token_p95_seconds, "seconds to the first token, 95th percentile")
     unusable = worse(candidate.unusable_rate, stable.unusable_rate)
-    gate(
-        "unusable_rate",
-        unusable,
-        gates.max_unusable_rate,
-        "empty or cut-off answers, more than the stable side's share",
-    )
+    gate("unusable_rate", unusable, "empty or cut-off answers, more than the stable side's share")
     invalid = worse(candidate.invalid_json_rate, stable.invalid_json_rate)
-    gate(
-        "invalid_json_rate",
-        invalid,
-        gates.max_invalid_json_rate,
-        "answers that are not the JSON asked for, more than the stable side's share",
-        candidate.json_requests,
-    )
+    words = "answers that are not the JSON asked for, more than the stable side's share"
+    gate("invalid_json_rate", invalid, words, candidate.json_requests)
     loss = None if stable.quality is None or candidate.quality is None else stable.quality - candidate.quality
     enough = min(candidate.graded, stable.graded)
-    gate("quality_loss", loss, gates.max_quality_loss, "citations that hold, less than the stable side", enough)
+    gate("quality_loss", loss, "citations that hold, less than the stable side", enough)
     return trips
 
 
@@ -172,5 +153,7 @@ def _percentile(values: Sequence[float], percent: float) -> float | None:
     return round(percentile(values, percent), 4) if values else None
 
 
-def _mean(values: Sequence[float]) -> float | None:
-    return round(sum(values) / len(values), 4) if values else None
+def mean(values: Iterable[float | None], middle: Callable[[list[float]], float] = fmean) -> float | None:
+    """Return the mean, or another `middle`, of those values that are known; None if none is."""
+    known = [value for value in values if value is not None]
+    return round(middle(known), 4) if known else None

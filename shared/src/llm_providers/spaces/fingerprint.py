@@ -12,7 +12,7 @@ import numpy as np
 
 from llm_providers.base import EmbeddingProvider
 from llm_providers.deadline import Deadline
-from llm_providers.types import EmbeddingModel, EmbedKind, Vectors
+from llm_providers.types import EmbeddingModel, EmbedKind, Vectors, same_model
 
 MIN_COSINE = 0.99
 
@@ -64,7 +64,7 @@ class Fingerprint:
         """Say how this space differs from another, naming both sides; None if vectors of the two may be mixed."""
         for field in fields(EmbeddingModel):
             mine, theirs = getattr(self.model, field.name), getattr(other.model, field.name)
-            if mine != theirs and not (field.name == "model" and _same_name(mine, theirs)):
+            if mine != theirs and not (field.name == "model" and same_model(mine, theirs)):
                 return f"{field.name.replace('_', ' ')}: {mine!r} here, {theirs!r} there"
         cosines = row_cosines(self.vectors, other.vectors)
         if cosines.min() < MIN_COSINE:
@@ -95,11 +95,6 @@ class Fingerprint:
             return cls(EmbeddingModel(**data["model"]), tuple(tuple(map(float, row)) for row in data["probes"]))
         except (TypeError, KeyError) as error:
             raise ValueError(f"not a fingerprint: {error}") from error
-
-
-def _same_name(a: str, b: str) -> bool:
-    """Whether two names mean the same model: on Ollama, `:latest` is the tag of a name without one."""
-    return a.removesuffix(":latest") == b.removesuffix(":latest")
 
 
 def row_cosines(a: Vectors, b: Vectors) -> Vectors:

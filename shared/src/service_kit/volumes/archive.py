@@ -12,7 +12,7 @@ import tarfile
 import zlib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -26,16 +26,8 @@ class Damaged(ValueError):
     """The archive is not as a backup wrote it."""
 
 
-class Target(Protocol):
-    """Receives the contents of an archive; paths begin with the volume's name."""
-
-    def folder(self, path: str, member: tarfile.TarInfo) -> None: ...
-
-    def file(self, path: str, member: tarfile.TarInfo, blocks: Iterator[bytes]) -> None: ...
-
-
 class VerifyOnly:
-    """Reads everything and keeps nothing."""
+    """Receives the contents of an archive and keeps nothing, unless overridden; paths begin with the volume's name."""
 
     def folder(self, path: str, member: tarfile.TarInfo) -> None:
         pass
@@ -56,22 +48,17 @@ def write(output: BinaryIO, roots: Mapping[str, Path], about: Mapping[str, Any])
                 if stat.S_ISDIR(status.st_mode):
                     tar.addfile(_member(name, status, tarfile.DIRTYPE))
                 else:
-                    digest = _add(tar, _member(name, status, tarfile.REGTYPE), path)
-                    files[name] = {"size": status.st_size, "sha256": digest}
+                    with path.open("rb") as source:
+                        hashing = _HashingReader(source)
+                        tar.addfile(_member(name, status, tarfile.REGTYPE), hashing)
+                    files[name] = {"size": status.st_size, "sha256": hashing.digest.hexdigest()}
         manifest = json.dumps({**about, "format": FORMAT, "volumes": list(roots), "files": files}).encode()
         last = tarfile.TarInfo(MANIFEST)
         last.size = len(manifest)
         tar.addfile(last, io.BytesIO(manifest))
 
 
-def _add(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> str:
-    with path.open("rb") as source:
-        hashing = _HashingReader(source)
-        tar.addfile(member, hashing)
-    return hashing.digest.hexdigest()
-
-
-def read(source: BinaryIO, target: Target, volumes: Collection[str]) -> dict[str, Any]:
+def read(source: BinaryIO, target: VerifyOnly, volumes: Collection[str]) -> dict[str, Any]:
     """Pass the contents of the archive to `target`, compare them with the manifest, and return it; raises `Damaged`.
 
     Only plain files and folders with plain names in one of `volumes` are passed on.
@@ -101,7 +88,7 @@ def _extract(
     tar: tarfile.TarFile,
     member: tarfile.TarInfo,
     volumes: Collection[str],
-    target: Target,
+    target: VerifyOnly,
     files: dict[str, dict[str, Any]],
 ) -> None:
     path = _safe_path(member, volumes)
@@ -164,6 +151,12 @@ def _member(name: str, status: os.stat_result, kind: bytes) -> tarfile.TarInfo:
     member.uid, member.gid, member.mtime = status.st_uid, status.st_gid, int(status.st_mtime)
     member.size = status.st_size if kind == tarfile.REGTYPE else 0
     return member
+
+
+def answer(output: BinaryIO, value: Mapping[str, Any]) -> None:
+    """Write a line of JSON, at once."""
+    output.write(json.dumps(value).encode() + b"\n")
+    output.flush()
 
 
 class _HashingReader:

@@ -5,7 +5,6 @@ Originals are hard-linked, as they never change; the rest is copied while the se
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -124,23 +123,20 @@ def run(root: Path, volumes: Sequence[str], about: dict[str, Any], commands: Bin
     Answers each line with one of JSON, and `send` with the archive.
     """
     snapshots = [Snapshot(root / name) for name in volumes]
-
-    def answer(value: Any) -> None:
-        output.write(json.dumps(value).encode() + b"\n")
-        output.flush()
-
     try:
         for snapshot in snapshots:
             snapshot.clear()
         sizes = [snapshot.sizes() for snapshot in snapshots]
         free = min(shutil.disk_usage(snapshot.volume).free for snapshot in snapshots)
-        answer({"copied": sum(size[0] for size in sizes), "total": sum(size[1] for size in sizes), "free": free})
+        archive.answer(
+            output, {"copied": sum(size[0] for size in sizes), "total": sum(size[1] for size in sizes), "free": free}
+        )
         for command, step in ((b"prepare", Snapshot.prepare), (b"take", Snapshot.take)):
             if commands.readline().strip() != command:
                 return
             for snapshot in snapshots:
                 step(snapshot)
-            answer({"left_out": [name for snapshot in snapshots for name in snapshot.left_out]})
+            archive.answer(output, {"left_out": [name for snapshot in snapshots for name in snapshot.left_out]})
         if commands.readline().strip() == b"send":
             archive.write(output, {snapshot.volume.name: snapshot.folder for snapshot in snapshots}, about)
             output.flush()

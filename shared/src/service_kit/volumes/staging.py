@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -15,7 +14,7 @@ from service_kit.volumes import archive
 _TEMPORARY = (archive.SNAPSHOT, archive.STAGING)
 
 
-class Staging:
+class Staging(archive.VerifyOnly):
     """Writes into a new folder in each volume; no link is ever made there, so no path leads out of it."""
 
     def __init__(self, root: Path, volumes: Sequence[str]) -> None:
@@ -80,8 +79,7 @@ def run(root: Path, volumes: Sequence[str], source: BinaryIO, output: BinaryIO) 
     """Print what the volumes hold, and after the line `go` unpack `source`; nothing is replaced unless all of it is right."""
     files = {name: _count(root / name) for name in volumes}
     free = min(shutil.disk_usage(root / name).free for name in volumes)
-    output.write(json.dumps({"files": files, "free": free}).encode() + b"\n")
-    output.flush()
+    archive.answer(output, {"files": files, "free": free})
     if source.readline().strip() != b"go":
         return
     staging = Staging(root, volumes)
@@ -91,5 +89,4 @@ def run(root: Path, volumes: Sequence[str], source: BinaryIO, output: BinaryIO) 
         staging.exchange()
     finally:
         staging.clear()
-    output.write(json.dumps({"restored": True}).encode() + b"\n")
-    output.flush()
+    archive.answer(output, {"restored": True})
