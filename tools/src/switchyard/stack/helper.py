@@ -98,7 +98,7 @@ def helper(
         *("--entrypoint", "python", *mounts, image, "-m", "service_kit.volumes", command),
         json.dumps({"root": ROOT, "volumes": list(volumes), **settings}),
     ]
-    started = Helper(project.docker.pipe(args, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+    started = Helper(project.docker.pipe(*args))
     try:
         yield started
     finally:
@@ -111,8 +111,7 @@ def image_of(project: Project, containers: Sequence[Container]) -> str:
     container = find(containers, _SERVICE)
     if container is not None:
         return container.image
-    config = json.loads(project.docker.out(*project.compose("config", "--format", "json")))
-    service = config.get("services", {}).get(_SERVICE)
+    service = project.config().get("services", {}).get(_SERVICE)
     if service is None:
         raise Stopped(f"the compose files have no {_SERVICE}", "is COMPOSE_FILE right?")
     name = service.get("image") or f"{project.name}-{_SERVICE}"
