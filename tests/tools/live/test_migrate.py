@@ -15,9 +15,9 @@ import pytest
 
 from switchyard.client import Client, StackError
 from switchyard.migrate import report
+from switchyard.migrate.command import go_back
 from switchyard.migrate.migration import ChangedByOthers, Migration
 from switchyard.migrate.plan import Plan, Stage, StageLimits, stages
-from switchyard.migrate.rollback import go_back
 from switchyard.migrate.state import MigrationState, StateFile, now
 from switchyard.migrate.verdicts import judge, same
 

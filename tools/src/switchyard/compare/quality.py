@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from switchyard.compare.answer import Answer
 from switchyard.compare.load import Level
 from switchyard.compare.questions import ComparedQuestion
 
 _WORD = re.compile(r"\S+\s*")
+_EMBED_SECONDS = 300
 _TOKEN = re.compile(r"[^\W_]+")
 
 
@@ -118,3 +120,30 @@ def contains(text: str, gold: str) -> bool:
 def _mean(values: Iterable[float]) -> float:
     listed = list(values)
     return sum(listed) / len(listed)
+
+
+def with_cosines(pairs: Sequence[Pair]) -> list[Pair]:
+    """Return the pairs with the cosine of their answers' embeddings, if the embedded model is available."""
+    if not pairs:
+        return []
+    # Imported only now: they take long, and the benchmarks score without embeddings.
+    from llm_providers.backends.embedded import EmbeddedProvider
+    from llm_providers.deadline import Deadline
+    from llm_providers.errors import ProviderError
+    from llm_providers.types import EmbedKind
+
+    texts = [text for pair in pairs for text in (pair.a.text, pair.b.text)]
+
+    async def embed() -> list[float]:
+        provider = EmbeddedProvider.open()
+        try:
+            vectors = await provider.embed(texts, EmbedKind.DOCUMENT, Deadline.after(_EMBED_SECONDS))
+        finally:
+            await provider.aclose()
+        return [float(vectors[each] @ vectors[each + 1]) for each in range(0, len(texts), 2)]
+
+    try:
+        cosines = asyncio.run(embed())
+    except ProviderError:
+        return list(pairs)
+    return [replace(pair, cosine=cosine) for pair, cosine in zip(pairs, cosines, strict=True)]

@@ -6,7 +6,6 @@ import re
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
@@ -14,6 +13,7 @@ from rich.table import Table
 from switchyard.migrate.plan import Stage
 from switchyard.migrate.state import MigrationState, StageRun
 from switchyard.migrate.verdicts import StageVerdict, since
+from switchyard.output import console, say
 from switchyard.policy import View
 from switchyard.tables import figure
 
@@ -23,8 +23,7 @@ _DIGITS = re.compile(r"\d+")
 class Screen:
     """Shows each stage with its time, sample and figures; `with screen:` around it."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self) -> None:
         self._live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
         self._last = ""
 
@@ -41,7 +40,7 @@ class Screen:
 
     def say(self, words: str) -> None:
         """Print a line above the table."""
-        self._console.print(escape(words), highlight=False, soft_wrap=True)
+        say(words)
 
     def show(self, state: MigrationState, view: View, judged: StageVerdict) -> None:
         """Update the table; without a terminal, print what has changed."""

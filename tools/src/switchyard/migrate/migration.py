@@ -11,7 +11,7 @@ from switchyard.client import Client, StackError
 from switchyard.migrate.plan import Stage
 from switchyard.migrate.state import MigrationState, StageRun, StateFile, now
 from switchyard.migrate.verdicts import StageVerdict, counts, figures, judge, rolled_back, same, with_gates
-from switchyard.policy import View, change, follow, followed_in_words, put, read
+from switchyard.policy import View, announce, change, put, read
 from switchyard.transitions import Transition, role_of
 
 PROMOTED, ROLLED_BACK = "promoted", "rolled back"
@@ -73,10 +73,10 @@ class Migration:
             self._file.write(state)
         after = self._set(lambda policy: state.plan.step(stage, policy), f"migration: {stage.name}")
         if state.outcome is None and state.passage is not None:
-            followed = follow(self._client, after["revision"])
+            followed = announce(
+                self._client, after["revision"], lambda line: self._display.say(f"{stage.name}: {line}")
+            )
             state.passage.followed = asdict(followed)
-            for line in followed_in_words(followed, after["revision"]):
-                self._display.say(f"{stage.name}: {line}")
         return after
 
     def _hold(self, stage: Stage, view: View) -> bool:
