@@ -221,10 +221,10 @@ def test_embeddings_move_only_after_parity_and_only_if_asked(stack: Any, client:
     state.parity = {"passed": True}
     Migration(client, file, state, Quiet(), 0.01).run()
     assert stack.roles["embeddings"]["stable"] == "vllm"
-    assert go_back(client, file, state, lambda words: None)
+    assert go_back(client, file, state)
     assert [stack.roles[role]["stable"] for role in ("text", "embeddings")] == ["ollama", "ollama"]
     assert state.outcome == "rolled back"
-    assert not go_back(client, file, state, lambda words: None)
+    assert not go_back(client, file, state)
 
 
 def test_going_back_leaves_the_trial_of_a_third_one_alone(stack: Any, client: Client, tmp_path: Path) -> None:
@@ -232,9 +232,9 @@ def test_going_back_leaves_the_trial_of_a_third_one_alone(stack: Any, client: Cl
     Migration(client, file, state, Quiet(), 0.01).run()
     stack.backends["other"] = ["text"]
     stack.set_text("ops", "the next one", candidate="other", canary_percent=5)
-    assert go_back(client, file, state, lambda words: None)
+    assert go_back(client, file, state)
     assert stack.text.items() >= {"stable": "ollama", "candidate": "other", "canary_percent": 5}.items()
-    assert not go_back(client, file, state, lambda words: None)
+    assert not go_back(client, file, state)
 
 
 def test_rolled_back_by_hand_it_ends(stack: Any, client: Client, tmp_path: Path) -> None:

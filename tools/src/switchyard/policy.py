@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
@@ -89,7 +89,7 @@ def take(client: Client, step: Transition, why: str) -> None:
         return
     for line in differences(before["policy"], after["policy"]):
         output.say(line)
-    if announce(client, after["revision"], output.say).missing:
+    if follow(client, after["revision"], output.say).missing:
         raise typer.Exit(1)
 
 
@@ -110,11 +110,11 @@ def not_serving(view: View, role: str, backend: str) -> str:
     return "" if backend in names else f"{backend} does not serve {role} here; there are {', '.join(names)}"
 
 
-def follow(client: Client, revision: int, within: float = 2.0, services: Sequence[str] = PATHS) -> Propagation:
-    """Wait until every service has the revision, at most `within` seconds."""
+def follow(client: Client, revision: int, say: Callable[[str], None], within: float = 2.0) -> Propagation:
+    """Wait until every service has the revision, at most `within` seconds, and say how soon, or what to check."""
     began = time.monotonic()
     seconds: dict[str, float] = {}
-    missing = dict.fromkeys(services, "")
+    missing = dict.fromkeys(PATHS, "")
     while missing:
         for service in list(missing):
             try:
@@ -130,25 +130,10 @@ def follow(client: Client, revision: int, within: float = 2.0, services: Sequenc
         if time.monotonic() - began >= within:
             break
         time.sleep(_POLL_SECONDS if missing else 0)
+    if seconds:
+        say(f"revision {revision} is in effect in {', '.join(seconds)} after {max(seconds.values()):.2f} s")
+    for service, why in missing.items():
+        say(
+            f"{service} does not apply it ({why}): is it running, and do all services share the volume with the policy file?"
+        )
     return Propagation(seconds, missing)
-
-
-def followed_in_words(followed: Propagation, revision: int) -> list[str]:
-    """Return which services applied the revision, how soon, and what to check for the others."""
-    words = []
-    if followed.seconds:
-        names = ", ".join(followed.seconds)
-        words.append(f"revision {revision} is in effect in {names} after {max(followed.seconds.values()):.2f} s")
-    words += [
-        f"{service} does not apply it ({why}): is it running, and do all services share the volume with the policy file?"
-        for service, why in followed.missing.items()
-    ]
-    return words
-
-
-def announce(client: Client, revision: int, say: Callable[[str], None]) -> Propagation:
-    """Wait until every service has the revision, and say which applied it."""
-    followed = follow(client, revision)
-    for line in followed_in_words(followed, revision):
-        say(line)
-    return followed

@@ -17,7 +17,7 @@ import typer
 from switchyard import transitions
 from switchyard.client import Client, StackError
 from switchyard.output import confirmed, console, say
-from switchyard.policy import PATHS, announce, change, check, read
+from switchyard.policy import PATHS, change, check, follow, read
 from switchyard.reports import write_json
 from switchyard.transitions import Transition, role_of
 
@@ -116,7 +116,7 @@ def _plan(upgrade: Upgrade) -> list[str]:
 
 def _step(client: Client, step: Transition, why: str) -> None:
     _, after = change(client, step, why, say)
-    announce(client, after["revision"], say)
+    follow(client, after["revision"], say)
 
 
 def _drain(client: Client, upgrade: Upgrade) -> None:

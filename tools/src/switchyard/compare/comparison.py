@@ -18,7 +18,7 @@ from switchyard.compare.answer import Answer
 from switchyard.compare.environment import doubts, here, inequalities, repeats
 from switchyard.compare.figures import figures
 from switchyard.compare.load import Level, Setting, run
-from switchyard.compare.quality import Pair, pairs, quality, with_cosines
+from switchyard.compare.quality import Pair, mean, pairs, quality, with_cosines
 from switchyard.compare.questions import ComparedQuestion, load
 from switchyard.output import console
 from switchyard.policy import not_serving, read
@@ -93,7 +93,6 @@ def document(measured: Measured, compared: Sequence[Pair]) -> dict[str, Any]:
         ]
         for name in (a, b)
     }
-    scores = {name: quality(name, answered) for name, answered in answers.items()}
     return {
         "version": 1,
         "complete": measured.complete,
@@ -112,11 +111,11 @@ def document(measured: Measured, compared: Sequence[Pair]) -> dict[str, Any]:
             *repeats(len(measured.questions), measured.levels),
         ],
         "levels": [
-            asdict(figures(level)) | {"gpus": measured.gpus.between(level.began, level.ended)}
+            figures(level) | {"gpus": measured.gpus.between(level.began, level.ended)}
             for level in sorted(measured.levels, key=lambda level: (level.users, level.backend != a))
             if level.answers
         ],
-        "quality": {name: asdict(score) if score else None for name, score in scores.items()},
+        "quality": {name: quality(name, answered) for name, answered in answers.items()},
         "agreement": _agreement(compared),
         "answers": [
             asdict(pair) | {"question": pair.question.text, "gold": list(pair.question.gold)} for pair in compared
@@ -126,16 +125,12 @@ def document(measured: Measured, compared: Sequence[Pair]) -> dict[str, Any]:
 
 
 def _agreement(compared: Sequence[Pair]) -> dict[str, Any]:
-    def mean(values: Sequence[float | None]) -> float | None:
-        known = [value for value in values if value is not None]
-        return sum(known) / len(known) if known else None
-
     return {
         "pairs": len(compared),
-        "likeness": mean([pair.likeness for pair in compared]),
-        "cosine": mean([pair.cosine for pair in compared]),
-        "citation_overlap": mean([pair.citation_overlap for pair in compared]),
-        "both_or_neither_answered": mean([float(pair.a.answered == pair.b.answered) for pair in compared]),
+        "likeness": mean(pair.likeness for pair in compared),
+        "cosine": mean(pair.cosine for pair in compared),
+        "citation_overlap": mean(pair.citation_overlap for pair in compared),
+        "both_or_neither_answered": mean(pair.a.answered == pair.b.answered for pair in compared),
     }
 
 

@@ -88,10 +88,10 @@ def repeats(questions: int, levels: Sequence[Level]) -> list[str]:
 def _search(levels: Sequence[Level]) -> list[str]:
     """Return a warning from how many users on the search takes most of the time to the first token."""
     for level in sorted(levels, key=lambda level: level.users):
-        summary = figures(level)
-        if summary.search and summary.first_token and summary.search["p50"] > _MOSTLY * summary.first_token["p50"]:
+        search, first_token = (figures(level)[key] for key in ("search", "first_token"))
+        if search and first_token and search["p50"] > _MOSTLY * first_token["p50"]:
             return [
-                f"with {level.users} at once, {summary.search['p50']:.2f} of the {summary.first_token['p50']:.2f} s to the first "
+                f"with {level.users} at once, {search['p50']:.2f} of the {first_token['p50']:.2f} s to the first "
                 f"token of {level.backend} (p50) are the search: from there on the engines are not what is measured"
             ]
     return []

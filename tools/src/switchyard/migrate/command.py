@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from switchyard.migrate.plan import Plan, in_words
 from switchyard.migrate.preflight import parity, parity_in_words, preflight
 from switchyard.migrate.state import MigrationState, StateFile, now
 from switchyard.output import confirmed, console, say
-from switchyard.policy import announce, change, read
+from switchyard.policy import change, follow, read
 from switchyard.transitions import Policy, role_of
 
 INTERRUPTED = 130
@@ -75,13 +74,13 @@ def take_back(client: Client, path: Path) -> None:
     if state is None:
         raise StackError(f"there is no migration in {path}; `switchyard providers rollback` needs none")
     plan = state.plan
-    if go_back(client, file, state, say):
+    if go_back(client, file, state):
         say(f"{plan.role} is back on {plan.source}")
     else:
         say(f"nothing to roll back: {plan.target} has no share of {plan.role}")
 
 
-def go_back(client: Client, file: StateFile, state: MigrationState, say: Callable[[str], None]) -> bool:
+def go_back(client: Client, file: StateFile, state: MigrationState) -> bool:
     """Roll a migration back at any stage; return whether there was anything to roll back."""
     plan = state.plan
 
@@ -103,7 +102,7 @@ def go_back(client: Client, file: StateFile, state: MigrationState, say: Callabl
     file.write(state)
     if before["revision"] == after["revision"]:
         return False
-    announce(client, after["revision"], say)
+    follow(client, after["revision"], say)
     return True
 
 

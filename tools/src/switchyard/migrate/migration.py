@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
-from typing import Protocol
 
 from switchyard import transitions
 from switchyard.client import Client, StackError
+from switchyard.migrate.display import Screen
 from switchyard.migrate.plan import Stage
 from switchyard.migrate.state import MigrationState, StageRun, StateFile, now
-from switchyard.migrate.verdicts import StageVerdict, counts, figures, judge, rolled_back, same, with_gates
-from switchyard.policy import View, announce, change, put, read
+from switchyard.migrate.verdicts import counts, figures, judge, rolled_back, same, with_gates
+from switchyard.policy import View, change, follow, put, read
 from switchyard.transitions import Transition, role_of
 
 PROMOTED, ROLLED_BACK = "promoted", "rolled back"
@@ -24,19 +24,11 @@ class ChangedByOthers(StackError):
     """The policy is not as the migration left it: it was changed by others."""
 
 
-class Display(Protocol):
-    """Shows a migration."""
-
-    def say(self, words: str) -> None: ...
-
-    def show(self, state: MigrationState, view: View, judged: StageVerdict) -> None: ...
-
-
 class Migration:
     """Carries `state` to its end; may be killed at any moment and continued from the state file."""
 
     def __init__(
-        self, client: Client, file: StateFile, state: MigrationState, display: Display, poll_seconds: float = 0.5
+        self, client: Client, file: StateFile, state: MigrationState, display: Screen, poll_seconds: float = 0.5
     ) -> None:
         self._client = client
         self._file = file
@@ -73,9 +65,7 @@ class Migration:
             self._file.write(state)
         after = self._set(lambda policy: state.plan.step(stage, policy), f"migration: {stage.name}")
         if state.outcome is None and state.passage is not None:
-            followed = announce(
-                self._client, after["revision"], lambda line: self._display.say(f"{stage.name}: {line}")
-            )
+            followed = follow(self._client, after["revision"], lambda line: self._display.say(f"{stage.name}: {line}"))
             state.passage.followed = asdict(followed)
         return after
 
