@@ -27,14 +27,10 @@ QUICK = StageLimits(hold_seconds=0, min_requests=5, min_shadow=5)
 
 
 class Quiet:
-    """A display that remembers what was said, and the last words on the stage."""
+    """A display that remembers the last words on the stage."""
 
     def __init__(self) -> None:
-        self.lines: list[str] = []
         self.words = ""
-
-    def say(self, words: str) -> None:
-        self.lines.append(words)
 
     def show(self, state: MigrationState, view: Any, judged: Any) -> None:
         self.words = judged.words

@@ -38,10 +38,6 @@ class Screen:
     def _inner(self) -> AbstractContextManager[Any]:
         return self._live or nullcontext()
 
-    def say(self, words: str) -> None:
-        """Print a line above the table."""
-        say(words)
-
     def show(self, state: MigrationState, view: View, judged: StageVerdict) -> None:
         """Update the table; without a terminal, print what has changed."""
         if self._live is not None:
@@ -50,7 +46,7 @@ class Screen:
         kind = f"{state.now.name}: {_DIGITS.sub('', judged.words)}"
         if kind != self._last:
             self._last = kind
-            self.say(f"{state.now.name}: {judged.words}")
+            say(f"{state.now.name}: {judged.words}")
 
 
 def stage_table(state: MigrationState, words: str) -> Table:

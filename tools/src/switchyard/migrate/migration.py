@@ -11,6 +11,7 @@ from switchyard.migrate.display import Screen
 from switchyard.migrate.plan import Stage
 from switchyard.migrate.state import MigrationState, StageRun, StateFile, now
 from switchyard.migrate.verdicts import counts, figures, judge, rolled_back, same, with_gates
+from switchyard.output import say
 from switchyard.policy import View, change, follow, put, read
 from switchyard.transitions import Transition, role_of
 
@@ -65,7 +66,7 @@ class Migration:
             self._file.write(state)
         after = self._set(lambda policy: state.plan.step(stage, policy), f"migration: {stage.name}")
         if state.outcome is None and state.passage is not None:
-            followed = follow(self._client, after["revision"], lambda line: self._display.say(f"{stage.name}: {line}"))
+            followed = follow(self._client, after["revision"], lambda line: say(f"{stage.name}: {line}"))
             state.passage.followed = asdict(followed)
         return after
 
@@ -130,13 +131,13 @@ class Migration:
                 self._client,
                 lambda policy: transitions.use(policy, "embeddings", plan.target),
                 "migration: embeddings, after parity",
-                self._display.say,
+                say,
             )
             state.parity["moved"] = True
-            self._display.say(f"embeddings are served by {plan.target}")
+            say(f"embeddings are served by {plan.target}")
         except StackError as error:
             state.parity["moved"] = False
-            self._display.say(f"embeddings stay where they are: {error}")
+            say(f"embeddings stay where they are: {error}")
 
     def _set(self, step: Transition, why: str) -> View:
         """Take a step on the role from the policy as it was left, and from no other; other roles may change meanwhile."""
@@ -183,5 +184,5 @@ class Migration:
             except StackError as error:
                 if error.status not in _NO_ANSWER or time.monotonic() > end:
                     raise
-                self._display.say(f"the stack does not answer: {error}")
+                say(f"the stack does not answer: {error}")
             time.sleep(1)

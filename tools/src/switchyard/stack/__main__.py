@@ -50,12 +50,12 @@ def _status(project: Project, options: Namespace) -> int:
 
 
 def _backup(project: Project, options: Namespace) -> int:
-    backup(project, project.docker.root / options.to, _say)
+    backup(project, project.docker.root / options.to)
     return 0
 
 
 def _restore(project: Project, options: Namespace) -> int:
-    restore(project, project.docker.root / options.file, options.force, _say)
+    restore(project, project.docker.root / options.file, options.force)
     return 0
 
 
@@ -66,11 +66,7 @@ def _preflight(root: Path, environment: Environment, options: Namespace) -> int:
 
 
 def _up(root: Path, environment: Environment, options: Namespace) -> int:
-    return startup.up(root, environment, options.stack, options.force, _say)
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)
+    return startup.up(root, environment, options.stack, options.force)
 
 
 def parser() -> ArgumentParser:

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,16 +18,15 @@ from switchyard.stack.docker import Docker
 from switchyard.stack.errors import DockerFailed, Stopped
 from switchyard.stack.helper import Helper, helper, image_of, volumes_of
 from switchyard.stack.stacks import Project
-from switchyard.stack.text import size
+from switchyard.stack.text import say, size
 
 _PREFIX, _SUFFIX = "switchyard-", ".tar.gz"
 _SPARE = 1.05
 _DATABASES = ("DATABASE_URL", "NOTES_DATABASE_URL")
-Say = Callable[[str], None]
 
 
-def backup(project: Project, folder: Path, say: Say) -> None:
-    """Write an archive into `folder` and verify it; what is done is reported to `say`."""
+def backup(project: Project, folder: Path) -> None:
+    """Write an archive into `folder` and verify it."""
     containers = project.containers()
     volumes = {name: real for name, real in volumes_of(project).items() if name in VOLUMES}
     if not volumes:
@@ -135,8 +134,7 @@ def _partial(final: Path) -> Iterator[tuple[Path, BinaryIO]]:
         with os.fdopen(descriptor, "wb") as target:
             yield partial, target
     finally:
-        if partial.exists():
-            partial.unlink()
+        partial.unlink(missing_ok=True)
 
 
 def _sync(folder: Path) -> None:

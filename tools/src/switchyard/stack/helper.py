@@ -6,7 +6,7 @@ import json
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import IO, Any
+from typing import Any
 
 from switchyard.stack.containers import Container, find
 from switchyard.stack.errors import DockerFailed, Stopped
@@ -23,10 +23,8 @@ class Helper:
     """The running container: answers each line on its stdin with a line of JSON."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._process = process
-        self.stdin, self.stdout, self._stderr = (
-            _open(pipe) for pipe in (process.stdin, process.stdout, process.stderr)
-        )
+        assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+        self._process, self.stdin, self.stdout, self._stderr = process, process.stdin, process.stdout, process.stderr
 
     def send(self, line: str) -> None:
         try:
@@ -73,11 +71,6 @@ class Helper:
         for pipe in (self.stdout, self._stderr):
             pipe.close()
         self._process.wait()
-
-
-def _open(pipe: IO[bytes] | None) -> IO[bytes]:
-    assert pipe is not None  # all three are pipes
-    return pipe
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,12 @@ from switchyard.stack.backup import external_words
 from switchyard.stack.errors import Stopped
 from switchyard.stack.helper import Helper, helper, image_of, volumes_of
 from switchyard.stack.stacks import Project
-from switchyard.stack.text import size
+from switchyard.stack.text import say, size
 
 _UP = ("running", "paused", "restarting")
-Say = Callable[[str], None]
 
 
-def restore(project: Project, path: Path, force: bool, say: Say) -> None:
+def restore(project: Project, path: Path, force: bool) -> None:
     """Put the archive at `path` into the volumes; raises `Stopped` with nothing changed if it is not valid."""
     manifest = _verified(path)
     say(f"{path}: made {manifest.get('made')}, {len(manifest['files'])} files, verified")

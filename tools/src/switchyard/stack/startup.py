@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,10 @@ from switchyard.stack.preflight import checks
 from switchyard.stack.preflight.facts import gather
 from switchyard.stack.preflight.findings import FAULT, OK, as_text
 from switchyard.stack.stacks import Project
+from switchyard.stack.text import say
 
-Say = Callable[[str], None]
 
-
-def up(root: Path, environment: Mapping[str, str], stack: str, force: bool, say: Say) -> int:
+def up(root: Path, environment: Mapping[str, str], stack: str, force: bool) -> int:
     """Start `stack` and wait until it is healthy; returns the exit status of Compose. Raises `Stopped` on a fault."""
     project, facts = gather(root, environment, stack)
     findings = [finding for finding in checks.run(facts) if finding.level != OK]

@@ -6,6 +6,7 @@ import json
 import time
 from calendar import timegm
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from switchyard.stack.containers import Container
@@ -45,7 +46,7 @@ def as_json(state: StackState) -> str:
             "policy": state.policy or None,
             "queues": state.queues,
             "jobs": _job_counts(state),
-            "faults": [{"what": fault.what, "todo": fault.todo} for fault in current],
+            "faults": [asdict(fault) for fault in current],
         },
         indent=1,
     )
