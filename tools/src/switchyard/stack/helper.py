@@ -23,7 +23,9 @@ class Helper:
     """The running container: answers each line on its stdin with a line of JSON."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
         self._process, self.stdin, self.stdout, self._stderr = process, process.stdin, process.stdout, process.stderr
 
     def send(self, line: str) -> None:
