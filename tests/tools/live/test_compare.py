@@ -64,13 +64,13 @@ def test_times_tokens_and_rates_are_the_clients_own(stack: Any, whole_answer: Ca
 
     stack.answers["vllm"] = slow
     ollama, vllm = (figures(level) for level in measured(stack, (3,), per_level=3))
-    assert vllm.first_token is not None
-    assert vllm.seconds is not None
-    assert 0.2 <= vllm.first_token["p50"] < 0.3 <= vllm.seconds["p50"] < 0.6
-    assert (vllm.requests, vllm.failed, vllm.tokens) == (3, 0, 15)
-    assert vllm.tokens_per_second == pytest.approx(15 / vllm.wall_seconds)
-    assert vllm.stream_tokens_per_second == pytest.approx(4 / 0.1, rel=0.5)
-    assert ollama.requests_per_second > vllm.requests_per_second
+    assert vllm["first_token"] is not None
+    assert vllm["seconds"] is not None
+    assert 0.2 <= vllm["first_token"]["p50"] < 0.3 <= vllm["seconds"]["p50"] < 0.6
+    assert (vllm["requests"], vllm["failed"], vllm["tokens"]) == (3, 0, 15)
+    assert vllm["tokens_per_second"] == pytest.approx(15 / vllm["wall_seconds"])
+    assert vllm["stream_tokens_per_second"] == pytest.approx(4 / 0.1, rel=0.5)
+    assert ollama["requests_per_second"] > vllm["requests_per_second"]
 
 
 def test_each_way_to_fail_is_an_error_of_its_own_kind(stack: Any, whole_answer: Callable[..., Any]) -> None:
@@ -99,9 +99,9 @@ def test_each_way_to_fail_is_an_error_of_its_own_kind(stack: Any, whole_answer: 
         None,
     ]
     assert level.answers[2].detail == "both are down"
-    assert figures(level).errors["cut off"] == 1
-    assert figures(level).failed == 7
-    assert figures(level).tokens == 4, "what failed adds no speed"
+    assert figures(level)["errors"]["cut off"] == 1
+    assert figures(level)["failed"] == 7
+    assert figures(level)["tokens"] == 4, "what failed adds no speed"
 
 
 def test_an_event_of_a_megabyte_in_one_line_is_read(stack: Any, whole_answer: Callable[..., Any]) -> None:
@@ -132,8 +132,8 @@ def test_quality_by_gold_citations_and_each_other(stack: Any, whole_answer: Call
     }
     assert scored["ollama"] is not None
     assert scored["vllm"] is not None
-    assert (scored["ollama"].holds_gold, scored["vllm"].holds_gold) == (0.5, 1.0)
-    assert scored["vllm"].answered == pytest.approx(2 / 3)
+    assert (scored["ollama"]["holds_gold"], scored["vllm"]["holds_gold"]) == (0.5, 1.0)
+    assert scored["vllm"]["answered"] == pytest.approx(2 / 3)
     assert quality("vllm", []) is None
 
 

@@ -15,9 +15,9 @@ import pytest
 
 from switchyard.client import Client, StackError
 from switchyard.migrate import report
+from switchyard.migrate.command import go_back
 from switchyard.migrate.migration import ChangedByOthers, Migration
 from switchyard.migrate.plan import Plan, Stage, StageLimits, stages
-from switchyard.migrate.rollback import go_back
 from switchyard.migrate.state import MigrationState, StateFile, now
 from switchyard.migrate.verdicts import judge, same
 
@@ -27,14 +27,10 @@ QUICK = StageLimits(hold_seconds=0, min_requests=5, min_shadow=5)
 
 
 class Quiet:
-    """A display that remembers what was said, and the last words on the stage."""
+    """A display that remembers the last words on the stage."""
 
     def __init__(self) -> None:
-        self.lines: list[str] = []
         self.words = ""
-
-    def say(self, words: str) -> None:
-        self.lines.append(words)
 
     def show(self, state: MigrationState, view: Any, judged: Any) -> None:
         self.words = judged.words
@@ -221,10 +217,10 @@ def test_embeddings_move_only_after_parity_and_only_if_asked(stack: Any, client:
     state.parity = {"passed": True}
     Migration(client, file, state, Quiet(), 0.01).run()
     assert stack.roles["embeddings"]["stable"] == "vllm"
-    assert go_back(client, file, state, lambda words: None)
+    assert go_back(client, file, state)
     assert [stack.roles[role]["stable"] for role in ("text", "embeddings")] == ["ollama", "ollama"]
     assert state.outcome == "rolled back"
-    assert not go_back(client, file, state, lambda words: None)
+    assert not go_back(client, file, state)
 
 
 def test_going_back_leaves_the_trial_of_a_third_one_alone(stack: Any, client: Client, tmp_path: Path) -> None:
@@ -232,9 +228,9 @@ def test_going_back_leaves_the_trial_of_a_third_one_alone(stack: Any, client: Cl
     Migration(client, file, state, Quiet(), 0.01).run()
     stack.backends["other"] = ["text"]
     stack.set_text("ops", "the next one", candidate="other", canary_percent=5)
-    assert go_back(client, file, state, lambda words: None)
+    assert go_back(client, file, state)
     assert stack.text.items() >= {"stable": "ollama", "candidate": "other", "canary_percent": 5}.items()
-    assert not go_back(client, file, state, lambda words: None)
+    assert not go_back(client, file, state)
 
 
 def test_rolled_back_by_hand_it_ends(stack: Any, client: Client, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from switchyard.compare.quality import pairs
 from switchyard.compare.questions import ComparedQuestion
 from switchyard.compare.report import page
 from switchyard.compare.verdict import verdict
-from switchyard.pages import render
+from switchyard.reports import render
 
 pytestmark = pytest.mark.live
 

@@ -13,6 +13,7 @@ from rich.markup import escape
 from switchyard import commands, engines, providers
 from switchyard.client import Client, StackError, saved_key
 from switchyard.options import DATA, URL, DataDir, Port, Url
+from switchyard.output import console
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 app.add_typer(providers.app, name="providers")
@@ -22,7 +23,6 @@ app.command()(commands.migrate)
 # Commands of other packages: benchmarks/ in a checkout.
 for command in sorted(entry_points(group="switchyard.commands")):
     app.add_typer(command.load(), name=command.name)
-console = Console()
 
 
 @app.command()

@@ -104,11 +104,3 @@ def saved_key(data_dir: Path) -> str:
         raise StackError(
             f"no API key: set SWITCHYARD_API_KEY, or run this where `switchyard up` keeps its data ({data_dir})"
         ) from error
-
-
-def save_key(data_dir: Path, key: str) -> None:
-    """Save the command line's own key, readable by this user only."""
-    path = data_dir / "cli-key"
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(key)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from switchyard.client import Client, saved_key
 from switchyard.options import DATA, URL, ChatRole, DataDir, Url, repeated
@@ -35,7 +34,7 @@ def compare(
     from switchyard.compare.load import Setting, levels
 
     setting = Setting(url, saved_key(data_dir), (a, b), levels(users), per_level, max_tokens, collection, timeout)
-    if not run(Console(), setting, questions, out):
+    if not run(setting, questions, out):
         raise typer.Exit(130)
 
 
@@ -79,6 +78,6 @@ def migrate(
     options = Options(state, out, questions, levels(users), again, back, yes, dry_run, fresh)
     with Client(url, key) as client:
         if rollback:
-            take_back(Console(), client, state)
-        elif status := run(Console(), client, key, plan, options):
+            take_back(client, state)
+        elif status := run(client, key, plan, options):
             raise typer.Exit(status)

@@ -15,9 +15,10 @@ from rich.table import Table
 
 from switchyard.client import Client, StackError, saved_key
 from switchyard.options import DATA, URL, ChatRole, DataDir, Url, Why
+from switchyard.output import console, say
+from switchyard.policy import retried
 
 app = typer.Typer(no_args_is_help=True, help="See and change the table of engines; nothing restarts.")
-console = Console()
 _PIPED_WIDTH = 200
 Engines: TypeAlias = dict[str, Any]
 _OWN = ("source", "used_for")
@@ -61,7 +62,7 @@ def add(
     entry = _from_file(file) if file else _from_options(kind, engine_url, role or [], api_key_file)
     with Client(url, saved_key(data_dir)) as client:
         revision = change(client, lambda engines: {**engines, name: entry}, why)
-        _say(f"{name} is in the table, revision {revision}")
+        say(f"{name} is in the table, revision {revision}")
         if not _report(client, name):
             raise typer.Exit(1)
 
@@ -77,7 +78,7 @@ def remove(name: str, why: Why = "engine removed", url: Url = URL, data_dir: Dat
 
     with Client(url, saved_key(data_dir)) as client:
         revision = change(client, without, why)
-    _say(f"{name} is removed, revision {revision}")
+    say(f"{name} is removed, revision {revision}")
 
 
 @app.command()
@@ -122,7 +123,7 @@ def upgrade(
     settings = Upgrade(name, stand_in, role, command, stages, hold, min_requests, drain, ready, state, out, yes)
     key = saved_key(data_dir)
     with Client(url, key) as client:
-        if status := run(console, client, key, settings):
+        if status := run(client, key, settings):
             raise typer.Exit(status)
 
 
@@ -134,7 +135,8 @@ def read(client: Client) -> dict[str, Any]:
 
 def change(client: Client, step: Callable[[Engines], Engines], why: str) -> int:
     """Apply `step` to the engines that were added, and return the new revision; once more if others were faster."""
-    for again in (False, True):
+
+    def attempt() -> int:
         view = read(client)
         added = {
             name: {member: value for member, value in engine.items() if member not in _OWN}
@@ -142,12 +144,9 @@ def change(client: Client, step: Callable[[Engines], Engines], why: str) -> int:
             if engine["source"] == "added"
         }
         body = {"revision": view["revision"], "why": why, "engines": step(added)}
-        try:
-            return int(client.call("PUT", "/rag/v1/engines", json=body)["revision"])
-        except StackError as error:
-            if error.kind != "stale-policy" or again:
-                raise
-    raise AssertionError("unreachable")
+        return int(client.call("PUT", "/rag/v1/engines", json=body)["revision"])
+
+    return retried(attempt, say)
 
 
 def _report(client: Client, name: str) -> bool:
@@ -156,15 +155,15 @@ def _report(client: Client, name: str) -> bool:
     works = True
     for role, check in result["roles"].items():
         if check["ok"] is None:
-            _say(f"{name} {role}: {check['detail']}")
+            say(f"{name} {role}: {check['detail']}")
         elif check["ok"]:
             about = check.get("about") or {}
             software = " ".join(filter(None, [about.get("engine"), about.get("version")])) or check.get("detail", "")
             context = about.get("context_tokens") or "unknown (set context_tokens)"
-            _say(f"{name} {role}: {check['model']} answers in {check['seconds']:.2f} s; {software}, context {context}")
+            say(f"{name} {role}: {check['model']} answers in {check['seconds']:.2f} s; {software}, context {context}")
         else:
             works = False
-            _say(f"{name} {role}: {check['model']} does not answer: {check['detail']}")
+            say(f"{name} {role}: {check['model']} does not answer: {check['detail']}")
     return works
 
 
@@ -193,7 +192,3 @@ def _from_file(path: Path) -> dict[str, Any]:
     if not isinstance(entry, dict):
         raise StackError(f"{path}: write the entry's members: kind, url, roles")
     return entry
-
-
-def _say(words: str) -> None:
-    console.print(escape(words), highlight=False, soft_wrap=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -16,14 +15,6 @@ Port = Annotated[int, typer.Option(help="Port to listen on")]
 Why = Annotated[str, typer.Option(help="The reason, for the audit log")]
 ChatRole = Annotated[str, typer.Option("--role", help="text or vision")]
 DATA, URL = Path("data"), "http://127.0.0.1:8080"
-
-
-class OnBreakOption(StrEnum):
-    """What happens to an answer whose backend fails in the middle."""
-
-    CONTINUE = "continue"
-    RESTART = "restart"
-    FAIL = "fail"
 
 
 def repeated(context: typer.Context, include: Callable[[str], bool]) -> str:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
+import typer
+
+from switchyard import output
 from switchyard.client import Client, StackError
 from switchyard.services import SERVICES
-from switchyard.transitions import Policy, Transition
+from switchyard.transitions import Policy, Transition, differences
 
+T = TypeVar("T")
+UNKNOWN = "provider-not-configured"
+"""The kind of the refusal of a backend that is not in the table."""
 _STALE = "stale-policy"
 
 PATHS = tuple(service.path for service in SERVICES)
@@ -54,26 +60,61 @@ def change(client: Client, step: Transition, why: str, say: Callable[[str], None
     If another change comes first, the step is taken once more, from that policy. A step that changes nothing writes
     nothing: then both views are the same.
     """
-    for again in (False, True):
+
+    def attempt() -> tuple[View, View]:
         before = read(client)
         policy = step(before["policy"])
-        if policy == before["policy"]:
-            return before, before
-        try:
-            return before, put(client, before, policy, why)
-        except StackError as error:
-            # A policy that is managed elsewhere is a 409 too, and stays one.
-            if error.kind != _STALE or again:
-                raise
-            say(f"{error}; retrying from there")
-    raise AssertionError("unreachable")
+        return before, before if policy == before["policy"] else put(client, before, policy, why)
+
+    return retried(attempt, say)
 
 
-def follow(client: Client, revision: int, within: float = 2.0, services: Sequence[str] = PATHS) -> Propagation:
-    """Wait until every service has the revision, at most `within` seconds."""
+def retried(attempt: Callable[[], T], say: Callable[[str], None]) -> T:
+    """Return what `attempt` does to the policy document; it is made once more if another change came first."""
+    try:
+        return attempt()
+    except StackError as error:
+        # A policy that is managed elsewhere is a 409 too, and stays one.
+        if error.kind != _STALE:
+            raise
+        say(f"{error}; retrying from there")
+        return attempt()
+
+
+def take(client: Client, step: Transition, why: str) -> None:
+    """Take a step and wait until every service applies it; raises `typer.Exit` if one does not."""
+    before, after = change(client, step, why, output.say)
+    if after["revision"] == before["revision"]:
+        output.say(f"nothing to change: this is revision {before['revision']} already")
+        return
+    for line in differences(before["policy"], after["policy"]):
+        output.say(line)
+    if follow(client, after["revision"], output.say).missing:
+        raise typer.Exit(1)
+
+
+def check(client: Client, role: str, backend: str) -> str:
+    """Send a test request to `backend`, and return what it answered in words; raises `StackError` if it fails."""
+    try:
+        answer = client.call("POST", "/rag/v1/providers/check", json={"role": role, "backend": backend})
+    except StackError as error:
+        if error.kind == UNKNOWN:
+            raise
+        raise StackError(f"{backend} does not serve {role}: {error}", status=error.status, kind=error.kind) from error
+    return f"{backend} answers for {role}: {answer['model']}, {answer['seconds']:.2f} s"
+
+
+def not_serving(view: View, role: str, backend: str) -> str:
+    """Return that `backend` does not serve `role`, and which do; empty if it does."""
+    names = sorted(name for name, roles in view["backends"].items() if role in roles)
+    return "" if backend in names else f"{backend} does not serve {role} here; there are {', '.join(names)}"
+
+
+def follow(client: Client, revision: int, say: Callable[[str], None], within: float = 2.0) -> Propagation:
+    """Wait until every service has the revision, at most `within` seconds, and say how soon, or what to check."""
     began = time.monotonic()
     seconds: dict[str, float] = {}
-    missing = dict.fromkeys(services, "")
+    missing = dict.fromkeys(PATHS, "")
     while missing:
         for service in list(missing):
             try:
@@ -89,17 +130,10 @@ def follow(client: Client, revision: int, within: float = 2.0, services: Sequenc
         if time.monotonic() - began >= within:
             break
         time.sleep(_POLL_SECONDS if missing else 0)
+    if seconds:
+        say(f"revision {revision} is in effect in {', '.join(seconds)} after {max(seconds.values()):.2f} s")
+    for service, why in missing.items():
+        say(
+            f"{service} does not apply it ({why}): is it running, and do all services share the volume with the policy file?"
+        )
     return Propagation(seconds, missing)
-
-
-def followed_in_words(followed: Propagation, revision: int) -> list[str]:
-    """Return which services applied the revision, how soon, and what to check for the others."""
-    words = []
-    if followed.seconds:
-        names = ", ".join(followed.seconds)
-        words.append(f"revision {revision} is in effect in {names} after {max(followed.seconds.values()):.2f} s")
-    words += [
-        f"{service} does not apply it ({why}): is it running, and do all services share the volume with the policy file?"
-        for service, why in followed.missing.items()
-    ]
-    return words

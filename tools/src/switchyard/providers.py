@@ -7,16 +7,16 @@ import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.markup import escape
 
 from switchyard import transitions
 from switchyard.client import Client, StackError, saved_key
-from switchyard.options import DATA, URL, ChatRole, DataDir, OnBreakOption, Url, Why
-from switchyard.policy import read
-from switchyard.steps import check, console, say, take
+from switchyard.options import DATA, URL, ChatRole, DataDir, Url, Why
+from switchyard.output import console, say
+from switchyard.policy import UNKNOWN, check, read, take
 from switchyard.transitions import Policy
 
 app = typer.Typer(no_args_is_help=True, help="Show and change which backend serves what; nothing restarts.")
@@ -64,7 +64,14 @@ def use(
 
     with Client(url, saved_key(data_dir)) as client:
         for each in roles:
-            check(client, each, backend, force)
+            try:
+                say(check(client, each, backend))
+            except StackError as error:
+                if error.status != 503 or error.kind == UNKNOWN:
+                    raise
+                if not force:
+                    raise StackError(f"{error}; --force switches anyway", status=error.status) from error
+                say(f"{error}; switching anyway")
         take(client, step, why.format(backend=backend))
     if "embeddings" in roles:
         say(
@@ -118,7 +125,9 @@ def chain(
     role: Annotated[str, typer.Option(help="Any role")] = "text",
     fallback: Annotated[list[str] | None, typer.Option(help="A fallback; may be repeated, in order")] = None,
     no_fallbacks: Annotated[bool, typer.Option("--no-fallbacks", help="Remove all fallbacks")] = False,
-    on_break: Annotated[OnBreakOption | None, typer.Option(help="What happens to a stream that breaks")] = None,
+    on_break: Annotated[
+        Literal["continue", "restart", "fail"] | None, typer.Option(help="What happens to a stream that breaks")
+    ] = None,
     why: Why = "chain set",
     url: Url = URL,
     data_dir: DataDir = DATA,
@@ -137,14 +146,14 @@ def chain(
 def halt(why: Why = "emergency stop", url: Url = URL, data_dir: DataDir = DATA) -> None:
     """Stop all generation, text and vision: new requests get a clear 503, running ones end as cancelled."""
     with Client(url, saved_key(data_dir)) as client:
-        take(client, lambda policy: transitions.halt(policy, transitions.chat_roles(policy)), why)
+        take(client, transitions.halt, why)
 
 
 @app.command()
 def resume(why: Why = "resumed", url: Url = URL, data_dir: DataDir = DATA) -> None:
     """Undo `halt`."""
     with Client(url, saved_key(data_dir)) as client:
-        take(client, lambda policy: transitions.resume(policy, transitions.chat_roles(policy)), why)
+        take(client, transitions.resume, why)
 
 
 @app.command()

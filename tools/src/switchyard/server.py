@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx2
 
-from switchyard.client import StackError, save_key
+from switchyard.client import StackError
 
 _START_SECONDS = 60
 _STOP_SECONDS = 25
@@ -37,8 +37,7 @@ def serve(data_dir: Path, host: str, port: int) -> None:
     own_key(data_dir)
     loopback = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104
     configured = server(create(data_dir, f"http://{loopback}:{port}"), settings, host=host, port=port)
-    with asyncio.Runner() as runner:
-        runner.run(configured.serve())
+    asyncio.run(configured.serve())
 
 
 @contextmanager
@@ -77,14 +76,14 @@ def child(command: Sequence[str], ready_url: str, log: Path, **environment: str)
 
 def own_key(data_dir: Path) -> str:
     """Return the command line's own admin key for an installation in `data_dir`, made at the first use."""
+    from llm_providers.files import SharedFile
     from service_kit.keys import KeyStore, Scope
 
-    store = KeyStore(data_dir / "auth")
-    saved = data_dir / "cli-key"
-    if saved.exists() and store.find(saved.read_text().strip()) is not None:
-        return saved.read_text().strip()
-    key = store.create("command line", Scope.ADMIN)
-    save_key(data_dir, key)
+    store, saved = KeyStore(data_dir / "auth"), SharedFile(data_dir / "cli-key", mode=0o600)
+    key = saved.read().strip() if saved.path.exists() else ""
+    if store.find(key) is None:
+        key = store.create("command line", Scope.ADMIN)
+        saved.write(key)
     return key
 
 
@@ -101,7 +100,8 @@ def _await_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     end = time.monotonic() + _START_SECONDS
     while time.monotonic() < end:
         if process.poll() is not None:
-            raise StackError(f"the process stopped at start; the end of {log}:\n{_tail(log)}")
+            tail = "\n".join(log.read_text(errors="replace").splitlines()[-12:])
+            raise StackError(f"the process stopped at start; the end of {log}:\n{tail}")
         try:
             if httpx2.get(url, timeout=5).status_code == httpx2.codes.OK:
                 return
@@ -109,7 +109,3 @@ def _await_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
             pass
         time.sleep(0.05)
     raise StackError(f"{url} is not ready after {_START_SECONDS} s; see {log}")
-
-
-def _tail(log: Path) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-12:])

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from switchyard.client import Client, StackError
+from switchyard.tasks import watch
 from switchyard.transitions import Policy
-
-_OPEN = ("queued", "running")
-_POLL_SECONDS = 0.3
 
 
 def reindex(console: Console, client: Client, collection: str, provider: str | None = None) -> bool:
@@ -24,7 +20,7 @@ def reindex(console: Console, client: Client, collection: str, provider: str | N
     """
     body = {"collection": collection} | ({"provider": provider} if provider else {})
     (job,) = client.call("POST", "/rag/v1/reindex", json=body)["job_ids"]
-    done = _watch(console, client, job, f"{collection}, by {provider}" if provider else collection)
+    done = watch(console, client, {job: f"{collection}, by {provider}" if provider else collection})
     show_indexes(console, client, collection)
     return done
 
@@ -33,7 +29,7 @@ def rollback(console: Console, client: Client, collection: str) -> bool:
     """Swap back to the previous index, and show how newer documents are added to it."""
     swapped = client.call("POST", "/rag/v1/reindex/rollback", json={"collection": collection})
     console.print(f"[green]✓[/green] {escape(collection)} uses {_name(swapped['indexes'][0])} again")
-    done = all(_watch(console, client, job, "newer documents") for job in swapped["job_ids"])
+    done = watch(console, client, dict.fromkeys(swapped["job_ids"], "newer documents"))
     show_indexes(console, client, collection)
     return done
 
@@ -84,29 +80,6 @@ def mismatches(client: Client, policy: Policy) -> list[str]:
         for index in all_indexes
         if index["status"] == "active" and index["backend"] not in (None, role["stable"])
     ]
-
-
-def _watch(console: Console, client: Client, job: str, name: str) -> bool:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn("chunks {task.fields[state]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
-        bar = progress.add_task(escape(name), total=None, state="")
-        while True:
-            now: dict[str, Any] = client.call("GET", f"/rag/v1/jobs/{job}")
-            state = escape(f"waits: {now['waiting_for']}") if now["waiting_for"] else ""
-            progress.update(bar, completed=now["chunks_done"], total=now["chunks_total"], state=state)
-            if now["status"] not in _OPEN:
-                break
-            time.sleep(_POLL_SECONDS)
-    if now["status"] != "ready":
-        console.print(f"  [red]{escape((now['error'] or {}).get('detail', now['status']))}[/red]")
-    return bool(now["status"] == "ready")
 
 
 def _name(index: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from switchyard.policy import View
+from switchyard.transitions import differences
 
 _WINDOW = (
     ("requests", "requests", ""),
@@ -101,18 +102,6 @@ def audit_table(items: Iterable[Mapping[str, Any]]) -> Table:
     return table
 
 
-def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a line for each member that changed between two policies."""
-    for role, new in after["roles"].items():
-        old = before["roles"].get(role, {})
-        for name in new:
-            if new[name] != old.get(name):
-                yield f"{role} {name.replace('_', ' ')}: {_value(old.get(name))} → {_value(new[name])}"
-    for name, limit in after.get("gates", {}).items():
-        if limit != before.get("gates", {}).get(name):
-            yield f"gate {name}: {_value(before.get('gates', {}).get(name))} → {_value(limit)}"
-
-
 def changed_in_words(view: View) -> str:
     """Return who changed the policy last, and why."""
     changed = view["changed"]
@@ -142,11 +131,3 @@ def figure(value: float | None, unit: str = "") -> str:
 def percent(share: float) -> str:
     """Return a share as percent."""
     return f"{share * 100:.3g} %"
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return ", ".join(value) or "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "none" if value is None else f"{value:g}" if isinstance(value, int | float) else str(value)

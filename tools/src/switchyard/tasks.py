@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from switchyard.client import Client, StackError
@@ -28,8 +27,7 @@ def add_files(console: Console, client: Client, files: Sequence[Path], collectio
             content = path.open("rb")
         except OSError as error:
             raise StackError(f"{path}: {error.strerror}") from error
-        with ExitStack() as stack:
-            stack.enter_context(content)
+        with content:
             form = {"files": [("files", (path.name, content))], "data": {"collection": collection}}
             added = client.call("POST", "/rag/v1/documents", **form)["items"][0]
         if not added["new"] and added["document"]["status"] == "ready":
@@ -47,6 +45,7 @@ def watch(console: Console, client: Client, jobs: dict[str, str]) -> bool:
         BarColumn(bar_width=24),
         TextColumn("{task.fields[state]}"),
         TimeElapsedColumn(),
+        TimeRemainingColumn(),
     )
     failed: list[tuple[str, dict[str, Any]]] = []
     with Progress(*columns, console=console) as progress:
@@ -72,12 +71,12 @@ def watch(console: Console, client: Client, jobs: dict[str, str]) -> bool:
 
 
 def _share(job: dict[str, Any]) -> float:
-    """Return how much is done: parsing counts half, embedding the other half."""
+    """Return how much is done: of a document, parsing counts half, embedding the other half; an index has no pages."""
     if job["status"] == "ready":
         return 1.0
     pages = job["pages_done"] / job["pages_total"] if job["pages_total"] else 0.0
     chunks = job["chunks_done"] / job["chunks_total"] if job["chunks_total"] else 0.0
-    return (pages + chunks) / 2
+    return chunks if job["document_id"] is None else (pages + chunks) / 2
 
 
 def _state(job: dict[str, Any]) -> str:
@@ -85,8 +84,10 @@ def _state(job: dict[str, Any]) -> str:
         return f"waits: {job['waiting_for'][:60]}"
     if job["status"] in ("failed", "cancelled"):
         return str(job["status"])
-    pages = f"{job['pages_done']}/{job['pages_total'] or '?'} pages"
-    return f"{pages}, {job['chunks_done']}/{job['chunks_total'] or '?'} chunks"
+    chunks = f"{job['chunks_done']}/{job['chunks_total'] or '?'} chunks"
+    if job["document_id"] is None:
+        return chunks
+    return f"{job['pages_done']}/{job['pages_total'] or '?'} pages, {chunks}"
 
 
 def ask_question(console: Console, client: Client, question: str, collection: str) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """Steps from one policy document to the next: pure functions on what `GET /v1/providers` shows as `policy`.
 
-Each returns a new document and raises `Refused` if the step is not possible. Unknown members are kept.
+Each returns a new document and raises `StackError` if the step is not possible. Unknown members are kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from switchyard.client import StackError
@@ -17,10 +17,6 @@ Transition: TypeAlias = Callable[[Policy], Policy]
 
 CHAT = ("text", "vision")
 _NO_TRIAL: RolePolicy = {"candidate": None, "canary_percent": 0, "shadow_percent": 0}
-
-
-class Refused(StackError):
-    """The step is not possible from the current policy."""
 
 
 def use(policy: Policy, role: str, backend: str) -> Policy:
@@ -42,7 +38,7 @@ def promote(policy: Policy, role: str) -> Policy:
     """Make the candidate the stable backend."""
     candidate = role_of(policy, role).get("candidate")
     if not candidate:
-        raise Refused(
+        raise StackError(
             f"{role} has no candidate to promote: `switchyard providers canary BACKEND --percent 10` names one"
         )
     return use(policy, role, candidate)
@@ -61,7 +57,7 @@ def revert(policy: Policy, role: str) -> Policy:
     now = role_of(policy, role)
     previous = now.get("previous")
     if not previous or previous == now["stable"]:
-        raise Refused(f"{role} stays on {now['stable']}: there is no candidate and no previous backend")
+        raise StackError(f"{role} stays on {now['stable']}: there is no candidate and no previous backend")
     return _with(policy, role, {**_stable(now, previous), "previous": None})
 
 
@@ -71,44 +67,44 @@ def chain(policy: Policy, role: str, fallbacks: Sequence[str] | None = None, on_
     after = {**now}
     if fallbacks is not None:
         if now["stable"] in fallbacks:
-            raise Refused(f"{now['stable']} serves {role} already: a fallback is another backend")
+            raise StackError(f"{now['stable']} serves {role} already: a fallback is another backend")
         if len(set(fallbacks)) < len(fallbacks):
-            raise Refused(f"a fallback is named twice: {', '.join(fallbacks)}")
+            raise StackError(f"a fallback is named twice: {', '.join(fallbacks)}")
         after["fallbacks"] = list(fallbacks)
     if on_break is not None:
         after["on_break"] = on_break
     return _with(policy, role, after)
 
 
-def halt(policy: Policy, roles: Iterable[str]) -> Policy:
+def halt(policy: Policy) -> Policy:
     """Stop generations: new ones are refused, running ones end."""
-    return _each(policy, roles, {"halted": True})
+    return _halted(policy, True)
 
 
-def resume(policy: Policy, roles: Iterable[str]) -> Policy:
+def resume(policy: Policy) -> Policy:
     """Undo `halt`."""
-    return _each(policy, roles, {"halted": False})
+    return _halted(policy, False)
+
+
+def _halted(policy: Policy, halted: bool) -> Policy:
+    chat = {name: {**role, "halted": halted} for name, role in policy["roles"].items() if name in CHAT}
+    return {**policy, "roles": {**policy["roles"], **chat}}
 
 
 def gates(policy: Policy, changes: Mapping[str, float]) -> Policy:
     """Set gates by name."""
     known = policy.get("gates", {})
     if unknown := sorted(set(changes) - set(known)):
-        raise Refused(f"no gate is called {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+        raise StackError(f"no gate is called {', '.join(unknown)}; there are {', '.join(sorted(known))}")
     return {**policy, "gates": {**known, **changes}}
 
 
 def role_of(policy: Policy, role: str) -> RolePolicy:
-    """Return one role's part; raises `Refused` for a role that nothing serves here."""
+    """Return one role's part; raises `StackError` for a role that nothing serves here."""
     roles: dict[str, RolePolicy] = policy["roles"]
     if role not in roles:
-        raise Refused(f"nothing serves the role {role} here; there are {', '.join(sorted(roles))}")
+        raise StackError(f"nothing serves the role {role} here; there are {', '.join(sorted(roles))}")
     return roles[role]
-
-
-def chat_roles(policy: Policy) -> list[str]:
-    """Return the roles that generate, if they exist here."""
-    return [role for role in CHAT if role in policy["roles"]]
 
 
 def default_candidate(
@@ -126,7 +122,7 @@ def default_candidate(
     if len(defaults) == 1:
         return defaults[0]
     words = f"which of {', '.join(defaults)}?" if others else f"no backend but {now['stable']} can serve {role}"
-    raise Refused(f"name the backend: {words}")
+    raise StackError(f"name the backend: {words}")
 
 
 def _stable(now: RolePolicy, backend: str) -> RolePolicy:
@@ -142,19 +138,33 @@ def _stable(now: RolePolicy, backend: str) -> RolePolicy:
 
 def _candidate(now: RolePolicy, role: str, backend: str) -> RolePolicy:
     if backend == now["stable"]:
-        raise Refused(f"{backend} serves {role} already: a candidate is another backend")
+        raise StackError(f"{backend} serves {role} already: a candidate is another backend")
     other = now.get("candidate")
     if other and other != backend and (now.get("canary_percent") or now.get("shadow_percent")):
-        raise Refused(
+        raise StackError(
             f"{other} is the candidate for {role} and is being tried; `switchyard providers rollback` ends that"
         )
     return {**now, "candidate": backend}
 
 
-def _each(policy: Policy, roles: Iterable[str], change: RolePolicy) -> Policy:
-    for role in roles:
-        policy = _with(policy, role, {**role_of(policy, role), **change})
-    return policy
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each member that changed between two policies."""
+    for role, new in after["roles"].items():
+        old = before["roles"].get(role, {})
+        for name in new:
+            if new[name] != old.get(name):
+                yield f"{role} {name.replace('_', ' ')}: {_value(old.get(name))} → {_value(new[name])}"
+    for name, limit in after.get("gates", {}).items():
+        if limit != before.get("gates", {}).get(name):
+            yield f"gate {name}: {_value(before.get('gates', {}).get(name))} → {_value(limit)}"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(value) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 def _with(policy: Policy, role: str, after: RolePolicy) -> Policy:

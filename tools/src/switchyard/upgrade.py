@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -14,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from switchyard import transitions
 from switchyard.client import Client, StackError
-from switchyard.policy import PATHS, change, follow, followed_in_words, read
-from switchyard.transitions import Policy, role_of
+from switchyard.output import confirmed, console, say
+from switchyard.policy import PATHS, change, check, follow, read
+from switchyard.reports import write_json
+from switchyard.transitions import Transition, role_of
 
 _POLL_SECONDS = 0.5
 
@@ -54,24 +53,17 @@ class Record:
     outcome: str = ""
 
 
-def run(console: Console, client: Client, key: str, upgrade: Upgrade) -> int:
+def run(client: Client, key: str, upgrade: Upgrade) -> int:
     """Upgrade, or go on with an upgrade whose traffic is on the stand-in already; return the exit status."""
-
-    def say(words: str) -> None:
-        console.print(escape(words), highlight=False, soft_wrap=True)
-
     role, engine, stand_in = upgrade.role, upgrade.engine, upgrade.stand_in
     before = role_of(read(client)["policy"], role)
     if before["stable"] not in (engine, stand_in):
         raise StackError(f"{role} is served by {before['stable']}, not by {engine}")
-    client.call("POST", "/rag/v1/providers/check", json={"role": role, "backend": stand_in})
+    say(check(client, role, stand_in))
     for line in _plan(upgrade):
         say(line)
-    if not upgrade.yes:
-        if not console.is_terminal:
-            raise StackError("not a terminal: pass --yes")
-        if not typer.confirm("go?"):
-            return 0
+    if not upgrade.yes and not confirmed("go?"):
+        return 0
     record = Record(datetime.now(UTC).isoformat(timespec="seconds"))
     record.before = _about(client, engine, role)
     fallbacks = [name for name in before["fallbacks"] if name not in (engine, stand_in)]
@@ -79,19 +71,18 @@ def run(console: Console, client: Client, key: str, upgrade: Upgrade) -> int:
     with _timed(record, "switch"):
         _step(
             client,
-            lambda policy: _switch_to_stand_in(policy, upgrade, fallbacks),
+            lambda policy: transitions.chain(transitions.use(policy, role, stand_in), role, fallbacks),
             f"upgrade of {engine}: traffic to {stand_in}",
-            say,
         )
     with _timed(record, "drain"):
-        _drain(client, upgrade, say)
+        _drain(client, upgrade)
     with _timed(record, "replace"):
-        _replace(console, upgrade, say)
+        _replace(upgrade)
     with _timed(record, "ready"):
-        _wait_until_ready(client, upgrade, say)
+        _wait_until_ready(client, upgrade)
     record.after = _about(client, engine, role)
     with _timed(record, "canary"):
-        status = _canary(console, client, key, upgrade)
+        status = _canary(client, key, upgrade)
     record.outcome = "upgraded" if status == 0 else f"{stand_in} serves {role}"
     if status == 0:
         # As it was before: the stand-in in the place that it had.
@@ -99,11 +90,13 @@ def run(console: Console, client: Client, key: str, upgrade: Upgrade) -> int:
             client,
             lambda policy: transitions.chain(policy, role, before["fallbacks"] if before["stable"] == engine else None),
             f"upgrade of {engine}: done",
-            say,
         )
-    path = _write(upgrade, record)
-    for line in _summary(upgrade, record):
-        say(line)
+    steps = ", ".join(f"{name} {seconds:g} s" for name, seconds in record.seconds.items())
+    say(f"{engine}: {record.outcome}; {steps}")
+    say(f"before: {_software(record.before)}")
+    say(f"after:  {_software(record.after)}")
+    path = upgrade.out / f"upgrade-{record.began.replace(':', '').replace('+0000', 'Z')}.json"
+    write_json(path, {"engine": engine, "stand_in": stand_in, **asdict(record)})
     say(str(path))
     return status
 
@@ -121,18 +114,12 @@ def _plan(upgrade: Upgrade) -> list[str]:
     ]
 
 
-def _switch_to_stand_in(policy: Policy, upgrade: Upgrade, fallbacks: list[str]) -> Policy:
-    policy = transitions.use(policy, upgrade.role, upgrade.stand_in)
-    return transitions.chain(policy, upgrade.role, fallbacks)
-
-
-def _step(client: Client, step: Callable[[Policy], Policy], why: str, say: Callable[[str], None]) -> None:
+def _step(client: Client, step: Transition, why: str) -> None:
     _, after = change(client, step, why, say)
-    for line in followed_in_words(follow(client, after["revision"]), after["revision"]):
-        say(line)
+    follow(client, after["revision"], say)
 
 
-def _drain(client: Client, upgrade: Upgrade, say: Callable[[str], None]) -> None:
+def _drain(client: Client, upgrade: Upgrade) -> None:
     end, shown = time.monotonic() + upgrade.drain, -1
     while True:
         # By replica: services that share a process all report the same calls.
@@ -149,7 +136,7 @@ def _drain(client: Client, upgrade: Upgrade, say: Callable[[str], None]) -> None
         time.sleep(_POLL_SECONDS)
 
 
-def _replace(console: Console, upgrade: Upgrade, say: Callable[[str], None]) -> None:
+def _replace(upgrade: Upgrade) -> None:
     if not upgrade.command:
         if not console.is_terminal:
             raise StackError(
@@ -166,7 +153,7 @@ def _replace(console: Console, upgrade: Upgrade, say: Callable[[str], None]) -> 
         )
 
 
-def _wait_until_ready(client: Client, upgrade: Upgrade, say: Callable[[str], None]) -> None:
+def _wait_until_ready(client: Client, upgrade: Upgrade) -> None:
     began, shown = time.monotonic(), ""
     while True:
         try:
@@ -186,7 +173,7 @@ def _wait_until_ready(client: Client, upgrade: Upgrade, say: Callable[[str], Non
         time.sleep(_POLL_SECONDS)
 
 
-def _canary(console: Console, client: Client, key: str, upgrade: Upgrade) -> int:
+def _canary(client: Client, key: str, upgrade: Upgrade) -> int:
     from switchyard.migrate.command import Options, run
     from switchyard.migrate.plan import Plan, StageLimits, stages
 
@@ -194,7 +181,7 @@ def _canary(console: Console, client: Client, key: str, upgrade: Upgrade) -> int
     plan = Plan(upgrade.stand_in, upgrade.engine, upgrade.role, stages(upgrade.stages, 0), limits)
     again = shlex.join(["switchyard", "engines", "upgrade", upgrade.engine, "--stand-in", upgrade.stand_in])
     back = f"switchyard providers rollback --role {upgrade.role}"
-    return run(console, client, key, plan, Options(upgrade.state, upgrade.out, None, (), again, back, yes=True))
+    return run(client, key, plan, Options(upgrade.state, upgrade.out, None, (), again, back, yes=True))
 
 
 def _about(client: Client, engine: str, role: str) -> dict[str, Any]:
@@ -205,30 +192,11 @@ def _about(client: Client, engine: str, role: str) -> dict[str, Any]:
 
 @contextmanager
 def _timed(record: Record, step: str) -> Iterator[None]:
-    """Measure a step into the record, however it ends."""
+    """Measure a step into the record."""
     began = time.monotonic()
-    try:
-        yield
-    finally:
-        record.seconds[step] = round(time.monotonic() - began, 2)
+    yield
+    record.seconds[step] = round(time.monotonic() - began, 2)
 
 
-def _summary(upgrade: Upgrade, record: Record) -> list[str]:
-    steps = ", ".join(f"{name} {seconds:g} s" for name, seconds in record.seconds.items())
-
-    def software(about: dict[str, Any]) -> str:
-        return " ".join(str(about[name]) for name in ("engine", "version", "model") if about.get(name)) or "unknown"
-
-    return [
-        f"{upgrade.engine}: {record.outcome}; {steps}",
-        f"before: {software(record.before)}",
-        f"after:  {software(record.after)}",
-    ]
-
-
-def _write(upgrade: Upgrade, record: Record) -> Path:
-    upgrade.out.mkdir(parents=True, exist_ok=True)
-    stamp = record.began.replace(":", "").replace("+0000", "Z")
-    path = upgrade.out / f"upgrade-{stamp}.json"
-    path.write_text(json.dumps({"engine": upgrade.engine, "stand_in": upgrade.stand_in, **asdict(record)}, indent=1))
-    return path
+def _software(about: dict[str, Any]) -> str:
+    return " ".join(str(about[name]) for name in ("engine", "version", "model") if about.get(name)) or "unknown"

@@ -5,42 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from switchyard.client import Client, StackError
-from switchyard.compare.comparison import compare, document, measure, prepare
-from switchyard.compare.files import write_json, write_text
+from switchyard.compare.comparison import compare
 from switchyard.compare.load import Setting
-from switchyard.compare.questions import load
 from switchyard.compare.report import page
 from switchyard.compare.verdict import verdict
+from switchyard.output import console, say
+from switchyard.reports import write_json, write_text
 from switchyard.tables import figure
 
 
-def run(console: Console, setting: Setting, questions: Path, out: Path) -> bool:
+def run(setting: Setting, questions: Path, out: Path) -> bool:
     """Compare, print, write `report.json` and `report.html` to `out`; return whether it was completed."""
-    result = comparison(console, setting, questions)
+    result = compare(setting, questions)
     write_json(out / "report.json", result)
     write_text(out / "report.html", page(result))
-    show(console, result)
-    console.print(f"{out / 'report.html'} and report.json", highlight=False, soft_wrap=True)
+    show(result)
+    say(f"{out / 'report.html'} and report.json")
     return bool(result["complete"])
 
 
-def comparison(console: Console, setting: Setting, questions: Path) -> dict[str, Any]:
-    """Compare now and return the document."""
-    if setting.backends[0] == setting.backends[1]:
-        raise StackError("compare two different backends")
-    loaded = load(questions)
-    with Client(setting.url, setting.key) as client:
-        environment = prepare(client, setting)
-    measured = measure(console, setting, loaded, environment)
-    return document(measured, compare(measured))
-
-
-def show(console: Console, result: dict[str, Any]) -> None:
+def show(result: dict[str, Any]) -> None:
     """Print the figures and the verdict."""
     table = Table("users", "backend", "tokens/s", "answers/s", "first token p50 / p95", "answer p50 / p95", "failed")
     for level in result["levels"]:
@@ -58,4 +45,4 @@ def show(console: Console, result: dict[str, Any]) -> None:
     for warning in result["warnings"]:
         console.print(f"[yellow]note:[/yellow] {escape(warning)}", highlight=False, soft_wrap=True)
     for sentence in verdict(result):
-        console.print(escape(sentence), highlight=False, soft_wrap=True)
+        say(sentence)

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
@@ -18,9 +18,10 @@ from switchyard.compare.answer import Answer
 from switchyard.compare.environment import doubts, here, inequalities, repeats
 from switchyard.compare.figures import figures
 from switchyard.compare.load import Level, Setting, run
-from switchyard.compare.quality import Pair, pairs, quality
-from switchyard.compare.questions import ComparedQuestion
-from switchyard.policy import read
+from switchyard.compare.quality import Pair, mean, pairs, quality, with_cosines
+from switchyard.compare.questions import ComparedQuestion, load
+from switchyard.output import console
+from switchyard.policy import not_serving, read
 
 ROLE = "text"
 
@@ -38,20 +39,22 @@ class Measured:
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
-def prepare(client: Client, setting: Setting) -> dict[str, Any]:
-    """Return how the backends describe themselves; raises `StackError` if one of them can't be compared."""
-    backends = read(client)["backends"]
-    for name in setting.backends:
-        if ROLE not in backends.get(name, ()):
-            known = ", ".join(sorted(each for each, roles in backends.items() if ROLE in roles))
-            raise StackError(f"{name} does not serve {ROLE} here; there are {known}")
-    environment: dict[str, Any] = client.call("GET", "/rag/v1/providers/environment")
-    return environment
+def compare(setting: Setting, questions: Path) -> dict[str, Any]:
+    """Compare now, by a file of questions, and return the document; raises `StackError` if that is not possible."""
+    if setting.backends[0] == setting.backends[1]:
+        raise StackError("compare two different backends")
+    loaded = load(questions)
+    with Client(setting.url, setting.key) as client:
+        view = read(client)
+        for name in setting.backends:
+            if words := not_serving(view, ROLE, name):
+                raise StackError(words)
+        environment = client.call("GET", "/rag/v1/providers/environment")
+    measured = measure(setting, loaded, environment)
+    return document(measured, with_cosines(pairs(loaded, measured.levels, *setting.backends)))
 
 
-def measure(
-    console: Console, setting: Setting, questions: Sequence[ComparedQuestion], environment: dict[str, Any]
-) -> Measured:
+def measure(setting: Setting, questions: Sequence[ComparedQuestion], environment: dict[str, Any]) -> Measured:
     """Ask all questions, with a bar per level and backend; Ctrl-C ends it and keeps the results so far."""
     measured = Measured(setting, questions, environment)
     bars: dict[int, TaskID] = {}
@@ -90,7 +93,6 @@ def document(measured: Measured, compared: Sequence[Pair]) -> dict[str, Any]:
         ]
         for name in (a, b)
     }
-    scores = {name: quality(name, answered) for name, answered in answers.items()}
     return {
         "version": 1,
         "complete": measured.complete,
@@ -109,47 +111,26 @@ def document(measured: Measured, compared: Sequence[Pair]) -> dict[str, Any]:
             *repeats(len(measured.questions), measured.levels),
         ],
         "levels": [
-            asdict(figures(level)) | {"gpus": measured.gpus.between(level.began, level.ended)}
+            figures(level) | {"gpus": measured.gpus.between(level.began, level.ended)}
             for level in sorted(measured.levels, key=lambda level: (level.users, level.backend != a))
             if level.answers
         ],
-        "quality": {name: asdict(score) if score else None for name, score in scores.items()},
+        "quality": {name: quality(name, answered) for name, answered in answers.items()},
         "agreement": _agreement(compared),
-        "answers": [_side_by_side(pair) for pair in compared],
+        "answers": [
+            asdict(pair) | {"question": pair.question.text, "gold": list(pair.question.gold)} for pair in compared
+        ],
         "failures": _failures(measured.levels),
     }
 
 
-def compare(measured: Measured) -> list[Pair]:
-    """Put the answers side by side, with their cosines if the embedded model is available."""
-    from switchyard.compare.similarity import with_cosines
-
-    return with_cosines(pairs(measured.questions, measured.levels, *measured.setting.backends))
-
-
 def _agreement(compared: Sequence[Pair]) -> dict[str, Any]:
-    def mean(values: Sequence[float | None]) -> float | None:
-        known = [value for value in values if value is not None]
-        return sum(known) / len(known) if known else None
-
     return {
         "pairs": len(compared),
-        "likeness": mean([pair.likeness for pair in compared]),
-        "cosine": mean([pair.cosine for pair in compared]),
-        "citation_overlap": mean([pair.citation_overlap for pair in compared]),
-        "both_or_neither_answered": mean([float(pair.a.answered == pair.b.answered) for pair in compared]),
-    }
-
-
-def _side_by_side(pair: Pair) -> dict[str, Any]:
-    return {
-        "question": pair.question.text,
-        "gold": list(pair.question.gold),
-        "likeness": pair.likeness,
-        "cosine": pair.cosine,
-        "citation_overlap": pair.citation_overlap,
-        "a": asdict(pair.a),
-        "b": asdict(pair.b),
+        "likeness": mean(pair.likeness for pair in compared),
+        "cosine": mean(pair.cosine for pair in compared),
+        "citation_overlap": mean(pair.citation_overlap for pair in compared),
+        "both_or_neither_answered": mean(pair.a.answered == pair.b.answered for pair in compared),
     }
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from switchyard.compare.figures import figures
@@ -27,15 +26,9 @@ _USUAL_PARALLELISM = {
 
 def here() -> dict[str, Any]:
     """Describe the machine the questions are sent from."""
-    memory = None
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        memory = round(int(next(line for line in lines if line.startswith("MemTotal")).split()[1]) / 2**20, 1)
-    except (OSError, StopIteration):
-        pass
     return {
         "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "memory_gib": memory,
+        "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1),
         "platform": platform.platform(),
         "python": platform.python_version(),
     }
@@ -56,7 +49,8 @@ def inequalities(a: str, b: str, environment: Mapping[str, Any], role: str = "te
         left, right = described[a].get(key), described[b].get(key)
         if left != right and (left is not None or right is not None):
             differences.append(f"{b} runs {words}: {_text(right)}, {a} {_text(left)}")
-    return differences + _parallel(a, b, described)
+    left, right = (_requests_at_once(described[name]) for name in (a, b))
+    return differences + ([f"requests at once: {b} {right}, {a} {left}"] if left != right else [])
 
 
 def doubts(a: str, b: str, levels: Sequence[Level]) -> list[str]:
@@ -94,18 +88,13 @@ def repeats(questions: int, levels: Sequence[Level]) -> list[str]:
 def _search(levels: Sequence[Level]) -> list[str]:
     """Return a warning from how many users on the search takes most of the time to the first token."""
     for level in sorted(levels, key=lambda level: level.users):
-        summary = figures(level)
-        if summary.search and summary.first_token and summary.search["p50"] > _MOSTLY * summary.first_token["p50"]:
+        search, first_token = (figures(level)[key] for key in ("search", "first_token"))
+        if search and first_token and search["p50"] > _MOSTLY * first_token["p50"]:
             return [
-                f"with {level.users} at once, {summary.search['p50']:.2f} of the {summary.first_token['p50']:.2f} s to the first "
+                f"with {level.users} at once, {search['p50']:.2f} of the {first_token['p50']:.2f} s to the first "
                 f"token of {level.backend} (p50) are the search: from there on the engines are not what is measured"
             ]
     return []
-
-
-def _parallel(a: str, b: str, described: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    left, right = (_requests_at_once(described[name]) for name in (a, b))
-    return [] if left == right else [f"requests at once: {b} {right}, {a} {left}"]
 
 
 def _requests_at_once(description: Mapping[str, Any]) -> str:

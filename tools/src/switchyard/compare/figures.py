@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
 from llm_providers.percentile import percentile
 from switchyard.compare.load import Level
@@ -12,30 +12,11 @@ from switchyard.compare.load import Level
 POINTS = (50, 95, 99)
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """Times in seconds; percentiles by name (p50, p95, p99), None where nothing was answered."""
+def figures(level: Level) -> dict[str, Any]:
+    """Summarise a level for the report; failed requests count as requests, but not for speed.
 
-    backend: str
-    users: int
-    whole: bool
-    requests: int
-    failed: int
-    errors: dict[str, int]
-    wall_seconds: float
-    requests_per_second: float
-    tokens: int
-    tokens_per_second: float
-    stream_tokens_per_second: float | None
-    """Of one answer, once it has begun: the median."""
-    search: dict[str, float] | None
-    """Until the end of the search, by the service's clock: part of the first token, whatever the engine."""
-    first_token: dict[str, float] | None
-    seconds: dict[str, float] | None
-
-
-def figures(level: Level) -> Figures:
-    """Summarise a level; failed requests count as requests, but not for speed."""
+    Times are in seconds, by percentile (p50, p95, p99), and None where nothing was answered.
+    """
     good = [answer for answer in level.answers if answer.ok]
     tokens = sum(answer.completion_tokens for answer in good)
     wall = level.seconds
@@ -44,22 +25,24 @@ def figures(level: Level) -> Figures:
         for answer in good
         if answer.first_token is not None and answer.completion_tokens > 1 and answer.seconds > answer.first_token
     ]
-    return Figures(
-        level.backend,
-        level.users,
-        level.whole,
-        len(level.answers),
-        len(level.answers) - len(good),
-        dict(Counter(answer.error for answer in level.answers if answer.error is not None)),
-        wall,
-        len(good) / wall if wall > 0 else 0.0,
-        tokens,
-        tokens / wall if wall > 0 else 0.0,
-        percentile(streams, 50) if streams else None,
-        percentiles([answer.search for answer in good if answer.search is not None]),
-        percentiles([answer.first_token for answer in good if answer.first_token is not None]),
-        percentiles([answer.seconds for answer in good]),
-    )
+    return {
+        "backend": level.backend,
+        "users": level.users,
+        "whole": level.whole,
+        "requests": len(level.answers),
+        "failed": len(level.answers) - len(good),
+        "errors": dict(Counter(answer.error for answer in level.answers if answer.error is not None)),
+        "wall_seconds": wall,
+        "requests_per_second": len(good) / wall if wall > 0 else 0.0,
+        "tokens": tokens,
+        "tokens_per_second": tokens / wall if wall > 0 else 0.0,
+        # Of one answer, once it has begun: the median.
+        "stream_tokens_per_second": percentile(streams, 50) if streams else None,
+        # Until the end of the search, by the service's clock: part of the first token, whatever the engine.
+        "search": percentiles([answer.search for answer in good if answer.search is not None]),
+        "first_token": percentiles([answer.first_token for answer in good if answer.first_token is not None]),
+        "seconds": percentiles([answer.seconds for answer in good]),
+    }
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float] | None:

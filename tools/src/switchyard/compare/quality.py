@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from switchyard.compare.answer import Answer
 from switchyard.compare.load import Level
 from switchyard.compare.questions import ComparedQuestion
 
 _WORD = re.compile(r"\S+\s*")
+_EMBED_SECONDS = 300
 _TOKEN = re.compile(r"[^\W_]+")
 
 
@@ -31,23 +34,6 @@ class Pair:
     cosine: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Quality:
-    """One backend's answers; shares of them, None where the questions say nothing about it."""
-
-    backend: str
-    answers: int
-    answered: float
-    cites: float
-    citations: float
-    cut_short: float
-    degraded: float
-    known: int
-    """Answers to questions whose right answer is known."""
-    holds_gold: float | None
-    gold_f1: float | None
-
-
 def pairs(questions: Sequence[ComparedQuestion], levels: Sequence[Level], a: str, b: str) -> list[Pair]:
     """Put each question's first whole answers side by side."""
     first: dict[str, dict[int, Answer]] = {a: {}, b: {}}
@@ -59,25 +45,26 @@ def pairs(questions: Sequence[ComparedQuestion], levels: Sequence[Level], a: str
     return [_pair(questions[number], first[a][number], first[b][number]) for number in both]
 
 
-def quality(backend: str, answers: Sequence[tuple[ComparedQuestion, Answer]]) -> Quality | None:
-    """Score a backend's answers; None where it gave none."""
+def quality(backend: str, answers: Sequence[tuple[ComparedQuestion, Answer]]) -> dict[str, Any] | None:
+    """Score a backend's answers for the report, as shares of them; None where it gave none.
+
+    `holds_gold` and `gold_f1` are of the `known` ones, whose right answer is known; None where there are none.
+    """
     if not answers:
         return None
     known = [(question, answer) for question, answer in answers if question.gold]
-    return Quality(
-        backend,
-        len(answers),
-        _mean(answer.answered for _, answer in answers),
-        _mean(bool(answer.citations) for _, answer in answers),
-        _mean(len(answer.citations) for _, answer in answers),
-        _mean(answer.finish_reason == "length" for _, answer in answers),
-        _mean(bool(answer.degraded) for _, answer in answers),
-        len(known),
-        _mean(any(contains(answer.text, gold) for gold in question.gold) for question, answer in known)
-        if known
-        else None,
-        _mean(max(f1(answer.text, gold) for gold in question.gold) for question, answer in known) if known else None,
-    )
+    return {
+        "backend": backend,
+        "answers": len(answers),
+        "answered": mean(answer.answered for _, answer in answers),
+        "cites": mean(bool(answer.citations) for _, answer in answers),
+        "citations": mean(len(answer.citations) for _, answer in answers),
+        "cut_short": mean(answer.finish_reason == "length" for _, answer in answers),
+        "degraded": mean(bool(answer.degraded) for _, answer in answers),
+        "known": len(known),
+        "holds_gold": mean(any(contains(answer.text, gold) for gold in question.gold) for question, answer in known),
+        "gold_f1": mean(max(f1(answer.text, gold) for gold in question.gold) for question, answer in known),
+    }
 
 
 def tokens(text: str) -> tuple[str, ...]:
@@ -115,6 +102,34 @@ def contains(text: str, gold: str) -> bool:
     return f" {' '.join(tokens(gold))} " in f" {' '.join(tokens(text))} "
 
 
-def _mean(values: Iterable[float]) -> float:
-    listed = list(values)
-    return sum(listed) / len(listed)
+def mean(values: Iterable[float | None]) -> float | None:
+    """Return the mean of what is known; None where nothing is."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def with_cosines(pairs: Sequence[Pair]) -> list[Pair]:
+    """Return the pairs with the cosine of their answers' embeddings, if the embedded model is available."""
+    if not pairs:
+        return []
+    # Imported only now: they take long, and the benchmarks score without embeddings.
+    from llm_providers.backends.embedded import EmbeddedProvider
+    from llm_providers.deadline import Deadline
+    from llm_providers.errors import ProviderError
+    from llm_providers.types import EmbedKind
+
+    texts = [text for pair in pairs for text in (pair.a.text, pair.b.text)]
+
+    async def embed() -> list[float]:
+        provider = EmbeddedProvider.open()
+        try:
+            vectors = await provider.embed(texts, EmbedKind.DOCUMENT, Deadline.after(_EMBED_SECONDS))
+        finally:
+            await provider.aclose()
+        return [float(vectors[each] @ vectors[each + 1]) for each in range(0, len(texts), 2)]
+
+    try:
+        cosines = asyncio.run(embed())
+    except ProviderError:
+        return list(pairs)
+    return [replace(pair, cosine=cosine) for pair, cosine in zip(pairs, cosines, strict=True)]

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from switchyard.compare.quality import word_diff
 from switchyard.compare.verdict import Document, verdict
-from switchyard.pages import render
+from switchyard.reports import render
 
 _MOST_ANSWERS = 100
 

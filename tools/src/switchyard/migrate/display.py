@@ -6,7 +6,6 @@ import re
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
@@ -14,6 +13,7 @@ from rich.table import Table
 from switchyard.migrate.plan import Stage
 from switchyard.migrate.state import MigrationState, StageRun
 from switchyard.migrate.verdicts import StageVerdict, since
+from switchyard.output import console, say
 from switchyard.policy import View
 from switchyard.tables import figure
 
@@ -23,8 +23,7 @@ _DIGITS = re.compile(r"\d+")
 class Screen:
     """Shows each stage with its time, sample and figures; `with screen:` around it."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self) -> None:
         self._live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
         self._last = ""
 
@@ -39,10 +38,6 @@ class Screen:
     def _inner(self) -> AbstractContextManager[Any]:
         return self._live or nullcontext()
 
-    def say(self, words: str) -> None:
-        """Print a line above the table."""
-        self._console.print(escape(words), highlight=False, soft_wrap=True)
-
     def show(self, state: MigrationState, view: View, judged: StageVerdict) -> None:
         """Update the table; without a terminal, print what has changed."""
         if self._live is not None:
@@ -51,7 +46,7 @@ class Screen:
         kind = f"{state.now.name}: {_DIGITS.sub('', judged.words)}"
         if kind != self._last:
             self._last = kind
-            self.say(f"{state.now.name}: {judged.words}")
+            say(f"{state.now.name}: {judged.words}")
 
 
 def stage_table(state: MigrationState, words: str) -> Table:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
-from typing import Protocol
 
 from switchyard import transitions
 from switchyard.client import Client, StackError
+from switchyard.migrate.display import Screen
 from switchyard.migrate.plan import Stage
 from switchyard.migrate.state import MigrationState, StageRun, StateFile, now
-from switchyard.migrate.verdicts import StageVerdict, counts, figures, judge, rolled_back, same, with_gates
-from switchyard.policy import View, change, follow, followed_in_words, put, read
+from switchyard.migrate.verdicts import counts, figures, judge, rolled_back, same, with_gates
+from switchyard.output import say
+from switchyard.policy import View, change, follow, put, read
 from switchyard.transitions import Transition, role_of
 
 PROMOTED, ROLLED_BACK = "promoted", "rolled back"
@@ -24,19 +25,11 @@ class ChangedByOthers(StackError):
     """The policy is not as the migration left it: it was changed by others."""
 
 
-class Display(Protocol):
-    """Shows a migration."""
-
-    def say(self, words: str) -> None: ...
-
-    def show(self, state: MigrationState, view: View, judged: StageVerdict) -> None: ...
-
-
 class Migration:
     """Carries `state` to its end; may be killed at any moment and continued from the state file."""
 
     def __init__(
-        self, client: Client, file: StateFile, state: MigrationState, display: Display, poll_seconds: float = 0.5
+        self, client: Client, file: StateFile, state: MigrationState, display: Screen, poll_seconds: float = 0.5
     ) -> None:
         self._client = client
         self._file = file
@@ -73,10 +66,8 @@ class Migration:
             self._file.write(state)
         after = self._set(lambda policy: state.plan.step(stage, policy), f"migration: {stage.name}")
         if state.outcome is None and state.passage is not None:
-            followed = follow(self._client, after["revision"])
+            followed = follow(self._client, after["revision"], lambda line: say(f"{stage.name}: {line}"))
             state.passage.followed = asdict(followed)
-            for line in followed_in_words(followed, after["revision"]):
-                self._display.say(f"{stage.name}: {line}")
         return after
 
     def _hold(self, stage: Stage, view: View) -> bool:
@@ -140,13 +131,13 @@ class Migration:
                 self._client,
                 lambda policy: transitions.use(policy, "embeddings", plan.target),
                 "migration: embeddings, after parity",
-                self._display.say,
+                say,
             )
             state.parity["moved"] = True
-            self._display.say(f"embeddings are served by {plan.target}")
+            say(f"embeddings are served by {plan.target}")
         except StackError as error:
             state.parity["moved"] = False
-            self._display.say(f"embeddings stay where they are: {error}")
+            say(f"embeddings stay where they are: {error}")
 
     def _set(self, step: Transition, why: str) -> View:
         """Take a step on the role from the policy as it was left, and from no other; other roles may change meanwhile."""
@@ -193,5 +184,5 @@ class Migration:
             except StackError as error:
                 if error.status not in _NO_ANSWER or time.monotonic() > end:
                     raise
-                self._display.say(f"the stack does not answer: {error}")
+                say(f"the stack does not answer: {error}")
             time.sleep(1)

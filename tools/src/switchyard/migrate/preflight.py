@@ -7,7 +7,7 @@ from typing import Any
 
 from switchyard.client import Client, StackError
 from switchyard.migrate.plan import Plan
-from switchyard.policy import PATHS, View
+from switchyard.policy import PATHS, View, check, not_serving
 from switchyard.transitions import role_of
 
 
@@ -22,21 +22,14 @@ def preflight(client: Client, plan: Plan, view: View) -> Iterator[str]:
     if faults:
         raise StackError("; ".join(faults))
     yield f"{plan.source} and {plan.target} are configured, every service is ready"
-    try:
-        result: dict[str, Any] = client.call(
-            "POST", "/rag/v1/providers/check", json={"role": plan.role, "backend": plan.target}
-        )
-    except StackError as error:
-        raise StackError(f"{plan.target} does not serve {plan.role}: {error}", status=error.status) from error
-    yield f"{plan.target} answers for {plan.role}: {result['model']}, {result['seconds']:.2f} s"
+    yield check(client, plan.role, plan.target)
 
 
 def _policy_faults(plan: Plan, view: View) -> Iterator[str]:
     now = role_of(view["policy"], plan.role)
     for name in (plan.source, plan.target):
-        if plan.role not in view["backends"].get(name, ()):
-            known = ", ".join(sorted(each for each, roles in view["backends"].items() if plan.role in roles))
-            yield f"{name} does not serve {plan.role} here; there are {known}"
+        if words := not_serving(view, plan.role, name):
+            yield words
     if plan.source == plan.target:
         yield "--from and --to are the same"
     elif now["stable"] != plan.source:
@@ -44,10 +37,9 @@ def _policy_faults(plan: Plan, view: View) -> Iterator[str]:
     if now.get("halted"):
         yield f"{plan.role} is halted: `switchyard providers resume` first"
     tried = now.get("candidate")
-    if tried and tried != plan.target and (now.get("canary_percent") or now.get("shadow_percent")):
-        yield f"there is a trial of {tried}: `switchyard providers rollback` ends that"
-    elif tried == plan.target and (now.get("canary_percent") or now.get("shadow_percent")):
-        yield f"there is a trial of {tried} already, started by hand: `switchyard providers rollback` ends that"
+    if tried and (now.get("canary_percent") or now.get("shadow_percent")):
+        by_hand = " already, started by hand" if tried == plan.target else ""
+        yield f"there is a trial of {tried}{by_hand}: `switchyard providers rollback` ends that"
 
 
 def parity(client: Client, plan: Plan) -> dict[str, Any]:

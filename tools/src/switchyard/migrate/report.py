@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from switchyard.compare import report
-from switchyard.compare.files import write_json, write_text
 from switchyard.migrate.display import sides
 from switchyard.migrate.migration import PROMOTED
 from switchyard.migrate.preflight import parity_in_words
 from switchyard.migrate.state import MigrationState
-from switchyard.pages import render
+from switchyard.reports import render, write_json, write_text
 
 
 def write(state: MigrationState, comparison: Mapping[str, Any] | None, out: Path) -> Path:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from switchyard.client import StackError
-from switchyard.compare.files import write_json
 from switchyard.migrate.plan import Plan, Stage, StageLimits
+from switchyard.reports import write_json
 from switchyard.transitions import RolePolicy
 
 _VERSION = 1

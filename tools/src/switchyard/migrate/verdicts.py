@@ -80,28 +80,14 @@ def _shadow(limits: StageLimits, held: float, seen: Mapping[str, Any], base: Map
     refusals = seen.get("refusal_rate") or {}
     more = (refusals.get("candidate") or 0) - (refusals.get("stable") or 0)
     similarity, valid = seen.get("mean_similarity"), seen.get("json_valid_rate")
-    faults = [
-        words
-        for wrong, words in (
-            (
-                failed > limits.max_shadow_failures,
-                f"{percent(failed)} failed, at most {percent(limits.max_shadow_failures)}",
-            ),
-            (
-                similarity is not None and similarity < limits.min_similarity,
-                f"mean similarity {similarity or 0:.2f}, at least {limits.min_similarity:g}",
-            ),
-            (
-                valid is not None and 1 - valid > limits.max_broken_json,
-                f"{percent(1 - (valid or 0))} broken JSON, at most {percent(limits.max_broken_json)}",
-            ),
-            (
-                more > limits.max_more_refusals,
-                f"{percent(more)} more refusals, at most {percent(limits.max_more_refusals)}",
-            ),
-        )
-        if wrong
-    ]
+    excesses = (
+        ("failed", failed, limits.max_shadow_failures),
+        ("broken JSON", 0 if valid is None else 1 - valid, limits.max_broken_json),
+        ("more refusals", more, limits.max_more_refusals),
+    )
+    faults = [f"{percent(share)} {name}, at most {percent(most)}" for name, share, most in excesses if share > most]
+    if similarity is not None and similarity < limits.min_similarity:
+        faults.append(f"mean similarity {similarity:.2f}, at least {limits.min_similarity:g}")
     if faults:
         return StageVerdict(False, "shadow: " + "; ".join(faults), sample)
     return _held(limits, held, sample)

@@ -1,70 +1,123 @@
-"""`python3 -m switchyard.stack VERB`, run in the checkout's folder."""
+"""`python3 -m switchyard.stack VERB`, run in the checkout's folder: the verbs, each a function that returns an exit status."""
 
 from __future__ import annotations
 
 import os
 import sys
+import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from switchyard.stack import commands
+from switchyard.stack import cli, stacks, startup, state, status
+from switchyard.stack.backup import backup
 from switchyard.stack.errors import Stopped
-from switchyard.stack.stacks import STACKS
+from switchyard.stack.faults import faults
+from switchyard.stack.preflight import checks, facts
+from switchyard.stack.preflight.findings import FAULT, as_text
+from switchyard.stack.restore import restore
+from switchyard.stack.stacks import STACKS, Project
 
 _INTERRUPTED = 130
-_COMPOSE, _CLI, _KEYS = _FORWARDED = ("compose", "cli", "keys")
-Verb = Callable[[Path, Mapping[str, str], Namespace], int]
+_FORWARDED = ("compose", "cli", "keys")
+"""Verbs whose arguments are for another program: argparse would take those that begin with a dash."""
+Environment = Mapping[str, str]
+
+
+def _down(project: Project, options: Namespace) -> int:
+    # All profiles, or monitoring's containers would keep the network in use.
+    return project.show("--profile", "*", "down", "--remove-orphans")
+
+
+def _logs(project: Project, options: Namespace) -> int:
+    follow = ["--follow"] if sys.stdout.isatty() and not options.no_follow else []
+    return project.show("--profile", "*", "logs", "--tail", str(options.tail), *follow, *options.services)
+
+
+def _key(project: Project, options: Namespace) -> int:
+    print(cli.first_key(project))
+    return 0
+
+
+def _keys(project: Project, options: Namespace) -> int:
+    return project.show("exec", "-T", "rag-service", *"python -m service_kit.manage_keys".split(), *options.args)
+
+
+def _status(project: Project, options: Namespace) -> int:
+    now = state.read(project)
+    print(status.as_json(now) if options.json else status.as_text(now, time.time()), end="")
+    return 1 if faults(now) else 0
+
+
+def _backup(project: Project, options: Namespace) -> int:
+    backup(project, project.docker.root / options.to)
+    return 0
+
+
+def _restore(project: Project, options: Namespace) -> int:
+    restore(project, project.docker.root / options.file, options.force)
+    return 0
+
+
+def _preflight(root: Path, environment: Environment, options: Namespace) -> int:
+    findings = checks.run(facts.gather(root, environment, options.stack)[1])
+    print(as_text(findings), end="")
+    return 1 if any(finding.level == FAULT for finding in findings) else 0
+
+
+def _up(root: Path, environment: Environment, options: Namespace) -> int:
+    return startup.up(root, environment, options.stack, options.force)
 
 
 def parser() -> ArgumentParser:
-    """Return the command line: one sub-command per verb, each with its function in `run`."""
+    """Return the command line: one sub-command per verb, with its function in `on_project` or `on_checkout`."""
     whole = ArgumentParser(prog="switchyard.stack", description="Operate the Compose stacks.")
     verbs = whole.add_subparsers(required=True, metavar="VERB")
 
-    def verb(name: str, run: Verb, words: str) -> ArgumentParser:
+    def verb(name: str, words: str, **run: Callable[..., int]) -> ArgumentParser:
         parser = verbs.add_parser(name, help=words, description=words)
-        parser.set_defaults(run=run)
+        parser.set_defaults(**{"on_project": None, "on_checkout": None, **run})
         return parser
 
-    verb("down", commands.down, "stop the stack; volumes stay")
-    logs = verb("logs", commands.logs, "show the containers' logs, followed on a terminal")
+    verb("down", "stop the stack; volumes stay", on_project=_down)
+    logs = verb("logs", "show the containers' logs, followed on a terminal", on_project=_logs)
     logs.add_argument("services", nargs="*", metavar="SERVICE")
     logs.add_argument("--tail", type=int, default=100, metavar="LINES", help="lines per container (default: 100)")
     logs.add_argument("--no-follow", action="store_true", help="do not follow")
-    verb(_COMPOSE, commands.compose, "run docker compose on the files of the running stack: compose ARGS…")
     verb(
-        _CLI,
-        commands.operate,
-        "run a command with address and key of the running stack in its environment: cli PROGRAM ARGS…",
+        "compose",
+        "run docker compose on the files of the running stack: compose ARGS…",
+        on_project=lambda project, options: project.show(*options.args),
     )
-    status = verb("status", commands.show_status, "show containers, providers, policy, queues and faults")
-    status.add_argument("--json", action="store_true", help="as JSON")
-    verb("key", commands.key, "print the first admin key")
-    verb(_KEYS, commands.keys, "create, list and revoke API keys: keys create NAME, keys list, keys revoke ID")
-    backup = verb("backup", commands.make_backup, "archive databases, vectors, originals, policy and keys")
-    backup.add_argument("--to", type=Path, default=Path("backups"), metavar="FOLDER", help="default: backups")
-    restore = verb("restore", commands.restore_backup, "restore an archive; the stack must be down")
-    restore.add_argument("file", type=Path, metavar="FILE")
-    restore.add_argument("--force", action="store_true", help="replace what the volumes hold")
-    preflight = verb("preflight", commands.preflight, "check before a start whether the stack fits this machine")
-    preflight.add_argument("stack", nargs="?", choices=STACKS, default="ollama", metavar="STACK")
-    start = verb("up", commands.start, "check, start, and wait until everything is healthy")
-    start.add_argument("stack", choices=STACKS, metavar="STACK", help=", ".join(STACKS))
-    start.add_argument("--force", action="store_true", help="start despite faults that preflight finds")
-    verb("pull", commands.fetch, "fetch images and models again")
+    words = "run a command with address and key of the running stack in its environment: cli PROGRAM ARGS…"
+    verb("cli", words, on_checkout=lambda root, environment, options: cli.run(root, environment, options.args))
+    shown = verb("status", "show containers, providers, policy, queues and faults", on_project=_status)
+    shown.add_argument("--json", action="store_true", help="as JSON")
+    verb("key", "print the first admin key", on_project=_key)
+    words = "create, list and revoke API keys: keys create NAME, keys list, keys revoke ID"
+    verb("keys", words, on_project=_keys)
+    made = verb("backup", "archive databases, vectors, originals, policy and keys", on_project=_backup)
+    made.add_argument("--to", type=Path, default=Path("backups"), metavar="FOLDER", help="default: backups")
+    restored = verb("restore", "restore an archive; the stack must be down", on_project=_restore)
+    restored.add_argument("file", type=Path, metavar="FILE")
+    restored.add_argument("--force", action="store_true", help="replace what the volumes hold")
+    checked = verb("preflight", "check before a start whether the stack fits this machine", on_checkout=_preflight)
+    checked.add_argument("stack", nargs="?", choices=STACKS, default="ollama", metavar="STACK")
+    started = verb("up", "check, start, and wait until everything is healthy", on_checkout=_up)
+    started.add_argument("stack", choices=STACKS, metavar="STACK", help=", ".join(STACKS))
+    started.add_argument("--force", action="store_true", help="start despite faults that preflight finds")
+    verb("pull", "fetch images and models again", on_project=lambda project, _: startup.pull(project))
     return whole
 
 
-def main(argv: Sequence[str], root: Path, environment: Mapping[str, str]) -> int:
+def main(argv: Sequence[str], root: Path, environment: Environment) -> int:
     """Run a verb and return its exit status; an error that stops it is printed on stderr."""
-    # Arguments for another program: argparse would take those that begin with a dash.
-    forwarded = bool(argv) and argv[0] in _FORWARDED
-    options = parser().parse_args(argv[:1] if forwarded else argv)
+    options = parser().parse_args(argv[:1] if argv and argv[0] in _FORWARDED else argv)
     options.args = list(argv[1:])
-    run: Verb = options.run
     try:
-        return run(root, environment, options)
+        if options.on_checkout:
+            return int(options.on_checkout(root, environment, options))
+        return int(options.on_project(stacks.current(root, environment), options))
     except Stopped as error:
         todo = f"\n  -> {error.todo}" if error.todo else ""
         print(f"{error}{todo}", file=sys.stderr)

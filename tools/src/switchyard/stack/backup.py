@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from service_kit.volumes import archive
 from service_kit.volumes.snapshot import is_original
 from switchyard.services import VOLUMES, WRITERS
-from switchyard.stack.errors import Stopped
-from switchyard.stack.external import external_databases, external_words
+from switchyard.stack.docker import Docker
+from switchyard.stack.errors import DockerFailed, Stopped
 from switchyard.stack.helper import Helper, helper, image_of, volumes_of
-from switchyard.stack.pause import paused
 from switchyard.stack.stacks import Project
-from switchyard.stack.text import size
+from switchyard.stack.text import say, size
 
 _PREFIX, _SUFFIX = "switchyard-", ".tar.gz"
 _SPARE = 1.05
-Say = Callable[[str], None]
+_DATABASES = ("DATABASE_URL", "NOTES_DATABASE_URL")
 
 
-def backup(project: Project, folder: Path, say: Say) -> Path:
-    """Write an archive into `folder`, verify it, and return its path; what is done is reported to `say`."""
+def backup(project: Project, folder: Path) -> None:
+    """Write an archive into `folder` and verify it."""
     containers = project.containers()
     volumes = {name: real for name, real in volumes_of(project).items() if name in VOLUMES}
     if not volumes:
@@ -35,7 +35,7 @@ def backup(project: Project, folder: Path, say: Say) -> Path:
     if not image:
         raise Stopped("rag-service's image is not built", "docker compose build rag-service")
     writers = [container for container in containers if container.service in WRITERS and container.running]
-    databases = external_databases(project)
+    databases = _external_databases(project)
     about = {
         "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "project": project.name,
@@ -47,19 +47,47 @@ def backup(project: Project, folder: Path, say: Say) -> Path:
         _require_space(sizes, folder)
         container.send("prepare")
         container.receive()
-        with paused(project.docker, writers) as pause:
+        began = time.monotonic()
+        with _paused(project.docker, [writer.id for writer in writers]):
             container.send("take")
             snapshot = container.receive()
         if writers:
-            say(f"{', '.join(container.service for container in writers)} paused for {pause.seconds:.2f} s")
+            say(f"{', '.join(writer.service for writer in writers)} paused for {time.monotonic() - began:.2f} s")
         else:
             say("no service was running")
         path, manifest = _receive(container, folder)
-    for line in _summary(path, manifest, snapshot["left_out"]):
+    for line in *_summary(path, manifest, snapshot["left_out"]), *external_words(databases):
         say(line)
-    for line in external_words(databases):
-        say(line)
-    return path
+
+
+@contextmanager
+def _paused(docker: Docker, ids: Sequence[str]) -> Iterator[None]:
+    """Pause containers during the block and unpause them in any case.
+
+    A separate process unpauses them, when the block ends or when this process ends: a killed backup leaves none paused.
+    """
+    if not ids:
+        yield
+        return
+    guard = docker.guard("unpause", *ids)
+    try:
+        docker.out("pause", *ids)
+        yield
+    finally:
+        _unpause(docker, guard, ids)
+
+
+def _unpause(docker: Docker, guard: subprocess.Popen[bytes], ids: Sequence[str]) -> None:
+    guard.communicate()
+    if guard.returncode == 0:
+        return
+    # It fails as well if one of them was never paused, because pausing failed.
+    states = docker.out("inspect", "--format", "{{.Id}} {{.State.Status}}", *ids).splitlines()
+    for container in [line.split()[0] for line in states if line.endswith(" paused")]:
+        with suppress(DockerFailed):
+            docker.out("unpause", container)
+            continue
+        raise Stopped(f"{container[:12]} could not be unpaused", f"docker unpause {container[:12]}")
 
 
 def _require_space(sizes: Mapping[str, int], folder: Path) -> None:
@@ -106,8 +134,7 @@ def _partial(final: Path) -> Iterator[tuple[Path, BinaryIO]]:
         with os.fdopen(descriptor, "wb") as target:
             yield partial, target
     finally:
-        if partial.exists():
-            partial.unlink()
+        partial.unlink(missing_ok=True)
 
 
 def _sync(folder: Path) -> None:
@@ -129,3 +156,24 @@ def _summary(path: Path, manifest: Mapping[str, Any], left_out: list[str]) -> It
         if is_original(Path(name)) and Path(name).name != entry["sha256"]:
             yield f"  WARNING: the original {name} has changed: the disk has damaged it"
     yield f"{path}: {size(path.stat().st_size)}, verified"
+
+
+def _external_databases(project: Project) -> list[str]:
+    """Return the settings that name a PostgreSQL server, as a variable or in the file that NAME_FILE names."""
+    return [name for name in _DATABASES if project.settings.get(name) or _secret(project, name)]
+
+
+def _secret(project: Project, name: str) -> bool:
+    path = project.settings.get(f"{name}_FILE")
+    try:
+        return bool(path) and (project.docker.root / str(path)).stat().st_size > 0
+    except OSError:
+        return False
+
+
+def external_words(names: Sequence[str]) -> Iterator[str]:
+    """Yield a warning that the archive is not complete."""
+    for name in names:
+        yield f"NOT in the archive: the rows that {name} keeps in PostgreSQL"
+    if names:
+        yield "  -> back them up at the same time: docs/operations.md#backup has the commands"

@@ -10,6 +10,7 @@ from typing import Any
 from switchyard.stack.docker import Docker
 
 _PROJECT, _SERVICE = "com.docker.compose.project", "com.docker.compose.service"
+_LOCAL = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - what is published on all interfaces is local too
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,21 @@ class Container:
     ports: Mapping[str, str]
     """Published ports: the port in the container (`8001/tcp`) to host:port."""
 
+    def url(self, port: int) -> str | None:
+        """Return where a port is reached from this machine; None if it is not published, or the container not running."""
+        if not self.running or f"{port}/tcp" not in self.ports:
+            return None
+        host, _, published = self.ports[f"{port}/tcp"].rpartition(":")
+        return f"http://{_LOCAL.get(host, host)}:{published}"
+
     @property
     def running(self) -> bool:
         return self.state == "running"
+
+    @property
+    def checked(self) -> str:
+        """What its health check says while it runs; empty where nothing is checked."""
+        return self.health if self.running else ""
 
     @property
     def done(self) -> bool:

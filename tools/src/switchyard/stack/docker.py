@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from switchyard.stack.errors import DockerFailed, Stopped
@@ -19,8 +18,8 @@ _NOT_INSTALLED = Stopped(
 class Docker:
     """Runs `docker` in the folder `root` with the environment `env`."""
 
-    def __init__(self, root: Path, env: Mapping[str, str], executable: str = "docker") -> None:
-        self.root, self.env, self._executable = root, dict(env), executable
+    def __init__(self, root: Path, env: Mapping[str, str]) -> None:
+        self.root, self.env = root, dict(env)
 
     def out(self, *args: str, seconds: float = 120, both: bool = False) -> str:
         """Return what the command writes to stdout (and stderr, for `both`).
@@ -30,7 +29,7 @@ class Docker:
         command = " ".join(["docker", *args[:6], *(["…"] if len(args) > 6 else [])])
         try:
             done = subprocess.run(
-                [self._executable, *args],
+                ["docker", *args],
                 cwd=self.root,
                 env=self.env,
                 stdin=subprocess.DEVNULL,
@@ -49,45 +48,26 @@ class Docker:
 
     def show(self, *args: str) -> int:
         """Run the command on this terminal and return its exit status; Ctrl-C goes to it, and we wait for its end."""
-        with _ignored_interrupts():
-            try:
-                return subprocess.Popen([self._executable, *args], cwd=self.root, env=self.env).wait()
-            except FileNotFoundError as error:
-                raise _NOT_INSTALLED from error
-
-    def pipe(self, args: Sequence[str], stdin: int, stdout: int) -> subprocess.Popen[bytes]:
-        """Start the command with pipes; Ctrl-C does not reach it, so that its caller can end it in order."""
+        # A handler, not SIG_IGN: the child would inherit that.
+        before = signal.signal(signal.SIGINT, lambda *_: None)
         try:
-            return subprocess.Popen(
-                [self._executable, *args],
-                cwd=self.root,
-                env=self.env,
-                stdin=stdin,
-                stdout=stdout,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
+            return subprocess.call(["docker", *args], cwd=self.root, env=self.env)
         except FileNotFoundError as error:
             raise _NOT_INSTALLED from error
+        finally:
+            signal.signal(signal.SIGINT, before)
 
-    def guard(self, args: Sequence[str]) -> subprocess.Popen[bytes]:
+    def pipe(self, *args: str) -> subprocess.Popen[bytes]:
+        """Start the command with pipes; Ctrl-C does not reach it, so that its caller can end it in order."""
+        return self._start(["docker", *args], subprocess.PIPE)
+
+    def guard(self, *args: str) -> subprocess.Popen[bytes]:
         """Start a process that runs the command once its stdin is closed: by us, or because this process ended."""
+        # What it prints is dropped, not piped: writing to a pipe that nobody reads any more would end it early.
+        return self._start(["/bin/sh", "-c", 'read -r _; exec "$0" "$@"', "docker", *args], subprocess.DEVNULL)
+
+    def _start(self, command: Sequence[str], stdout: int) -> subprocess.Popen[bytes]:
+        pipe = subprocess.PIPE
         return subprocess.Popen(
-            ["/bin/sh", "-c", 'read -r _; exec "$0" "$@"', self._executable, *args],
-            cwd=self.root,
-            env=self.env,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
+            command, cwd=self.root, env=self.env, stdin=pipe, stdout=stdout, stderr=pipe, start_new_session=True
         )
-
-
-@contextmanager
-def _ignored_interrupts() -> Iterator[None]:
-    # A handler, not SIG_IGN: the child would inherit that.
-    before = signal.signal(signal.SIGINT, lambda *_: None)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -15,6 +15,5 @@ class DockerFailed(Stopped):
     """A docker command ended with `code`; the message is what it wrote to stderr."""
 
     def __init__(self, command: str, code: int, stderr: str) -> None:
-        words = stderr.strip() or f"`{command}` ended with {code}"
-        super().__init__(words, f"the command was: {command}")
-        self.code, self.stderr = code, stderr
+        super().__init__(stderr.strip() or f"`{command}` ended with {code}", f"the command was: {command}")
+        self.stderr = stderr

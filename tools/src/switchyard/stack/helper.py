@@ -6,7 +6,7 @@ import json
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import IO, Any
+from typing import Any
 
 from switchyard.stack.containers import Container, find
 from switchyard.stack.errors import DockerFailed, Stopped
@@ -23,10 +23,10 @@ class Helper:
     """The running container: answers each line on its stdin with a line of JSON."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._process = process
-        self.stdin, self.stdout, self._stderr = (
-            _open(pipe) for pipe in (process.stdin, process.stdout, process.stderr)
-        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        self._process, self.stdin, self.stdout, self._stderr = process, process.stdin, process.stdout, process.stderr
 
     def send(self, line: str) -> None:
         try:
@@ -75,11 +75,6 @@ class Helper:
         self._process.wait()
 
 
-def _open(pipe: IO[bytes] | None) -> IO[bytes]:
-    assert pipe is not None  # all three are pipes
-    return pipe
-
-
 @contextmanager
 def helper(
     project: Project, image: str, volumes: Mapping[str, str], command: str, settings: Mapping[str, Any]
@@ -98,7 +93,7 @@ def helper(
         *("--entrypoint", "python", *mounts, image, "-m", "service_kit.volumes", command),
         json.dumps({"root": ROOT, "volumes": list(volumes), **settings}),
     ]
-    started = Helper(project.docker.pipe(args, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+    started = Helper(project.docker.pipe(*args))
     try:
         yield started
     finally:
@@ -111,8 +106,7 @@ def image_of(project: Project, containers: Sequence[Container]) -> str:
     container = find(containers, _SERVICE)
     if container is not None:
         return container.image
-    config = json.loads(project.docker.out(*project.compose("config", "--format", "json")))
-    service = config.get("services", {}).get(_SERVICE)
+    service = project.config().get("services", {}).get(_SERVICE)
     if service is None:
         raise Stopped(f"the compose files have no {_SERVICE}", "is COMPOSE_FILE right?")
     name = service.get("image") or f"{project.name}-{_SERVICE}"

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from service_kit.volumes import archive
 from switchyard.services import VOLUMES, WRITERS
+from switchyard.stack.backup import external_words
 from switchyard.stack.errors import Stopped
-from switchyard.stack.external import external_words
 from switchyard.stack.helper import Helper, helper, image_of, volumes_of
 from switchyard.stack.stacks import Project
-from switchyard.stack.text import size
+from switchyard.stack.text import say, size
 
 _UP = ("running", "paused", "restarting")
-Say = Callable[[str], None]
 
 
-def restore(project: Project, path: Path, force: bool, say: Say) -> None:
+def restore(project: Project, path: Path, force: bool) -> None:
     """Put the archive at `path` into the volumes; raises `Stopped` with nothing changed if it is not valid."""
     manifest = _verified(path)
     say(f"{path}: made {manifest.get('made')}, {len(manifest['files'])} files, verified")
@@ -62,8 +62,7 @@ def _verified(path: Path) -> dict[str, Any]:
 def _send(path: Path, container: Helper) -> None:
     try:
         with path.open("rb") as source:
-            for block in iter(lambda: source.read(1 << 20), b""):
-                container.stdin.write(block)
+            shutil.copyfileobj(source, container.stdin, 1 << 20)
         container.stdin.close()
     except BrokenPipeError as error:
         raise container.failure() from error
@@ -73,13 +72,12 @@ def _volumes(project: Project, names: list[str]) -> Mapping[str, str]:
     """Return the real names of the volumes; Compose creates those that are missing, so that they belong to it."""
     volumes = volumes_of(project)
     if not set(names) <= set(volumes) or not image_of(project, project.containers()):
-        compose, docker = project.compose, project.docker
         before = {container.id for container in project.containers()}
-        if docker.show(*compose("up", "--no-start", "--no-deps", "--no-recreate", *WRITERS)):
+        if project.show("up", "--no-start", "--no-deps", "--no-recreate", *WRITERS):
             raise Stopped("Compose could not create the volumes", "see above")
         for container in project.containers():
             if container.id not in before:
-                docker.out("rm", container.id)
+                project.docker.out("rm", container.id)
         volumes = volumes_of(project)
     missing = sorted(set(names) - set(volumes))
     if missing:

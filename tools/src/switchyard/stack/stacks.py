@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from switchyard.stack import containers, settings
 from switchyard.stack.containers import Container
@@ -39,6 +41,19 @@ class Project:
         """Return the arguments of `docker` for `docker compose ARGS` on the project's files."""
         chosen = [word for name in self.files for word in ("-f", name)]
         return ["compose", "--project-name", self.name, *chosen, *args]
+
+    def show(self, *args: str) -> int:
+        """Run `docker compose ARGS` on this terminal and return its exit status."""
+        return self.docker.show(*self.compose(*args))
+
+    def config(self) -> dict[str, Any]:
+        """Return the compose files as Compose resolves them; raises `DockerFailed` and ValueError."""
+        config: dict[str, Any] = json.loads(self.docker.out(*self.compose("config", "--format", "json")))
+        return config
+
+    def services(self) -> list[str]:
+        """Return the names of the services in the compose files; raises `DockerFailed`."""
+        return sorted(self.docker.out(*self.compose("config", "--services")).split())
 
     def containers(self) -> list[Container]:
         return containers.of_project(self.docker, self.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,10 @@ from switchyard.stack.preflight import checks
 from switchyard.stack.preflight.facts import gather
 from switchyard.stack.preflight.findings import FAULT, OK, as_text
 from switchyard.stack.stacks import Project
-
-_MODELS = "-models"
-Say = Callable[[str], None]
+from switchyard.stack.text import say
 
 
-def up(root: Path, environment: Mapping[str, str], stack: str, force: bool, say: Say) -> int:
+def up(root: Path, environment: Mapping[str, str], stack: str, force: bool) -> int:
     """Start `stack` and wait until it is healthy; returns the exit status of Compose. Raises `Stopped` on a fault."""
     project, facts = gather(root, environment, stack)
     findings = [finding for finding in checks.run(facts) if finding.level != OK]
@@ -28,7 +26,7 @@ def up(root: Path, environment: Mapping[str, str], stack: str, force: bool, say:
         command = f"PYTHONPATH=tools/src:shared/src python3 -m switchyard.stack up {stack} --force"
         raise Stopped("this machine does not fit the plan", f"fix the faults above, or start anyway: {command}")
     # Containers of another stack would keep cards and memory that this one needs.
-    code = project.docker.show(*project.compose("up", "-d", "--build", "--wait", "--remove-orphans"))
+    code = project.show("up", "-d", "--build", "--wait", "--remove-orphans")
     for line in _addresses(facts.config) if code == 0 else diagnose(project):
         say(line)
     return code
@@ -36,21 +34,15 @@ def up(root: Path, environment: Mapping[str, str], stack: str, force: bool, say:
 
 def pull(project: Project) -> int:
     """Fetch or build images, and fetch models; return the first exit status that is not 0."""
-    steps = [("pull", "--ignore-buildable"), ("build",)]
-    steps += [("run", "--rm", "--no-deps", service) for service in _one_shots(project)]
-    for step in steps:
-        code = project.docker.show(*project.compose(*step))
+    try:
+        one_shots = [service for service in project.services() if service.endswith("-models")]
+    except DockerFailed as error:
+        raise Stopped(f"the compose files are not valid: {error}", error.todo) from error
+    for step in ("pull", "--ignore-buildable"), ("build",), *(("run", "--rm", "--no-deps", each) for each in one_shots):
+        code = project.show(*step)
         if code:
             return code
     return 0
-
-
-def _one_shots(project: Project) -> list[str]:
-    try:
-        services = project.docker.out(*project.compose("config", "--services")).split()
-    except DockerFailed as error:
-        raise Stopped(f"the compose files are not valid: {error}", error.todo) from error
-    return sorted(service for service in services if service.endswith(_MODELS))
 
 
 def _addresses(config: Mapping[str, Any]) -> list[str]:

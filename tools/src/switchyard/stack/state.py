@@ -17,7 +17,6 @@ from switchyard.stack.stacks import Project
 
 PORTS: Mapping[str, int] = {service.name: service.port for service in SERVICES}
 ENGINES: Mapping[str, int] = {"text": 8000, "embeddings": 8001, "rerank": 8002}
-LOCAL = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - what is published on all interfaces is local too
 _QUEUE = {
     "running": "vllm:num_requests_running",
     "waiting": "vllm:num_requests_waiting",
@@ -27,7 +26,7 @@ _QUEUE = {
 
 @dataclass(frozen=True)
 class StackState:
-    """`health` and `samples` by service, `queues` by role of vLLM; `unanswered` says why a health page is missing."""
+    """`health` and `samples` by service, `queues` by role of vLLM, `kv_cache` from 0 to 1; `unanswered` says why a health page is missing."""
 
     containers: Sequence[Container]
     missing: Sequence[str]
@@ -42,8 +41,11 @@ def read(project: Project) -> StackState:
     """Read the state of everything that runs; what does not answer is part of the state, never an error."""
     containers = project.containers()
     answers, policy = _internal(project, containers)
-    for service, url in _published(containers).items():
-        answers.setdefault(_health_url(service), peers.fetch([url])[url])
+    for service, port in PORTS.items():
+        container = find(containers, service)
+        url = container.url(port) if container else None
+        if url and _health_url(service) not in answers:
+            answers[_health_url(service)] = peers.fetch([f"{url}/health"])[f"{url}/health"]
     health, unanswered = _health_pages(containers, answers)
     return StackState(
         containers,
@@ -78,18 +80,6 @@ def _health_url(service: str) -> str:
     return f"http://{service}:{PORTS[service]}/health"
 
 
-def _published(containers: Sequence[Container]) -> dict[str, str]:
-    """Return the health pages by their addresses on the host."""
-    urls: dict[str, str] = {}
-    for service, port in PORTS.items():
-        container = find(containers, service)
-        address = container.ports.get(f"{port}/tcp") if container and container.running else None
-        if address:
-            host, host_port = address.rsplit(":", 1)
-            urls[service] = f"http://{LOCAL.get(host, host)}:{host_port}/health"
-    return urls
-
-
 def _health_pages(
     containers: Sequence[Container], answers: Mapping[str, Mapping[str, Any]]
 ) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
@@ -109,10 +99,9 @@ def _health_pages(
 def _missing(project: Project, containers: Sequence[Container]) -> list[str]:
     """Return the services of the compose files that have no container."""
     try:
-        services = project.docker.out(*project.compose("config", "--services")).split()
+        return sorted(set(project.services()) - {container.service for container in containers})
     except DockerFailed:
         return []
-    return sorted(set(services) - {container.service for container in containers})
 
 
 def _samples(answers: Mapping[str, Mapping[str, Any]], url: str) -> list[MetricSample]:
@@ -128,9 +117,3 @@ def _queues(answers: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, flo
         if samples:
             queues[role] = {key: value for key, value in values.items() if value is not None}
     return queues
-
-
-def kv_cache_words(queue: Mapping[str, float]) -> str | None:
-    """Return the share of the KV cache in use, which vLLM gives as 0 to 1."""
-    share = queue.get("kv_cache")
-    return None if share is None else f"{share * 100:.0f} %"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import time
 from calendar import timegm
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from switchyard.stack.containers import Container
 from switchyard.stack.faults import faults
-from switchyard.stack.state import StackState, kv_cache_words
+from switchyard.stack.state import StackState
 from switchyard.stack.text import aligned
 
 _BACKGROUND = "switchyard_jobs"
@@ -33,7 +34,7 @@ def as_json(state: StackState) -> str:
                     "service": container.service,
                     "name": container.name,
                     "state": container.state,
-                    "health": (container.health if container.running else "") or None,
+                    "health": container.checked or None,
                     "well": container.is_healthy,
                     "started": container.started,
                     "restarts": container.restarts,
@@ -45,27 +46,26 @@ def as_json(state: StackState) -> str:
             "policy": state.policy or None,
             "queues": state.queues,
             "jobs": _job_counts(state),
-            "faults": [{"what": fault.what, "todo": fault.todo} for fault in current],
+            "faults": [asdict(fault) for fault in current],
         },
         indent=1,
     )
     return document + "\n"
 
 
-def _containers(state: StackState, now: float) -> Iterator[str]:
-    if state.containers:
-        rows = [("container", "state", "health", "since", "restarts")]
-        rows += [
-            (
-                container.service,
-                _state(container),
-                (container.health if container.running else "") or "-",
-                _ago(container, now),
-                str(container.restarts),
-            )
-            for container in state.containers
-        ]
-        yield from aligned(rows, "")
+def _containers(state: StackState, now: float) -> list[str]:
+    head = ("container", "state", "health", "since", "restarts")
+    return _table(
+        head,
+        [
+            (each.service, _state(each), each.checked or "-", _ago(each, now), str(each.restarts))
+            for each in state.containers
+        ],
+    )
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return aligned([head, *rows], "") if rows else []
 
 
 def _state(container: Container) -> str:
@@ -93,19 +93,18 @@ def duration(seconds: float) -> str:
     return " ".join(words[:2])
 
 
-def _providers(state: StackState) -> Iterator[str]:
-    """Yield the provider of each role, from the service that uses the role: vision from the doc-processor."""
+def _providers(state: StackState) -> list[str]:
+    """Return the provider of each role, from the service that uses the role: vision from the doc-processor."""
     roles: dict[str, Mapping[str, Any]] = {}
     for page in state.health.values():
         for role, provider in page.get("providers", {}).items():
             roles.setdefault(role, provider)
-    if roles:
-        rows = [("role", "backend", "model", "state", "fallbacks")]
-        for role, provider in sorted(roles.items()):
-            fallbacks = ", ".join(other["backend"] for other in provider.get("fallbacks", ())) or "-"
-            model = provider.get("model", "-") + (" (extractive)" if provider.get("extractive") else "")
-            rows.append((role, provider.get("backend", "-"), model, provider.get("state", "-"), fallbacks))
-        yield from aligned(rows, "")
+    rows = []
+    for role, provider in sorted(roles.items()):
+        fallbacks = ", ".join(other["backend"] for other in provider.get("fallbacks", ())) or "-"
+        model = provider.get("model", "-") + (" (extractive)" if provider.get("extractive") else "")
+        rows.append((role, provider.get("backend", "-"), model, provider.get("state", "-"), fallbacks))
+    return _table(("role", "backend", "model", "state", "fallbacks"), rows)
 
 
 def _policy(state: StackState) -> Iterator[str]:
@@ -121,13 +120,12 @@ def _policy(state: StackState) -> Iterator[str]:
             yield f"  {role}: halted"
 
 
-def _queues(state: StackState) -> Iterator[str]:
-    if state.queues:
-        rows = [("vLLM", "running", "waiting", "KV cache")]
-        for role, queue in state.queues.items():
-            counts = [f"{queue[key]:.0f}" if key in queue else "-" for key in ("running", "waiting")]
-            rows.append((role, counts[0], counts[1], kv_cache_words(queue) or "-"))
-        yield from aligned(rows, "")
+def _queues(state: StackState) -> list[str]:
+    rows = []
+    for role, queue in state.queues.items():
+        counts = [f"{queue[key]:.0f}" if key in queue else "-" for key in ("running", "waiting")]
+        rows.append((role, *counts, f"{queue['kv_cache'] * 100:.0f} %" if "kv_cache" in queue else "-"))
+    return _table(("vLLM", "running", "waiting", "KV cache"), rows)
 
 
 def _job_counts(state: StackState) -> dict[str, dict[str, float]]:
@@ -141,13 +139,10 @@ def _job_counts(state: StackState) -> dict[str, dict[str, float]]:
     return counts
 
 
-def _jobs(state: StackState) -> Iterator[str]:
+def _jobs(state: StackState) -> list[str]:
     counts = _job_counts(state)
     rows = [(name, label, f"{value:g}") for name, labels in counts.items() for label, value in labels.items() if value]
-    if rows:
-        yield from aligned([("jobs", "", ""), *rows], "")
-    elif counts:
-        yield "no jobs are running"
+    return _table(("jobs", "", ""), rows) or (["no jobs are running"] if counts else [])
 
 
 def _faults(state: StackState) -> Iterator[str]:

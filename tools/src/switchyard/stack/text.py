@@ -1,8 +1,13 @@
-"""Sizes and tables as plain text."""
+"""Lines, sizes and tables as plain text."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+
+def say(line: str) -> None:
+    """Print a line at once, also into a pipe."""
+    print(line, flush=True)
 
 
 def size(count: float) -> str:

@@ -188,10 +188,9 @@ def _is_remote(known: Mapping[str, str], engine: Mapping[str, Any]) -> bool:
 
 def _config(project: Project) -> tuple[dict[str, Any], str]:
     try:
-        config: dict[str, Any] = json.loads(project.docker.out(*project.compose("config", "--format", "json")))
+        return project.config(), ""
     except (Stopped, ValueError) as error:
         return {}, str(error)
-    return config, ""
 
 
 def _images(project: Project) -> frozenset[str]:

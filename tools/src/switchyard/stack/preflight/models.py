@@ -59,13 +59,11 @@ BAAI/bge-reranker-v2-m3                     0.568      0  -
 BAAI/bge-reranker-base                      0.278      0  -
 BAAI/bge-reranker-large                     0.56       0  -
 """
-# Ollama's name, size of the weights in 10^9 bytes (4 bits), terms.
+# Ollama's name (one of each model; names.txt has the others), size of the weights in 10^9 bytes (4 bits), terms.
 _OLLAMA = """
 llama3.2             2.0   llama
-llama3.2:3b          2.0   llama
 llama3.2:1b          1.3   llama
 llama3.1             4.9   llama
-llama3.1:8b          4.9   llama
 llama3.1:70b         43    llama
 llama3.3             43    llama
 llama3.2-vision      7.8   llama
@@ -73,7 +71,6 @@ qwen2.5              4.7   -
 qwen2.5:0.5b         0.4   -
 qwen2.5:1.5b         1.0   -
 qwen2.5:3b           1.9   qwen-research
-qwen2.5:7b           4.7   -
 qwen2.5:14b          9.0   -
 qwen2.5:32b          20    -
 qwen2.5:72b          47    qwen
@@ -85,7 +82,6 @@ qwen3:1.7b           1.4   -
 qwen3:4b             2.5   -
 qwen3:4b-instruct    2.5   -
 qwen3:4b-thinking    2.5   -
-qwen3:8b             5.2   -
 qwen3:14b            9.3   -
 qwen3:32b            20    -
 mistral              4.4   -
@@ -96,7 +92,6 @@ gemma2               5.4   gemma
 gemma2:2b            1.6   gemma
 gemma3               3.3   gemma
 gemma3:1b            0.8   gemma
-gemma3:4b            3.3   gemma
 gemma3:12b           8.1   gemma
 gemma3:27b           17    gemma
 tinyllama            0.6   -
@@ -123,7 +118,7 @@ NON_COMMERCIAL = frozenset({"qwen-research"})
 
 @dataclass(frozen=True)
 class KnownModel:
-    """`weights` and `kv_per_token` in bytes."""
+    """`weights` and `kv_per_token` in bytes; the latter for vLLM's only."""
 
     name: str
     weights: int
@@ -131,14 +126,8 @@ class KnownModel:
     terms: str
 
 
-def _vllm() -> dict[str, KnownModel]:
-    rows = [line.split() for line in _VLLM.strip().splitlines()]
-    return {row[0]: KnownModel(row[0], int(float(row[1]) * 2 * _GB), int(row[2]), row[3]) for row in rows}
-
-
-def _ollama() -> dict[str, tuple[int, str]]:
-    rows = [line.split() for line in _OLLAMA.strip().splitlines()]
-    return {row[0]: (int(float(row[1]) * _GB), row[2]) for row in rows}
+def _rows(text: str) -> list[list[str]]:
+    return [line.split() for line in text.strip().splitlines() if not line.startswith("#")]
 
 
 @lru_cache(maxsize=1)
@@ -151,37 +140,31 @@ def defaults() -> dict[str, str]:
 @lru_cache(maxsize=1)
 def names() -> dict[str, str]:
     """Return Ollama's names and the Hugging Face ids that they stand for."""
-    rows = [
-        line.split()
-        for line in (_VLLM_TABLES / "names.txt").read_text(encoding="utf-8").splitlines()
-        if not line.startswith("#")
-    ]
-    return {row[0]: row[1] for row in rows}
+    return dict(_rows((_VLLM_TABLES / "names.txt").read_text(encoding="utf-8")))
 
 
 def hub_id(name: str) -> str:
     """Return the Hugging Face id that `name` stands for, if it is a name of Ollama's."""
-    return names().get(_bare(name), name)
+    bare = name[: -len(":latest")] if name.endswith(":latest") else name
+    return names().get(bare, bare)
 
 
 def in_vllm(name: str) -> KnownModel | None:
     """Return the model that vLLM loads for `name`, a Hugging Face id or Ollama's name; None if it is not known."""
-    return _vllm().get(hub_id(name))
+    for model, parameters, cache, terms in _rows(_VLLM):
+        if model == hub_id(name):
+            return KnownModel(model, int(float(parameters) * 2 * _GB), int(cache), terms)
+    return None
 
 
 def in_ollama(name: str) -> KnownModel | None:
     """Return the model that Ollama loads for `name`; None if it is not known."""
-    known = _ollama().get(_bare(name))
-    if known is None:
-        return None
-    same = in_vllm(name)
-    return KnownModel(name, known[0], same.kv_per_token if same else 0, known[1])
+    for model, weights, terms in _rows(_OLLAMA):
+        if hub_id(model) == hub_id(name):
+            return KnownModel(name, int(float(weights) * _GB), 0, terms)
+    return None
 
 
 def gated(name: str) -> bool:
     """Return whether Hugging Face gives the model only to accounts that accepted its licence."""
     return hub_id(name).startswith(tuple((_VLLM_TABLES / "gated.txt").read_text(encoding="utf-8").split()))
-
-
-def _bare(name: str) -> str:
-    return name[: -len(":latest")] if name.endswith(":latest") else name

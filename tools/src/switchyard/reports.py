@@ -1,12 +1,17 @@
-"""HTML pages from the templates of this package: one file each, no script, nothing loaded from anywhere."""
+"""Reports: HTML pages from the templates of this package, with no script and nothing loaded, and JSON for programs."""
 
 from __future__ import annotations
 
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, Undefined
 from markupsafe import Markup
 
+from switchyard.client import StackError
 from switchyard.tables import figure, moment
 
 
@@ -32,3 +37,22 @@ _ENVIRONMENT.filters |= {"figure": _figure, "moment": moment}
 def render(template: str, **values: Any) -> str:
     """Return the page that `template` makes of `values`; they are escaped unless they are `Markup`."""
     return _ENVIRONMENT.get_template(template).render(values)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write atomically: readers see the old file or the new one."""
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write atomically; raises `StackError` if it can't."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("w", encoding="utf-8", errors="replace") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise StackError(f"{path} can't be written: {error.strerror}") from error
