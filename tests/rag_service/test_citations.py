@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from rag_service.citations import check
-from rag_service.retrieval import Passage
+from rag_service.ranking import Passage
 
 TEXT = "Boats are rented by the hour.\nA rowing boat costs nine euros,\nand a canoe seven. Deposits are returned."
 
 
 def passage(text: str = TEXT, start: int = 100) -> Passage:
-    return Passage(1, "doc_1", 0, "Rent", "rent.md", 3, start, start + len(text), "", text, 1.0)
+    return Passage(1, "doc_1", 0, "Rent", "rent.md", "en", 3, start, start + len(text), "", text, 1.0)
 
 
 def test_words_that_stand_there_are_quoted_where_they_stand() -> None:

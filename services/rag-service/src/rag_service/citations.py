@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pydantic import BaseModel, Field
 from rapidfuzz import fuzz
 
-from rag_service.retrieval import Passage
+from rag_service.ranking import Passage
 
 _MARKER = re.compile(r"\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]")
 _SENTENCE = re.compile(r"(?s).+?(?:[.!?…]+(?=\s|$)|\n\s*\n|$)")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from llm_providers.grounding import NO_ANSWER
 from llm_providers.tokens import estimate_tokens
 from llm_providers.types import Message, Source
-from rag_service.retrieval import Passage
+from rag_service.ranking import Passage
 
 _RULES = (
     "You answer questions from the user's documents. Use only the sources given. Put the label of the source behind each "

@@ -16,7 +16,9 @@ from llm_providers.errors import DeadlineExceeded, Unavailable
 from llm_providers.types import EmbedKind, Vectors
 from rag_service.indexes import WRONG_MODEL, Indexes, embedding_text
 from rag_service.keyword import KeywordIndex
+from rag_service.keyword.analysis import language_of
 from rag_service.metrics import SearchMetrics
+from rag_service.ranking import Passage, blended, exact_first, is_sure, reranked
 from rag_service.tables import Chunk, Document
 from service_kit.database import Database
 from service_kit.errors import UpstreamUnavailable
@@ -26,27 +28,6 @@ log = structlog.get_logger(__name__)
 _EMBED_SECONDS = 20
 """How long a question waits for its vector before it is answered by keywords: a model that has to be loaded takes longer."""
 _SILENT_SECONDS = 15
-_VECTOR_SHARE = 0.5
-"""Weight of the vectors against the keywords, both scaled to 0…1 over the candidates of one question."""
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """A chunk that was found; `score` is between 0 and 1 and means something within one answer only."""
-
-    chunk_id: int
-    document_id: str
-    ordinal: int
-    title: str
-    filename: str
-    page: int
-    start: int
-    end: int
-    heading: str
-    text: str
-    score: float
-    cosine: float | None = None
-    keyword: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +76,19 @@ class Retriever:
                 log.warning("the vector index is empty", collection=collection, index=near.index)
                 reasons = ("searched by keywords alone: the vector index is empty; reindexing the collection fills it",)
         degraded: tuple[str, ...] = ("embeddings",) if reasons else ()
-        ranked = sorted(_fused(passages), key=lambda passage: (-passage.score, passage.chunk_id))
+        ranked = blended(passages, await asyncio.to_thread(language_of, question))
         seconds = {"vectors": vector_seconds, "keywords": keyword_seconds, "search": perf_counter() - started}
-        if self.reranker is not None and self.rerank_top and len(ranked) > 1:
+        if self.reranker is not None and self.rerank_top and not is_sure(ranked):
             begun = perf_counter()
             try:
-                ranked = await self._reranked(self.reranker, question, ranked, deadline)
+                relevance = await self._relevance(self.reranker, question, ranked[: self.rerank_top], deadline)
+                ranked = reranked(ranked, relevance)
             except Unavailable as error:
                 log.warning("search without reranking", error=type(error).__name__)
                 degraded, reasons = (*degraded, "rerank"), (*reasons, f"searched without reranking: {error}")
             seconds["rerank"] = perf_counter() - begun
         self.metrics.searched(degraded)
+        ranked = exact_first(question, ranked)
         return Found(ranked[:limit], degraded, {name: round(value, 4) for name, value in seconds.items()}, reasons)
 
     async def _by_vector(
@@ -159,7 +142,7 @@ class Retriever:
     async def _load(self, by_vector: Mapping[tuple[str, int], float], by_keyword: Mapping[int, float]) -> list[Passage]:
         keys = [and_(Chunk.document_id == document, Chunk.ordinal == ordinal) for document, ordinal in by_vector]
         statement = (
-            select(Chunk, Document.title, Document.filename)
+            select(Chunk, Document.title, Document.filename, Document.language)
             .join(Document, Document.id == Chunk.document_id)
             .where(Document.status == READY, or_(Chunk.id.in_(by_keyword), *keys))
         )
@@ -172,6 +155,7 @@ class Retriever:
                 ordinal=chunk.ordinal,
                 title=title,
                 filename=filename,
+                language=language or "",
                 page=chunk.page,
                 start=chunk.start,
                 end=chunk.end,
@@ -181,33 +165,12 @@ class Retriever:
                 cosine=by_vector.get((chunk.document_id, chunk.ordinal)),
                 keyword=by_keyword.get(chunk.id),
             )
-            for chunk, title, filename in rows
+            for chunk, title, filename, language in rows
         ]
 
-    async def _reranked(
-        self, rerank: RerankProvider, question: str, ranked: Sequence[Passage], deadline: Deadline
-    ) -> list[Passage]:
-        head, tail = ranked[: self.rerank_top], ranked[self.rerank_top :]
+    async def _relevance(
+        self, rerank: RerankProvider, question: str, head: Sequence[Passage], deadline: Deadline
+    ) -> dict[int, float]:
         texts = [embedding_text(passage.title, passage.heading, passage.text) for passage in head]
         results = await rerank.rerank(question, texts, len(texts), deadline)
-        scale = _scaled({result.index: result.score for result in results})
-        mixed = [replace(passage, score=(passage.score + scale.get(row, 0.0)) / 2) for row, passage in enumerate(head)]
-        return [*sorted(mixed, key=lambda passage: -passage.score), *tail]
-
-
-def _fused(passages: Sequence[Passage]) -> list[Passage]:
-    """Blend min-max scaled scores, which keep how much better one chunk is than the next (docs/adr/0005-retrieval.md)."""
-    vector = _scaled({p.chunk_id: p.cosine for p in passages if p.cosine is not None})
-    keyword = _scaled({p.chunk_id: p.keyword for p in passages if p.keyword is not None})
-    share = _VECTOR_SHARE if vector else 0.0
-    return [
-        replace(p, score=share * vector.get(p.chunk_id, 0.0) + (1 - share) * keyword.get(p.chunk_id, 0.0))
-        for p in passages
-    ]
-
-
-def _scaled(scores: Mapping[int, float]) -> dict[int, float]:
-    if not scores:
-        return {}
-    low, high = min(scores.values()), max(scores.values())
-    return {key: (score - low) / (high - low) if high > low else 1.0 for key, score in scores.items()}
+        return dict.fromkeys(range(len(head)), 0.0) | {result.index: result.score for result in results}

@@ -152,6 +152,7 @@ class PassageOut(BaseModel):
     document_id: str
     title: str
     filename: str
+    language: str = Field(description="The document's, ISO 639-1")
     page: int
     start: int
     end: int

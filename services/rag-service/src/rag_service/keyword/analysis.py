@@ -44,18 +44,20 @@ _MOST_LOWER_CASE = 2
 _MOST_TERMS = 64
 _SAMPLE = 6000
 """Characters of a document, from its beginning, middle and end, by which its language is guessed."""
-_NAMED = 16
-"""Fewest letters by which a language can be told; below, it is unknown."""
+_FEWEST_LETTERS = 16
+_LIKELY = 0.6
+"""Least probability of a language; below it, and with fewer letters, it is unknown."""
 
 
 def language_of(text: str) -> str:
-    """Return the ISO 639-1 code of the language of most of `text`, "" if it is too short to tell."""
+    """Return the ISO 639-1 code of the language of most of `text`, "" if it can't be told."""
     third = _SAMPLE // 3
     middle = max(third, len(text) // 2 - third // 2)
     sample = text if len(text) <= _SAMPLE else " ".join((text[:third], text[middle : middle + third], text[-third:]))
-    if sum(map(str.isalpha, sample)) < _NAMED:
+    if sum(map(str.isalpha, sample)) < _FEWEST_LETTERS:
         return ""
-    return str(_identifier().classify(sample)[0])
+    language, probability = _identifier().classify(sample)
+    return str(language) if probability >= _LIKELY else ""
 
 
 def terms(text: str, language: str) -> list[str]:
@@ -129,4 +131,4 @@ def _loaded_identifier() -> LanguageIdentifier:
     # Imported and loaded with the first text: its table takes 80 MB.
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-    return LanguageIdentifier.from_model_file(MODEL_FILE)
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

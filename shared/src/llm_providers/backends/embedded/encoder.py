@@ -12,8 +12,8 @@ from threading import Event
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from tokenizers import Encoding, Tokenizer
 
+from llm_providers.backends.embedded.tokens import load_tokenizer
 from llm_providers.errors import ContextLengthExceeded, NotConfigured
 from llm_providers.types import EmbeddingModel, EmbedKind, Vectors
 
@@ -73,9 +73,7 @@ class Encoder:
                 backend="embedded",
             )
         self._abandoned = Event()
-        self._tokenizer: Tokenizer = Tokenizer.from_file(str(model_dir / "tokenizer.json"))
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
+        self._tokenize = load_tokenizer(model_dir)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = len(os.sched_getaffinity(0))
         # Threads that spin while they wait take the cores from everything else in the process.
@@ -98,24 +96,24 @@ class Encoder:
 
     def count(self, text: str, kind: EmbedKind = EmbedKind.DOCUMENT) -> int:
         """Return how many of the model's tokens a text takes, its prefix and the marks of beginning and end included."""
-        return len(self._encodings([text], kind)[0].ids)
+        return len(self._tokens([text], kind)[0])
 
     def encode(self, texts: Sequence[str], kind: EmbedKind = EmbedKind.DOCUMENT, *, truncate: bool = False) -> Vectors:
         """Return unit vectors, float32 of shape (len(texts), dimension).
 
         Over 512 tokens, the model's prefix included, a text is cut if `truncate`, otherwise `ContextLengthExceeded` is raised.
         """
-        encodings = self._encodings(texts, kind)
+        tokens = self._tokens(texts, kind)
         if truncate:
-            _cut(encodings)
-        longest = max((len(encoding.ids) for encoding in encodings), default=0)
+            tokens = _cut(tokens)
+        longest = max(map(len, tokens), default=0)
         if longest > MAX_TOKENS:
             raise ContextLengthExceeded(
                 f"a text has {longest} tokens, the model takes {MAX_TOKENS}", backend="embedded"
             )
         vectors = np.empty((len(texts), self.space.dimension), np.float32)
-        for rows in _batches(encodings):
-            hidden, mask = self._run([encodings[row] for row in rows])
+        for rows in _batches(tokens):
+            hidden, mask = self._run([tokens[row] for row in rows])
             pooled = (hidden * mask[..., None]).sum(axis=1) / mask.sum(axis=1, keepdims=True)
             vectors[rows] = pooled / np.linalg.norm(pooled, axis=1, keepdims=True)
         return vectors
@@ -125,45 +123,43 @@ class Encoder:
 
         The model's prefix and the tokens that mark beginning and end are left out.
         """
-        encodings = self._encodings(texts, kind)
-        _cut(encodings)
+        tokens = _cut(self._tokens(texts, kind))
         before = self.count("", kind) - 1
         found: list[Vectors] = [np.empty((0, self.space.dimension), np.float32)] * len(texts)
-        for rows in _batches(encodings):
-            hidden, _ = self._run([encodings[row] for row in rows])
+        for rows in _batches(tokens):
+            hidden, _ = self._run([tokens[row] for row in rows])
             hidden /= np.linalg.norm(hidden, axis=2, keepdims=True)
             for row, vectors in zip(rows, hidden, strict=True):
-                found[row] = vectors[before : len(encodings[row].ids) - 1]
+                found[row] = vectors[before : len(tokens[row]) - 1]
         return found
 
-    def _encodings(self, texts: Sequence[str], kind: EmbedKind) -> list[Encoding]:
+    def _tokens(self, texts: Sequence[str], kind: EmbedKind) -> list[list[int]]:
         prefix = self._model.prefix(kind)
-        return self._tokenizer.encode_batch([prefix + text for text in texts])
+        return self._tokenize([prefix + text for text in texts])
 
-    def _run(self, encodings: Sequence[Encoding]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def _run(self, tokens: Sequence[Sequence[int]]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         if self._abandoned.is_set():
             raise Abandoned
-        width = max(len(encoding.ids) for encoding in encodings)
-        ids = np.zeros((len(encodings), width), np.int64)
-        mask = np.zeros((len(encodings), width), np.int64)
-        for row, encoding in enumerate(encodings):
-            ids[row, : len(encoding.ids)] = encoding.ids
-            mask[row, : len(encoding.ids)] = 1
+        width = max(map(len, tokens))
+        ids = np.zeros((len(tokens), width), np.int64)
+        mask = np.zeros((len(tokens), width), np.int64)
+        for row, own in enumerate(tokens):
+            ids[row, : len(own)] = own
+            mask[row, : len(own)] = 1
         feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
         (hidden,) = self._session.run(["last_hidden_state"], feed)
         return hidden, mask.astype(np.float32)
 
 
-def _cut(encodings: Sequence[Encoding]) -> None:
-    for encoding in encodings:
-        encoding.truncate(MAX_TOKENS)
+def _cut(tokens: Sequence[list[int]]) -> list[list[int]]:
+    return [own if len(own) <= MAX_TOKENS else [*own[: MAX_TOKENS - 1], own[-1]] for own in tokens]
 
 
-def _batches(encodings: Sequence[Encoding]) -> list[list[int]]:
+def _batches(tokens: Sequence[Sequence[int]]) -> list[list[int]]:
     """Group rows of like length, so that little is padding and a batch has a bounded size."""
     batches: list[list[int]] = []
-    for row in sorted(range(len(encodings)), key=lambda index: len(encodings[index].ids)):
-        width = len(encodings[row].ids)
+    for row in sorted(range(len(tokens)), key=lambda index: len(tokens[index])):
+        width = len(tokens[row])
         if not batches or (len(batches[-1]) + 1) * width > _BATCH_TOKENS:
             batches.append([])
         batches[-1].append(row)

@@ -1,0 +1,100 @@
+"""The order of what was found: scores of the searches blended, a re-ranker's added, and exact terms first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from rag_service.keyword.analysis import codes, terms
+
+_VECTOR_SHARE = 0.5
+"""Weight of the vectors against the keywords, both scaled to 0…1 over the candidates of one question."""
+_VECTOR_SHARE_ACROSS = 0.8
+"""The same where question and document are in different languages, which have hardly a word in common."""
+_RERANK_SHARE = 0.3
+_SURE = 0.1
+"""A lead in the blended score from which a re-ranker hardly ever changes the first place (docs/performance.md)."""
+_PHRASE = re.compile(r"[\"“”„«»]([^\"“”„«»]{3,200})[\"“”„«»]")
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A chunk that was found; `score` is between 0 and 1 and means something within one answer only.
+
+    `language` is the document's, an ISO 639-1 code or "".
+    """
+
+    chunk_id: int
+    document_id: str
+    ordinal: int
+    title: str
+    filename: str
+    language: str
+    page: int
+    start: int
+    end: int
+    heading: str
+    text: str
+    score: float
+    cosine: float | None = None
+    keyword: float | None = None
+
+
+def blended(passages: Sequence[Passage], language: str) -> list[Passage]:
+    """Score by both searches, best first, for a question in `language`.
+
+    Min-max scaled, which keeps how much better one chunk is than the next (docs/adr/0005-retrieval.md).
+    """
+    vector = _scaled({p.chunk_id: p.cosine for p in passages if p.cosine is not None})
+    keyword = _scaled({p.chunk_id: p.keyword for p in passages if p.keyword is not None})
+
+    def score(passage: Passage) -> float:
+        across = language and passage.language and language != passage.language
+        share = (_VECTOR_SHARE_ACROSS if across else _VECTOR_SHARE) if vector else 0.0
+        return share * vector.get(passage.chunk_id, 0.0) + (1 - share) * keyword.get(passage.chunk_id, 0.0)
+
+    found = [replace(passage, score=score(passage)) for passage in passages]
+    return sorted(found, key=lambda passage: (-passage.score, passage.chunk_id))
+
+
+def is_sure(ranked: Sequence[Passage]) -> bool:
+    """Say whether the first place needs no second look."""
+    return len(ranked) < 2 or ranked[0].score - ranked[1].score > _SURE
+
+
+def reranked(ranked: Sequence[Passage], relevance: Mapping[int, float]) -> list[Passage]:
+    """Blend in a re-ranker's scores of the first `len(relevance)` passages, by their places; those stay first."""
+    scaled = _scaled(relevance)
+    head = [
+        replace(passage, score=(1 - _RERANK_SHARE) * passage.score + _RERANK_SHARE * scaled[place])
+        for place, passage in enumerate(ranked[: len(relevance)])
+    ]
+    return [*sorted(head, key=lambda passage: -passage.score), *ranked[len(relevance) :]]
+
+
+def exact_first(question: str, ranked: Sequence[Passage]) -> list[Passage]:
+    """Put passages that hold the question's codes and quoted phrases first, those with most of them in front.
+
+    Documents that differ in nothing but a part number are alike to every model, so no score may outweigh it.
+    """
+    asked, phrases = codes(question), [terms(phrase, "") for phrase in _PHRASE.findall(question)]
+    if not asked and not phrases:
+        return list(ranked)
+
+    def held(passage: Passage) -> int:
+        text = f"{passage.title}\n{passage.heading}\n{passage.text}"
+        found = len(asked & codes(text))
+        if phrases:
+            joined = f" {' '.join(terms(text, ''))} "
+            found += sum(f" {' '.join(phrase)} " in joined for phrase in phrases)
+        return found
+
+    return sorted(ranked, key=held, reverse=True)
+
+
+def _scaled(scores: Mapping[int, float]) -> dict[int, float]:
+    if not scores:
+        return {}
+    low, high = min(scores.values()), max(scores.values())
+    return {key: (score - low) / (high - low) if high > low else 1.0 for key, score in scores.items()}
