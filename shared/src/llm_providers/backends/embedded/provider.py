@@ -50,7 +50,7 @@ class EmbeddedProvider:
 
     def __init__(self, encoder: Encoder, name: str = "embedded") -> None:
         self.name = name
-        self._encoder = encoder
+        self._encoder, self._space = encoder, encoder.space
         # One thread: the encoder uses every core by itself, and each further thread would keep a heap of its own.
         self._open = True
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="embedded")
@@ -96,14 +96,14 @@ class EmbeddedProvider:
         return ModelInfo(self.name, "extractive", self.context_tokens, extractive=True)
 
     async def embed(self, texts: Sequence[str], kind: EmbedKind, deadline: Deadline) -> Vectors:
-        parts = [np.empty((0, self._encoder.space.dimension), np.float32)]
+        parts = [np.empty((0, self._space.dimension), np.float32)]
         for start in range(0, len(texts), _EMBED_BATCH):
             batch = texts[start : start + _EMBED_BATCH]
             parts.append(await self._in_thread(deadline, partial(_encode, batch, kind)))
         return np.concatenate(parts)
 
     async def embedding_model(self, deadline: Deadline) -> EmbeddingModel:
-        return self._encoder.space
+        return self._space
 
     async def rerank(self, query: str, documents: Sequence[str], top_n: int, deadline: Deadline) -> list[Ranked]:
         """Order by late interaction: the mean of each query token's best match, https://arxiv.org/abs/2004.12832."""
@@ -120,10 +120,9 @@ class EmbeddedProvider:
         """Run `work` in the thread; when its caller is gone it stops before the encoder's next batch."""
         abandoned = Event()
         async with deadline.limit(deadline.remaining, "extraction"):
-            try:
-                future = self._thread.submit(work, self._encoder.abandonable(abandoned))
-            except RuntimeError as error:
-                raise Unavailable("the provider is closed", backend=self.name) from error
+            if not self._open:
+                raise Unavailable("the provider is closed", backend=self.name)
+            future = self._thread.submit(work, self._encoder.abandonable(abandoned))
             try:
                 return await asyncio.wrap_future(future)
             except asyncio.CancelledError as error:
@@ -138,7 +137,7 @@ class EmbeddedProvider:
         """Describe the encoder, which does the work of every role."""
         return EngineInfo(
             "onnxruntime",
-            self._encoder.space.model,
+            self._space.model,
             onnxruntime.__version__,
             quantisation="int8",
             context_tokens=MAX_TOKENS,
@@ -149,9 +148,11 @@ class EmbeddedProvider:
         return self._encoder
 
     async def aclose(self) -> None:
-        """Let the work at hand finish; nothing else is held but memory."""
-        self._open = False
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """Let the work at hand finish, and give the model's memory back; may be called twice."""
+        if self._open:
+            self._open = False
+            self._thread.shutdown(wait=False, cancel_futures=True)
+            del self._encoder
 
 
 def _rest(text: str, said: str) -> str:
