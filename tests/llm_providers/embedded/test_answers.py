@@ -40,3 +40,20 @@ def test_no_answer(encoder: Encoder) -> None:
 def test_a_digest_is_made_of_the_text(encoder: Encoder) -> None:
     text = f"{HARBOUR.text} Each pump moves 40 litres. The tide is low at noon."
     assert all(part.strip(".") in text for part in digest(encoder, text, 2).split(". "))
+
+
+def test_what_one_sentence_lacks_another_of_the_same_source_adds(encoder: Encoder) -> None:
+    """The sentence with the part number does not say which fuse it is."""
+    notices = [
+        Source(
+            str(n),
+            "Notice",
+            f"Message H-21{n}.01 at the line: exchange fuse T{n}. Spare part 4410-230{n}/C. Issued today.",
+        )
+        for n in range(1, 4)
+    ]
+    found = answer(encoder, "Which fuse belongs to spare part 4410-2302/C?", [notices[1], notices[0], notices[2]])
+    assert "4410-2302/C" in found
+    assert "fuse T2" in found
+    assert "T1" not in found
+    assert "T3" not in found

@@ -28,6 +28,8 @@ class SentenceModel:
 
     folder: str
     space: EmbeddingModel
+    least_relevance: float
+    """Of a sentence that answers a question; docs/performance.md says how often that abstains, rightly and wrongly."""
 
     @property
     def path(self) -> Path:
@@ -47,8 +49,10 @@ def _mean_pooled(model: str, query_prefix: str = "", document_prefix: str = "") 
 
 DEFAULT_MODEL = "multilingual-e5-small"
 MODELS = {
-    DEFAULT_MODEL: SentenceModel("multilingual-e5-small-int8", _mean_pooled(DEFAULT_MODEL, "query: ", "passage: ")),
-    "all-MiniLM-L6-v2": SentenceModel("all-MiniLM-L6-v2-int8-by-token", _mean_pooled("all-MiniLM-L6-v2")),
+    DEFAULT_MODEL: SentenceModel(
+        "multilingual-e5-small-int8", _mean_pooled(DEFAULT_MODEL, "query: ", "passage: "), 0.55
+    ),
+    "all-MiniLM-L6-v2": SentenceModel("all-MiniLM-L6-v2-int8-by-token", _mean_pooled("all-MiniLM-L6-v2"), 0.46),
 }
 
 
@@ -87,6 +91,10 @@ class Encoder:
     @property
     def space(self) -> EmbeddingModel:
         return self._model.space
+
+    @property
+    def least_relevance(self) -> float:
+        return self._model.least_relevance
 
     def abandonable(self, abandoned: Event) -> Encoder:
         """Return the same model for one piece of work, which raises `Abandoned` once the event is set."""
