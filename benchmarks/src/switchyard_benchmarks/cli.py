@@ -11,28 +11,56 @@ from rich.console import Console
 
 from switchyard.client import Client, saved_key
 from switchyard.options import DATA, URL, DataDir, Url
+from switchyard_benchmarks import results
 
 bench = typer.Typer(no_args_is_help=True, help="Measure speed, memory and disk; docs/performance.md has the results.")
 evaluate = typer.Typer(no_args_is_help=True, help="Measure quality on questions whose answers are known.")
 console = Console()
 
 
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Write every question's result to this file")]
+
+
 @evaluate.command("retrieval")
-def eval_retrieval(data: Path, name: str, corpus: str | None = None, url: Url = URL, data_dir: DataDir = DATA) -> None:
+def eval_retrieval(
+    data: Path,
+    name: str,
+    corpus: str | None = None,
+    url: Url = URL,
+    data_dir: DataDir = DATA,
+    json: JsonFile = None,
+) -> None:
     """Score the search on DATA/NAME.questions.jsonl over DATA/NAME.corpus.jsonl (or over another corpus)."""
     from switchyard_benchmarks.evaluation import retrieval
 
     with Client(url, saved_key(data_dir)) as client:
-        retrieval(console, client, data, name, corpus)
+        evaluation = retrieval(console, client, data, name, corpus)
+    evaluation.write(json)
+    results.show(console, [evaluation])
 
 
 @evaluate.command("answers")
-def eval_answers(data: Path, name: str, count: int = 100, url: Url = URL, data_dir: DataDir = DATA) -> None:
+def eval_answers(
+    data: Path,
+    name: str,
+    count: Annotated[int | None, typer.Option(help="Questions of each kind; all if not given")] = None,
+    url: Url = URL,
+    data_dir: DataDir = DATA,
+    json: JsonFile = None,
+) -> None:
     """Score answers and abstention on DATA/NAME.questions.jsonl and NAME.unanswerable.jsonl."""
     from switchyard_benchmarks.evaluation import answers
 
     with Client(url, saved_key(data_dir)) as client:
-        answers(console, client, data, name, count)
+        answerable, unanswerable = answers(console, client, data, name, count)
+    answerable.write(json)
+    results.show(console, [answerable, unanswerable])
+
+
+@evaluate.command("compare")
+def eval_compare(before: Path, after: Path) -> None:
+    """Compare two files of `--json`: the difference with its interval, and the questions that changed."""
+    results.compare(console, results.Evaluation.read(before), results.Evaluation.read(after))
 
 
 @bench.command("stack")
@@ -41,6 +69,19 @@ def bench_stack(port: int = 18080, documents: int = 12, questions: int = 200) ->
     from switchyard_benchmarks.stack import stack
 
     stack(console, port, documents, questions)
+
+
+@bench.command("query")
+def bench_query(
+    port: int = 18080,
+    chunks: Annotated[int, typer.Option(help="Size of the collection")] = 2000,
+    questions: int = 200,
+    users: Annotated[int, typer.Option(help="Users at once in the second round")] = 8,
+) -> None:
+    """Latency of a search over many chunks, alone and with several users at once."""
+    from switchyard_benchmarks.query import query
+
+    query(console, port, chunks, questions, users)
 
 
 @bench.command("services")

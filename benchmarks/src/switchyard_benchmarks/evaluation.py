@@ -6,7 +6,6 @@ The data are JSON lines: NAME.corpus.jsonl (`doc_id`, `title`, `text`), NAME.que
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -16,11 +15,11 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from switchyard.client import Client, StackError
 from switchyard.compare.quality import contains, tokens
 from switchyard.tasks import watch
+from switchyard_benchmarks.results import Evaluation, Result, ranking_figures, rows
 
 _DEPTH = 10
 _ENOUGH_TOKENS = 25
@@ -67,45 +66,45 @@ class Evidence:
         return before + self.end - self.start + after
 
 
-def retrieval(console: Console, client: Client, data: Path, name: str, corpus: str | None) -> None:
-    """Load a corpus into a collection of its own, ask every question, and print MRR@10, P@1, R@3 and nDCG@10."""
+def retrieval(console: Console, client: Client, data: Path, name: str, corpus: str | None) -> Evaluation:
+    """Load a corpus into a collection of its own, and return the rank of each question's first relevant passage."""
     documents = _load(console, client, data, corpus or name)
-    ranks = []
+    results = []
     began = time.perf_counter()
-    questions = list(_lines(data / f"{name}.questions.jsonl"))
-    for question in track(questions, description="asking", console=console, transient=True):
+    for question in track(rows(data / f"{name}.questions.jsonl"), description=name, console=console, transient=True):
         body = {"question": question["question"], "collection": _collection(corpus or name), "limit": _DEPTH}
         passages = client.call("POST", "/rag/v1/search", json=body)["items"]
         evidence = [Evidence.parse(each) for each in question["evidence"]]
-        ranks.append(_rank(passages, documents, question["doc_id"], evidence))
-    table = Table("set", "questions", "MRR@10", "P@1", "R@3", "nDCG@10", "s/question")
-    figures = (
-        sum(1 / rank for rank in ranks if rank),
-        sum(rank == 1 for rank in ranks),
-        sum(rank is not None and rank <= 3 for rank in ranks),
-        sum(1 / math.log2(rank + 1) for rank in ranks if rank),
-    )
-    each = (time.perf_counter() - began) / len(ranks)
-    table.add_row(name, str(len(ranks)), *(f"{figure / len(ranks):.3f}" for figure in figures), f"{each:.2f}")
-    console.print(table)
+        rank = _rank(passages, documents, question["doc_id"], evidence)
+        result = Result(
+            qid=question["qid"], question=question["question"], figures=ranking_figures(rank), details={"rank": rank}
+        )
+        results.append(result)
+    return _evaluation("retrieval", name, results, began)
 
 
-def answers(console: Console, client: Client, data: Path, name: str, count: int) -> None:
-    """Ask answerable and unanswerable questions; print how often the answer is there, and how often it abstains."""
+def answers(console: Console, client: Client, data: Path, name: str, count: int | None) -> Iterator[Evaluation]:
+    """Ask answerable and unanswerable questions: whether the answer holds the gold one, abstains, and cites."""
     _load(console, client, data, name)
-    table = Table("questions", "asked", "contains the answer", "abstains", "cites")
     for kind in ("questions", "unanswerable"):
-        questions = list(_lines(data / f"{name}.{kind}.jsonl"))[:count]
-        correct = abstained = cited = 0
-        for question in track(questions, description=kind, console=console, transient=True):
+        results = []
+        began = time.perf_counter()
+        asked = rows(data / f"{name}.{kind}.jsonl")[:count]
+        for question in track(asked, description=kind, console=console, transient=True):
             body = {"question": question["question"], "collection": _collection(name)}
             answer = client.call("POST", "/rag/v1/query", json=body)
-            correct += any(contains(answer["text"], gold) for gold in question["answers"])
-            abstained += not answer["answered"]
-            cited += bool(answer["citations"])
-        shares = [f"{share / len(questions):.3f}" for share in (correct, abstained, cited)]
-        table.add_row(kind, str(len(questions)), shares[0] if kind == "questions" else "–", *shares[1:])
-    console.print(table)
+            figures = {"abstains": float(not answer["answered"]), "cites": float(bool(answer["citations"]))}
+            if kind == "questions":
+                correct = any(contains(answer["text"], gold) for gold in question["answers"])
+                figures = {"contains the answer": float(correct), **figures}
+            details = {"text": answer["text"], "provider": answer["provider"]}
+            results.append(Result(qid=question["qid"], question=question["question"], figures=figures, details=details))
+        yield _evaluation("answers", f"{name} {kind}", results, began)
+
+
+def _evaluation(kind: str, name: str, results: list[Result], began: float) -> Evaluation:
+    each = (time.perf_counter() - began) / len(results)
+    return Evaluation(kind=kind, name=name, results=results, seconds_per_question=round(each, 4))
 
 
 def _rank(
@@ -122,7 +121,7 @@ def _rank(
 def _load(console: Console, client: Client, data: Path, name: str) -> dict[str, str]:
     """Add the corpus and return document id → doc_id; documents that are there already are not read again."""
     documents, jobs = {}, {}
-    for line in _lines(data / f"{name}.corpus.jsonl"):
+    for line in rows(data / f"{name}.corpus.jsonl"):
         body = {"text": line["text"], "title": line["title"], "collection": _collection(name)}
         added = client.call("POST", "/rag/v1/documents", json=body)["items"][0]
         documents[added["document"]["id"]] = line["doc_id"]
@@ -135,11 +134,3 @@ def _load(console: Console, client: Client, data: Path, name: str) -> dict[str, 
 
 def _collection(name: str) -> str:
     return f"eval-{name.replace('_', '-')}"
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        with path.open(encoding="utf-8") as file:
-            yield from map(json.loads, file)
-    except OSError as error:
-        raise StackError(f"{path}: {error.strerror}") from error

@@ -56,3 +56,11 @@ def set_mode(engine_url: str, mode: str) -> None:
 def chat_count(engine_url: str) -> int:
     """Return how many chat requests the engine has had."""
     return int(httpx2.get(f"{engine_url.removesuffix('/v1')}/_count").json()["chats"])
+
+
+def resident(pid: int) -> float:
+    """Return the resident memory of a process and its children in MB."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    own = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return own / 1000 + sum(resident(int(child)) for child in children)

@@ -19,10 +19,10 @@ from switchyard.client import Client
 from switchyard.server import background, own_key
 from switchyard.services import SERVICES
 from switchyard.tasks import watch
-from switchyard_benchmarks.processes import process
+from switchyard_benchmarks.processes import process, resident
+from switchyard_benchmarks.texts import WORDS, document
 
 _PORT_OFFSET = 10_000
-_WORDS = Path(__file__).with_name("words.txt")
 _IDLE_SECONDS = 8
 
 
@@ -35,13 +35,13 @@ def stack(console: Console, port: int, documents: int, questions: int) -> None:
         with background(data_dir, port) as child, Client(f"http://127.0.0.1:{port}", own_key(data_dir)) as client:
             table.add_row("ready after start", f"{time.perf_counter() - began:.2f} s")
             time.sleep(_IDLE_SECONDS)
-            table.add_row("resident, idle", f"{_resident(child.pid):.0f} MB")
+            table.add_row("resident, idle", f"{resident(child.pid):.0f} MB")
             chunks, seconds = _ingest(console, client, documents)
             table.add_row("ingestion", f"{chunks / seconds:.1f} chunks/s ({chunks} chunks, {documents} documents)")
             p50, p99 = _search(client, questions)
             table.add_row("search, p50 / p99", f"{p50 * 1000:.0f} / {p99 * 1000:.0f} ms")
             time.sleep(_IDLE_SECONDS)
-            table.add_row("resident, after that", f"{_resident(child.pid):.0f} MB")
+            table.add_row("resident, after that", f"{resident(child.pid):.0f} MB")
         bare = _bare_encoder(chunks)
         table.add_row("the bare encoder", f"{bare:.1f} chunks/s")
         table.add_row("ingestion / bare encoder", f"{chunks / seconds / bare:.2f}")
@@ -60,20 +60,13 @@ def services(console: Console) -> None:
             with process(service.module, port, "/readyz", DATA_DIR=folder, **environment) as child:
                 seconds = time.perf_counter() - began
                 time.sleep(_IDLE_SECONDS)
-                table.add_row(service.name, f"{seconds:.2f} s", f"{_resident(child.pid):.0f} MB")
+                table.add_row(service.name, f"{seconds:.2f} s", f"{resident(child.pid):.0f} MB")
     console.print(table)
 
 
 def _texts(count: int) -> Iterator[str]:
-    """Yield documents of forty paragraphs of plain prose, the same in every run."""
     dice = random.Random(7)  # noqa: S311
-    words = _WORDS.read_text().split()
-    for _ in range(count):
-        paragraphs = (
-            " ".join(" ".join(dice.choices(words, k=dice.randint(8, 20))).capitalize() + "." for _ in range(8))
-            for _ in range(40)
-        )
-        yield "\n\n".join(paragraphs)
+    return (document(dice, 40) for _ in range(count))
 
 
 def _ingest(console: Console, client: Client, documents: int) -> tuple[int, float]:
@@ -90,11 +83,10 @@ def _ingest(console: Console, client: Client, documents: int) -> tuple[int, floa
 
 def _search(client: Client, questions: int) -> tuple[float, float]:
     dice = random.Random(11)  # noqa: S311
-    words = _WORDS.read_text().split()
     times = []
     with Progress(transient=True) as progress:
         for _ in progress.track(range(questions), description="searching"):
-            question = " ".join(dice.choices(words, k=9))
+            question = " ".join(dice.choices(WORDS, k=9))
             began = time.perf_counter()
             client.call("POST", "/rag/v1/search", json={"question": question, "limit": 6})
             times.append(time.perf_counter() - began)
@@ -120,14 +112,6 @@ def _bare_encoder(chunks: int) -> float:
         return len(texts) / (time.perf_counter() - began)
 
     return asyncio.run(encode())
-
-
-def _resident(pid: int) -> float:
-    """Return the resident memory of a process and its children in MB."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    own = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return own / 1000 + sum(_resident(int(child)) for child in children)
 
 
 def _disk() -> float:
