@@ -18,7 +18,7 @@ from rag_service.indexes import WRONG_MODEL, Indexes, embedding_text
 from rag_service.keyword import KeywordIndex
 from rag_service.keyword.analysis import language_of
 from rag_service.metrics import SearchMetrics
-from rag_service.ranking import Passage, blended, exact_first, is_sure, reranked
+from rag_service.ranking import Passage, blended, exact_first, is_relevant, is_sure, reranked
 from rag_service.tables import Chunk, Document
 from service_kit.database import Database
 from service_kit.errors import UpstreamUnavailable
@@ -32,12 +32,16 @@ _SILENT_SECONDS = 15
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Passages best first; `degraded` says which part of the search was missing, `reasons` why; `seconds` per stage."""
+    """Passages best first; `degraded` says which part of the search was missing, `reasons` why; `seconds` per stage.
+
+    `relevant` is false where none of them is near enough to the question to be worth an answer.
+    """
 
     passages: list[Passage]
     degraded: tuple[str, ...]
     seconds: dict[str, float]
     reasons: tuple[str, ...] = ()
+    relevant: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class _VectorHits:
     """The question's vector, the index it was sought in, and what was found near it."""
 
     index: str
+    model: str
     vector: Vectors
     cosines: Mapping[tuple[str, int], float]
 
@@ -89,7 +94,9 @@ class Retriever:
             seconds["rerank"] = perf_counter() - begun
         self.metrics.searched(degraded)
         ranked = exact_first(question, ranked)
-        return Found(ranked[:limit], degraded, {name: round(value, 4) for name, value in seconds.items()}, reasons)
+        relevant = is_relevant(question, ranked, near.model if near else "")
+        rounded = {name: round(value, 4) for name, value in seconds.items()}
+        return Found(ranked[:limit], degraded, rounded, reasons, relevant)
 
     async def _by_vector(
         self, collection: str, question: str, deadline: Deadline
@@ -106,7 +113,7 @@ class Retriever:
                 (vector,) = await self.indexes.fallback.embed(space, [question], EmbedKind.QUERY, soon)
                 nearest = await self.indexes.vectors.search(index.name, vector, self.candidates)
                 cosines = {(document, ordinal): cosine for document, ordinal, cosine in nearest}
-                near = _VectorHits(index.name, vector, cosines)
+                near = _VectorHits(index.name, space.space.model.model, vector, cosines)
         except (Unavailable, UpstreamUnavailable, DeadlineExceeded, *WRONG_MODEL) as error:
             if isinstance(error, DeadlineExceeded):
                 if deadline.remaining <= 0:

@@ -167,6 +167,7 @@ class SearchOut(BaseModel):
     items: list[PassageOut]
     degraded: list[str] = Field(description="Parts of the search that were missing")
     reasons: list[str] = Field([], description="Why they were, in words")
+    relevant: bool = Field(True, description="Whether any of them is near enough to the question to be worth an answer")
     seconds: dict[str, float]
 
 

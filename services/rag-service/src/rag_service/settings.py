@@ -23,7 +23,10 @@ class RagSettings(ServiceSettings):
     top_k: int = Field(6, ge=1, le=50, description="Passages handed to the model")
     candidates: int = Field(50, ge=10, le=500, description="Chunks taken from each search before they are fused")
     rerank_top: int = Field(
-        12, ge=0, le=100, description="Chunks re-ranked where a reranker is there and the first place is unsure; 0 for none"
+        12,
+        ge=0,
+        le=100,
+        description="Chunks re-ranked where a reranker is there and the first place is unsure; 0 for none",
     )
     max_answer_tokens: int = Field(800, ge=16, description="Longest answer")
     query_timeout_seconds: float = Field(
