@@ -38,7 +38,7 @@ async def search(given: SearchIn, rag: Rag, user: User) -> SearchOut:
     found = await rag.retriever.search(given.collection, given.question, given.limit, deadline)
     items = [PassageOut.model_validate(passage) for passage in found.passages]
     degraded, reasons = list(found.degraded), list(found.reasons)
-    return SearchOut(items=items, degraded=degraded, reasons=reasons, seconds=found.seconds)
+    return SearchOut(items=items, degraded=degraded, reasons=reasons, relevant=found.relevant, seconds=found.seconds)
 
 
 @router.post(
