@@ -68,8 +68,8 @@ async def test_the_word_for_no_answer_never_reaches_the_user(stack: Any, engine:
     body = (await stack.http.post("/v1/query", json=QUESTION, headers=STREAM)).text
     assert "NOT_FOUND" not in body
     assert "not found in your documents" in body
-    engine.answer = lambda prompt: "NOT a simple matter: twelve euros [1]."
-    assert (await stack.query(QUESTION["question"]))["text"] == "NOT a simple matter: twelve euros [1]."
+    engine.answer = lambda prompt: "NOTE: visitors pay twelve euros [1]."
+    assert (await stack.query(QUESTION["question"]))["text"] == "NOTE: visitors pay twelve euros [1]."
 
 
 async def test_an_engine_that_is_away_is_a_503_and_comes_back_without_a_restart(
@@ -108,3 +108,54 @@ async def test_a_follow_up_is_rewritten_by_the_model(stack: Any, engine: OllamaE
     assert answer["text"] == "At the north pontoon [1]."
     asked = engine.requests("/api/embed")[-1].body["input"]
     assert "Where do visitors moor?" in json.dumps(asked)
+
+
+async def test_what_no_passage_bears_out_is_marked_dropped_or_refused(stack: Any, engine: OllamaEngine) -> None:
+    invented = "A ticket to Mars costs 20 euros."
+    engine.answer = lambda prompt: f"Visitors pay twelve euros. {invented}"
+    marked = await stack.query(QUESTION["question"])
+    assert marked["text"] == f"Visitors pay twelve euros. [1] {invented}"
+    assert [sentence["supported"] for sentence in marked["sentences"]] == [True, False]
+    assert any("Mars" in warning for warning in marked["warnings"])
+    dropped = await stack.query(QUESTION["question"], grounding="drop")
+    assert dropped["text"] == "Visitors pay twelve euros. [1]"
+    assert any("taken out" in warning for warning in dropped["warnings"])
+    refused = await stack.query(QUESTION["question"], grounding="refuse")
+    assert refused["answered"] is False
+    assert "Mars" not in refused["text"]
+    body = (await stack.http.post("/v1/query", json={**QUESTION, "grounding": "drop"}, headers=STREAM)).text
+    assert "event: token" in body
+    assert "Mars" not in body.split("event: done")[0]
+
+
+async def test_an_answer_of_inventions_alone_is_not_found_and_the_closest_documents_are_named(
+    stack: Any, engine: OllamaEngine
+) -> None:
+    engine.answer = lambda prompt: "The president of Brazil lives in Rio [1]. NOT_FOUND"
+    answer = await stack.query(QUESTION["question"])
+    assert answer["answered"] is False
+    assert answer["citations"] == []
+    assert answer["text"] == "This was not found in your documents. The closest documents are: Harbour."
+    assert [document["title"] for document in answer["closest"]] == ["Harbour"]
+    body = (await stack.http.post("/v1/query", json=QUESTION, headers=STREAM)).text
+    assert "NOT_FOUND" not in body
+    done = json.loads(body.split("event: done\ndata: ")[1].split("\n")[0])
+    assert done["replaced"] is True
+
+
+async def test_a_loop_is_cut_and_said(stack: Any, engine: OllamaEngine) -> None:
+    engine.answer = lambda prompt: "Visitors pay twelve euros [1]. " * 400
+    answer = await stack.query(QUESTION["question"])
+    assert answer["finish_reason"] == "repetition"
+    assert answer["text"] == "Visitors pay twelve euros [1]."
+    assert any("repeated itself" in warning for warning in answer["warnings"])
+    async with asyncio.timeout(10):
+        while not engine.requests("/api/chat")[-1].cancelled:
+            await asyncio.sleep(0.02)
+
+
+async def test_an_answer_cut_before_its_first_word_is_an_error(stack: Any, engine: OllamaEngine) -> None:
+    engine.answer = lambda prompt: "<think>" + "hm " * 4000
+    refused = await stack.http.post("/v1/query", json={**QUESTION, "max_tokens": 16})
+    assert refused.status_code == 503
+    assert "not found" not in refused.text

@@ -43,7 +43,8 @@ async def test_a_stream_is_sources_then_tokens_then_one_done(stack: Any) -> None
     names = [name for name, _ in found]
     assert names[0] == "sources"
     assert names[-1] == "done"
-    assert set(names[1:-1]) == {"token"}
+    assert set(names[1:-1]) == {"token", "sentence"}
+    assert all(data["supported"] for name, data in found if name == "sentence")
     done = found[-1][1]
     assert "".join(data["text"] for name, data in found if name == "token") == done["text"]
     assert done["citations"][0]["quote"].startswith("Visitors moor")

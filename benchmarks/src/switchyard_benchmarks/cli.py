@@ -57,6 +57,16 @@ def eval_answers(
     results.show(console, [answerable, unanswerable])
 
 
+@evaluate.command("claims")
+def eval_claims(data: Path, name: str, count: int = 300, json: JsonFile = None) -> None:
+    """Attribute true sentences, and the same with one number, date, name, unit or negation changed; needs no stack."""
+    from switchyard_benchmarks.claims import claims
+
+    evaluations = list(claims(data, name, count))
+    evaluations[1].write(json)
+    results.show(console, evaluations)
+
+
 @evaluate.command("compare")
 def eval_compare(before: Path, after: Path) -> None:
     """Compare two files of `--json`: the difference with its interval, and the questions that changed."""

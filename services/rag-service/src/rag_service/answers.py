@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from llm_providers.completion import Completion
 from llm_providers.grounding import NO_ANSWER
 from llm_providers.types import ChatEvent, Failover, ModelInfo, Started, Thought, Token, Usage
 from rag_service.citations import Citation
+from rag_service.grounding import GroundedAnswer, GroundedSentence, ground
 from rag_service.ranking import Passage
+from rag_service.repetition import Repetition
 
 NOT_FOUND = "This was not found in your documents."
+_CLOSEST = 3
+_SHOWN = 120
+"""Characters of a sentence in a warning."""
+GroundingMode: TypeAlias = Literal["mark", "drop", "refuse"]
+"""What becomes of sentences that no passage bears out: listed, taken out, or no answer at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +35,10 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The end of an answer; `answered` is false where the documents do not hold one."""
+    """The end of an answer; `answered` is false where the documents do not hold one.
+
+    `text` is what holds: where `replaced`, the tokens before it are void. `closest` names documents where there is no answer.
+    """
 
     text: str
     answered: bool
@@ -41,21 +52,34 @@ class Answered:
     warnings: tuple[str, ...]
     seconds: dict[str, float] = field(default_factory=dict)
     conversation_id: str | None = None
+    sentences: tuple[GroundedSentence, ...] = ()
+    closest: tuple[Passage, ...] = ()
+    replaced: bool = False
 
 
-AnswerEvent: TypeAlias = Sources | Token | Thought | Failover | Answered
+AnswerEvent: TypeAlias = Sources | Token | Thought | Failover | GroundedSentence | Answered
 
 
 class AnswerDraft:
-    """An answer as it comes. One from documents holds back what may turn out to be the word for "no answer"."""
+    """An answer as it comes. One from documents holds back what may turn out to be the word for "no answer".
 
-    def __init__(self, asked: ModelInfo | None) -> None:
+    With another mode than "mark" it holds everything back until the sentences are checked.
+    """
+
+    def __init__(self, asked: ModelInfo | None, mode: GroundingMode = "mark") -> None:
         self._completion = Completion()
-        self._from_documents = asked is not None
-        self._held: str | None = "" if asked else None
+        self._from_documents, self._mode = asked is not None, mode
+        self._held = ""
         if asked is not None:
             self._completion.started = Started(asked.backend, asked.model, asked.extractive)
         self._started = perf_counter()
+        self._shown = ""
+        self._final: str | None = None
+        self._grounded: GroundedAnswer | None = None
+        self._unsupported: list[GroundedSentence] = []
+        self._closest: tuple[Passage, ...] = ()
+        self._repetition = Repetition()
+        self.repeats = False
         self.answered = True
         self.degraded: tuple[str, ...] = ()
         self.reasons: tuple[str, ...] = ()
@@ -63,33 +87,44 @@ class AnswerDraft:
 
     @property
     def text(self) -> str:
-        return self._completion.text if self.answered else NOT_FOUND
+        return self._completion.text if self._final is None else self._final
 
     def add(self, event: ChatEvent) -> Token | Thought | Failover | None:
-        """Take the next event, and return what the reader gets of it."""
+        """Take the next event, and return what the reader gets of it; `repeats` is set where the model goes round in a loop."""
         self._completion.add(event)
         match event:
             case Token():
-                return self._shown(event)
+                self.repeats = self._from_documents and self._repetition.add(event.text)
+                return self._let_through(event) if self._from_documents else event
             case Failover():
                 if event.restarted:
-                    self._held = "" if self._from_documents else None
+                    self._held, self._shown, self._repetition = "", "", Repetition()
                 return event
             case Thought():
                 return event
         return None
 
-    def end(self) -> Token | None:
-        """Return what was held back, or what stands for no answer."""
-        if self._held is None:
-            return None
-        self.answered = bool(self._held.strip()) and not self._held.strip().startswith(NO_ANSWER)
-        return Token(self.text)
+    def conclude(self, passages: Sequence[Passage]) -> Token | None:
+        """Check the sentences against the passages, and return what was held back."""
+        text = self._repetition.cut(self._completion.text) if self.repeats else self._completion.text
+        said = text.replace(NO_ANSWER, "").strip()
+        grounded = ground(said, passages) if said else None
+        if grounded is None or not grounded.holds or (self._mode == "refuse" and grounded.unsupported):
+            return self.not_found(passages)
+        self._grounded, self._unsupported = grounded, grounded.unsupported
+        if self._mode == "drop" and grounded.unsupported:
+            self._grounded = ground(grounded.without_unsupported(), passages)
+        self._final = self._grounded.text
+        return self._rest(self._held if self._mode == "mark" else self._final)
 
-    def not_found(self) -> Token:
-        """End without having asked the model: no passage was found, or none fits."""
+    def not_found(self, passages: Sequence[Passage]) -> Token | None:
+        """End without an answer; the closest documents are named."""
+        by_document = {passage.document_id: passage for passage in reversed(passages)}
+        self._closest = tuple(list(by_document.values())[::-1][:_CLOSEST])
+        titles = "; ".join(passage.title for passage in self._closest)
+        self._final = f"{NOT_FOUND} The closest documents are: {titles}." if titles else NOT_FOUND
         self.answered = False
-        return Token(self.text)
+        return None if self._shown.strip() else self._rest(self._final)
 
     def lap(self, stage: str, since: float) -> float:
         """Record the seconds of a stage that began at `since`, and return the time now."""
@@ -97,35 +132,52 @@ class AnswerDraft:
         self.seconds[stage] = now - since
         return now
 
-    def answer(
-        self,
-        citations: list[Citation] | None = None,
-        warnings: tuple[str, ...] = (),
-        conversation_id: str | None = None,
-    ) -> Answered:
+    def sentences(self) -> tuple[GroundedSentence, ...]:
+        return self._grounded.sentences if self._grounded else ()
+
+    def answer(self, conversation_id: str | None = None) -> Answered:
         """Return the whole answer."""
         self.lap("total", self._started)
         done, started = self._completion.done, self._completion.started
         return Answered(
             self.text,
             self.answered,
-            citations or [],
-            done.finish_reason,
+            self._grounded.citations if self._grounded else [],
+            "repetition" if self.repeats else done.finish_reason,
             done.usage,
             started.backend,
             started.model,
             started.extractive,
             self.degraded,
-            (*self.reasons, *done.warnings, *warnings),
+            (*self.reasons, *done.warnings, *self._warnings()),
             {stage: round(seconds, 4) for stage, seconds in self.seconds.items()},
             conversation_id,
+            self.sentences(),
+            self._closest,
+            replaced=not self.answered and bool(self._shown.strip()),
         )
 
-    def _shown(self, token: Token) -> Token | None:
-        if self._held is None:
-            return token
-        self._held += token.text
-        if NO_ANSWER.startswith(self._held.strip()[: len(NO_ANSWER)]):
+    def _warnings(self) -> tuple[str, ...]:
+        found = ["the model repeated itself and was stopped"] if self.repeats else []
+        if self._grounded is not None:
+            found += [f"cites a source that was not given: [{label}]" for label in self._grounded.unknown_labels]
+            verb = "taken out, since" if self._mode == "drop" else "not supported:"
+            for sentence in self._unsupported:
+                found.append(f"{verb} your documents do not say it: {sentence.text[:_SHOWN]!r}")
+        return tuple(found)
+
+    def _let_through(self, token: Token) -> Token | None:
+        """Hold back what may be the beginning of the word for "no answer", and drop that word wherever it stands."""
+        self._held = (self._held + token.text).replace(NO_ANSWER, "")
+        if self._mode != "mark":
             return None
-        held, self._held = self._held, None
-        return Token(held)
+        kept = max((size for size in range(1, len(NO_ANSWER)) if self._held.endswith(NO_ANSWER[:size])), default=0)
+        ready = self._held[: len(self._held) - kept]
+        if not self._shown and not ready.strip():
+            return None
+        self._held = self._held[len(ready) :]
+        return self._rest(ready)
+
+    def _rest(self, text: str) -> Token | None:
+        self._shown += text
+        return Token(text) if text else None

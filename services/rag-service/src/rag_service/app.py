@@ -126,7 +126,9 @@ def _assemble(
         originals,
         jobs,
         retriever,
-        Questions(providers.text, retriever, conversations, settings.top_k, settings.max_answer_tokens),
+        Questions(
+            providers.text, retriever, conversations, settings.top_k, settings.max_answer_tokens, settings.grounding
+        ),
         conversations,
         index_build,
         ParityTest(indexes, index_build),

@@ -11,8 +11,7 @@ from llm_providers.base import LLMProvider
 from llm_providers.completion import complete
 from llm_providers.deadline import Deadline
 from llm_providers.types import ChatRequest, Message, ModelInfo, Started
-from rag_service.answers import AnswerDraft, Answered, AnswerEvent, Sources
-from rag_service.citations import check
+from rag_service.answers import AnswerDraft, Answered, AnswerEvent, GroundingMode, Sources
 from rag_service.conversations import Conversations
 from rag_service.prompts import answer_prompt, condense_prompt, fitting, joined_with_previous
 from rag_service.retrieval import Retriever
@@ -26,7 +25,7 @@ _MOST_CONDENSED = 2000
 class Question:
     """What is asked of a collection; `history` is the conversation so far, where the caller keeps it itself.
 
-    `affinity` keeps a conversation on one side of a canary, `backend` asks for one engine and no other.
+    `grounding` is what becomes of sentences that no passage bears out, if not what the service's setting says. `affinity` keeps a conversation on one side of a canary, `backend` asks for one engine and no other.
     """
 
     text: str
@@ -37,6 +36,7 @@ class Question:
     max_tokens: int | None = None
     affinity: str = ""
     backend: str | None = None
+    grounding: GroundingMode | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,7 @@ class Questions:
     conversations: Conversations
     top_k: int
     max_tokens: int
+    grounding: GroundingMode
 
     async def conversation(self, question: Question, remember: bool, principal: Principal) -> Question:
         """Return the question within its conversation: one that it names, or a new one if `remember`.
@@ -63,14 +64,15 @@ class Questions:
         return replace(question, history=history, affinity=question.conversation_id)
 
     async def ask(self, question: Question, deadline: Deadline) -> AsyncGenerator[AnswerEvent, None]:
-        """Yield `Sources`, any number of `Token` and `Thought`, one `Answered`; raises what providers and retrieval raise.
+        """Yield `Sources`, any number of `Token` and `Thought`, each `GroundedSentence`, one `Answered`.
 
+        Raises what providers and retrieval raise.
         A `Failover` in between says that another backend continues; one that restarted makes the tokens so far void.
         The answer is remembered before its end is yielded.
         """
         started = perf_counter()
         info = await self.chat.info(deadline)
-        draft = AnswerDraft(info)
+        draft = AnswerDraft(info, question.grounding or self.grounding)
         standalone = await self._condense(info, question, deadline)
         condensed = draft.lap("condense", started)
         found = await self.retriever.search(question.collection, standalone, question.top_k or self.top_k, deadline)
@@ -83,17 +85,23 @@ class Questions:
         draft.seconds |= found.seconds
         draft.lap("retrieval", condensed)
         yield Sources(passages, found.degraded, standalone, question.conversation_id)
-        if not passages:
-            yield draft.not_found()
-            yield await self._remembered(question, draft.answer(conversation_id=question.conversation_id))
+        if not passages or not found.relevant:
+            if (told := draft.not_found(passages)) is not None:
+                yield told
+            yield await self._remembered(question, draft.answer(question.conversation_id))
             return
         text = standalone if info.extractive else question.text
         request = self._request(question, answer_prompt(text, question.history, passages), limit)
         async for event in self._generate(request, deadline, draft):
             yield event
-        citations, unknown = check(draft.text, passages) if draft.answered else ([], [])
-        invented = tuple(f"cites a source that was not given: [{label}]" for label in unknown)
-        yield await self._remembered(question, draft.answer(citations, invented, question.conversation_id))
+        begun = perf_counter()
+        rest = draft.conclude(passages)
+        draft.lap("grounding", begun)
+        if rest is not None:
+            yield rest
+        for sentence in draft.sentences():
+            yield sentence
+        yield await self._remembered(question, draft.answer(question.conversation_id))
 
     async def converse(self, question: Question, deadline: Deadline) -> AsyncGenerator[AnswerEvent, None]:
         """Let the model answer its messages without any documents; yields and raises what `ask` does."""
@@ -117,9 +125,9 @@ class Questions:
                     draft.lap("first_token", begun)
                 if (shown := draft.add(event)) is not None:
                     yield shown
+                if draft.repeats:
+                    break
         draft.lap("generation", begun)
-        if (rest := draft.end()) is not None:
-            yield rest
 
     async def _condense(self, info: ModelInfo, question: Question, deadline: Deadline) -> str:
         previous = [message.content for message in question.history if message.role == "user"]

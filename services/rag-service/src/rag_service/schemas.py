@@ -178,6 +178,32 @@ class QueryIn(BaseModel):
     remember: bool = Field(False, description="Begin a conversation; its id is in the answer")
     top_k: int | None = Field(None, ge=1, le=50)
     max_tokens: int | None = Field(None, ge=16, le=8192)
+    grounding: Literal["mark", "drop", "refuse"] | None = Field(
+        None,
+        description="Sentences that no passage bears out: marked, dropped, or no answer; the service's setting if not given",
+    )
+
+
+class SentenceOut(BaseModel):
+    """A sentence of the answer's text; `supported` is null where it claims nothing."""
+
+    model_config = ConfigDict(from_attributes=True)
+    start: int
+    end: int
+    text: str
+    supported: bool | None = Field(
+        description="Whether its numbers, dates, names and words stand in the quoted passage"
+    )
+    citations: list[Citation]
+
+
+class ClosestOut(BaseModel):
+    """A document near to a question that has no answer."""
+
+    model_config = ConfigDict(from_attributes=True)
+    document_id: str
+    title: str
+    page: int
 
 
 class UsageOut(BaseModel):
@@ -194,7 +220,10 @@ class AnswerOut(BaseModel):
     text: str
     answered: bool
     citations: list[Citation]
-    finish_reason: Literal["stop", "length"]
+    sentences: list[SentenceOut]
+    closest: list[ClosestOut] = Field(description="Where there is no answer: the nearest documents")
+    replaced: bool = Field(description="The tokens of the stream are void: what they said is in no document")
+    finish_reason: Literal["stop", "length", "repetition"]
     conversation_id: str | None = None
     usage: UsageOut
     provider: str

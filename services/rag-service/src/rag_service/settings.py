@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from service_kit.settings import ServiceSettings
@@ -27,6 +29,10 @@ class RagSettings(ServiceSettings):
         ge=0,
         le=100,
         description="Chunks re-ranked where a reranker is there and the first place is unsure; 0 for none",
+    )
+    grounding: Literal["mark", "drop", "refuse"] = Field(
+        "mark",
+        description="Sentences of an answer that no passage bears out: marked, dropped, or the answer is refused",
     )
     max_answer_tokens: int = Field(800, ge=16, description="Longest answer")
     query_timeout_seconds: float = Field(

@@ -69,12 +69,15 @@ def terms(text: str, language: str) -> list[str]:
     return list(_terms(text, [language], frozenset()))
 
 
-def query_terms(question: str, languages: Sequence[str]) -> list[str]:
-    """Return the terms to look for, each once, in every language of the documents; all words if only stop words are left."""
+def query_terms(question: str, languages: Sequence[str], most: int = _MOST_TERMS) -> list[str]:
+    """Return at most `most` terms to look for, each once, in every language of the documents.
+
+    Stop words are left out unless nothing else is there.
+    """
     known = list(languages) or [""]
     stop = frozenset().union(*(STOP_WORDS.get(language, frozenset()) for language in ("en", *known)))
     found = list(dict.fromkeys(_terms(question, known, stop)))
-    return (found or list(dict.fromkeys(_terms(question, known, frozenset()))))[:_MOST_TERMS]
+    return (found or list(dict.fromkeys(_terms(question, known, frozenset()))))[:most]
 
 
 def codes(text: str) -> set[str]:

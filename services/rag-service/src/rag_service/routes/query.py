@@ -16,9 +16,10 @@ from llm_providers.deadline import Deadline
 from llm_providers.errors import Halted
 from llm_providers.types import Failover, Thought, Token
 from rag_service.answers import Answered, AnswerEvent, Sources
+from rag_service.grounding import GroundedSentence
 from rag_service.questions import Question
 from rag_service.routes.streams import first_two, last
-from rag_service.schemas import AnswerOut, PassageOut, QueryIn, SearchIn, SearchOut, UsageOut
+from rag_service.schemas import AnswerOut, PassageOut, QueryIn, SearchIn, SearchOut, SentenceOut
 from rag_service.state import Rag
 from service_kit.auth import User
 from service_kit.context import request_id
@@ -51,8 +52,11 @@ async def query(
 ) -> Response:
     """Answer a question from the documents, with citations.
 
-    With `Accept: text/event-stream` as events: `sources`, then `token` many times, and at the end one `done`, `error` or
-    `cancelled`. Until the first token a failure is a status code; after it a `failover` event says that another backend
+    Each sentence is attributed to the passages, whatever the model cites; `grounding` says what becomes of those that none bears
+    out, and without any that one does, the answer is "not found".
+
+    With `Accept: text/event-stream` as events: `sources`, then `token` many times, a `sentence` for each as it was checked, and at
+    the end one `done`, `error` or `cancelled`. The text of `done` is what holds. Until the first token a failure is a status code; after it a `failover` event says that another backend
     continues, and if it is `restarted`, that the tokens so far are void. What a model thinks before its answer comes as
     `reasoning` events.
     """
@@ -65,6 +69,7 @@ async def query(
         max_tokens=given.max_tokens,
         affinity=f"{user.id}:{request_id()}",
         backend=backend,
+        grounding=given.grounding,
     )
     question = await rag.questions.conversation(question, given.remember, user)
     events = rag.questions.ask(question, Deadline.after(rag.settings.query_timeout_seconds))
@@ -76,10 +81,8 @@ async def query(
 
 
 def _out(answered: Answered) -> dict[str, Any]:
-    citations = [citation.model_dump() for citation in answered.citations]
-    usage = UsageOut.model_validate(answered.usage)
-    out = {**asdict(answered), "citations": citations, "provider": answered.backend, "usage": usage}
-    return AnswerOut.model_validate(out).model_dump()
+    fields = {name: getattr(answered, name) for name in AnswerOut.model_fields if name != "provider"}
+    return AnswerOut.model_validate({**fields, "provider": answered.backend}, from_attributes=True).model_dump()
 
 
 async def _frames(head: list[AnswerEvent], events: AsyncGenerator[AnswerEvent, None]) -> AsyncGenerator[str, None]:
@@ -115,5 +118,7 @@ def _frame(event: AnswerEvent) -> str:
         case Failover():
             names = {"from": event.from_backend, "to": event.to_backend, "model": event.model}
             return encode("failover", {**names, "reason": event.reason, "restarted": event.restarted})
+        case GroundedSentence():
+            return encode("sentence", SentenceOut.model_validate(event).model_dump())
         case Answered():
             return encode("done", _out(event))

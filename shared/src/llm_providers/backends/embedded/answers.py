@@ -11,8 +11,8 @@ from math import log
 import numpy as np
 
 from llm_providers.backends.embedded.encoder import Encoder
-from llm_providers.backends.embedded.sentences import split, words
 from llm_providers.grounding import NO_ANSWER
+from llm_providers.sentences import split, words
 from llm_providers.types import EmbedKind, Source, Vectors
 
 _MAX_SENTENCES = 3

@@ -20,8 +20,8 @@ import numpy as np
 from llm_providers.backends.embedded import cues
 from llm_providers.backends.embedded.constraints import fit, number_in
 from llm_providers.backends.embedded.encoder import Encoder
-from llm_providers.backends.embedded.sentences import STOP_WORDS, Sentence, split
 from llm_providers.errors import RequestRejected
+from llm_providers.sentences import STOP_WORDS, Sentence, split
 from llm_providers.types import Vectors
 
 _LONGEST = 1500

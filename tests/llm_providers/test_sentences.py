@@ -7,7 +7,7 @@ from time import perf_counter
 
 import pytest
 
-from llm_providers.backends.embedded.sentences import split, words
+from llm_providers.sentences import split, words
 
 
 def texts(text: str) -> list[str]:

@@ -1,0 +1,7 @@
+"""Whether the documents say what an answer says: each sentence is attributed to passages by us, not by the model."""
+
+from __future__ import annotations
+
+from rag_service.grounding.answer import GroundedAnswer, GroundedSentence, ground
+
+__all__ = ["GroundedAnswer", "GroundedSentence", "ground"]

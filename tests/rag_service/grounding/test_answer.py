@@ -1,0 +1,134 @@
+"""An answer is attributed to passages sentence by sentence, whatever the model labelled."""
+
+from __future__ import annotations
+
+import random
+import re
+from time import perf_counter
+
+import pytest
+
+from rag_service.grounding import ground
+from rag_service.ranking import Passage
+
+RENT = (
+    "Boats can be rented from April to October.\nA rowing boat costs nine euros,\nand a canoe seven. Deposits are returned. "
+    "The reservoir holds 8,100 m³ and is not open to swimmers. Mr Osei checks the pumps before noon."
+)
+PUMPS = "Pump PX-200 was serviced on 3 May 2024 by Anna Berg. Its pressure is 4.1 bar."
+TABLE = "| Pump | Pressure | Year |\n|---|---|---|\n| North | 4.1 bar | 2019 |\n| South | 3.8 bar | 2021 |"
+
+
+def passage(text: str = RENT, title: str = "Rent", start: int = 100) -> Passage:
+    return Passage(1, "doc_1", 0, title, "rent.md", "en", 3, start, start + len(text), "", text, 1.0)
+
+
+def verdicts(answer: str, *texts: str) -> list[bool | None]:
+    return [
+        sentence.supported for sentence in ground(answer, [passage(text) for text in texts or (RENT, PUMPS)]).sentences
+    ]
+
+
+def test_words_that_stand_there_are_quoted_where_they_stand() -> None:
+    grounded = ground("A rowing boat costs nine euros,\nand a canoe seven. [1]", [passage()])
+    (citation,) = grounded.citations
+    assert grounded.unknown_labels == ()
+    assert citation.supported
+    assert citation.quote == "A rowing boat costs nine euros,\nand a canoe seven."
+    assert RENT[citation.start - 100 : citation.end - 100] == citation.quote
+    assert citation.page == 3
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Renting a rowing boat costs 9 euros.",
+        "A rowing boat costs 9 €.",
+        "The reservoir holds 8100 m³.",
+        "The reservoir holds 8.100 m³.",
+        "The reservoir is not open to swimmers.",
+        "Pump PX-200 was serviced by Anna Berg on 3 May 2024.",
+        "Mr Osei checks the pumps before noon.",
+    ],
+)
+def test_what_the_passages_say_is_supported(sentence: str) -> None:
+    assert verdicts(sentence) == [True]
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "A rowing boat costs eight euros.",
+        "A rowing boat costs nine dollars.",
+        "The reservoir holds 9,100 m³.",
+        "The reservoir holds 8,100 m².",
+        "The reservoir is open to swimmers.",
+        "Deposits are not returned.",
+        "Pump PX-201 was serviced on 3 May 2024.",
+        "Pump PX-200 was serviced on 3 June 2024.",
+        "Pump PX-200 was serviced by Anna Holm.",
+        "Mr Osei checks the pumps after noon.",
+        "The price of a ticket to Mars is 20 euros.",
+        "The museum opens at dawn every second Sunday [1].",
+    ],
+)
+def test_one_wrong_fact_makes_a_sentence_unsupported(sentence: str) -> None:
+    assert verdicts(sentence) == [False]
+
+
+def test_wrong_labels_are_corrected_and_missing_ones_added() -> None:
+    grounded = ground("Its pressure is 4.1 bar [1]. Deposits are returned.", [passage(), passage(PUMPS, "Pumps")])
+    assert grounded.text == "Its pressure is 4.1 bar. [2] Deposits are returned. [1]"
+    assert [citation.label for citation in grounded.citations] == ["2", "1"]
+
+
+def test_labels_that_bear_a_sentence_out_are_kept() -> None:
+    grounded = ground("Deposits are returned. [1] [2]", [passage(), passage()])
+    assert [citation.label for citation in grounded.citations] == ["1", "2"]
+    assert grounded.text == "Deposits are returned. [1] [2]"
+
+
+@pytest.mark.parametrize("answer", ["Nothing is here [7].", "[0] and [99] are here.", "See it here [1, 9]."])
+def test_labels_that_name_no_passage_are_named(answer: str) -> None:
+    assert ground(answer, [passage()]).unknown_labels
+
+
+def test_introductions_claim_nothing() -> None:
+    assert verdicts("Here is what the documents say:\n\nDeposits are returned.") == [None, True]
+    assert verdicts("Sure!") == [None]
+
+
+def test_a_row_of_a_table_counts_with_the_names_of_its_columns() -> None:
+    assert verdicts("The pressure of the North pump is 4.1 bar.", TABLE) == [True]
+    assert verdicts("The pressure of the North pump is 3.9 bar.", TABLE) == [False]
+
+
+def test_unsupported_sentences_can_be_taken_out() -> None:
+    grounded = ground("Deposits are returned. The museum opens at dawn. A canoe costs seven.", [passage()])
+    assert "museum" not in grounded.without_unsupported()
+    assert grounded.without_unsupported().startswith("Deposits are returned. [1]")
+    assert "canoe" in grounded.without_unsupported()
+
+
+def test_every_quote_stands_where_it_says_and_every_sentence_too() -> None:
+    dice = random.Random(5)
+    words = [*(RENT + PUMPS + TABLE).split(), "[1]", "[2]", "[9]", "\n", "|", "…", "1,2.3", "“", "漢字"]
+    passages = [passage(), passage(PUMPS, "Pumps", 7), passage(TABLE, "Table", 0)]
+    for _ in range(150):
+        grounded = ground(" ".join(dice.choices(words, k=dice.randint(1, 40))), passages)
+        for citation in grounded.citations:
+            source = passages[int(citation.label) - 1]
+            assert source.start <= citation.start <= citation.end <= source.end
+            assert source.text[citation.start - source.start : citation.end - source.start] == citation.quote
+        for sentence in grounded.sentences:
+            written = grounded.text[sentence.start : sentence.end]
+            assert re.sub(r"\s*\[\d+\]", "", written).rstrip() == sentence.text
+
+
+@pytest.mark.parametrize(
+    "answer", ["1," * 30_000, "a" * 60_000, "[1]" * 20_000, "A. " * 5_000, "not " * 15_000, "|" * 60_000]
+)
+def test_hostile_answers_take_bounded_time(answer: str) -> None:
+    began = perf_counter()
+    ground(answer, [passage(), passage(PUMPS)])
+    assert perf_counter() - began < 20
