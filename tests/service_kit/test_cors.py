@@ -108,7 +108,7 @@ async def test_all_origins_are_allowed_without_credentials_only(tmp_path: Path) 
         ("", ()),
         ("[]", ()),
         ("*", ("*",)),
-        (f"{PAGE}, http://localhost:3000", (PAGE, "http://localhost:3000")),
+        (f"{PAGE.upper()}, http://localhost:3000", (PAGE, "http://localhost:3000")),
         (f'["{PAGE}"]', (PAGE,)),
     ],
 )

@@ -28,7 +28,8 @@ def _listed(value: object) -> object:
 def _origin(value: str) -> str:
     if not _ORIGIN.fullmatch(value):
         raise ValueError(f"{value!r} is no origin: write scheme://host or scheme://host:port, or *")
-    return value
+    # As browsers write it.
+    return value.lower()
 
 
 class ServiceSettings(EnvironmentSettings):

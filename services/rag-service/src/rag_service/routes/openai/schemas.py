@@ -43,11 +43,13 @@ class ChatMessage(BaseModel):
 
 
 class StreamOptions(BaseModel):
+    """`include_obfuscation` is without effect: nothing is padded."""
+
     include_usage: bool = False
 
 
 class JsonSchema(BaseModel):
-    """`strict` makes no difference: the answer always validates."""
+    """`strict` makes no difference, as the answer always has to fit; nor does a `description` outside of the schema."""
 
     model_config = ConfigDict(populate_by_name=True)
     name: str = "answer"
