@@ -32,6 +32,6 @@ mkdir -p /tmp/page
 sed "s|@PATHS@|$paths|" /usr/share/switchyard/index.html >/tmp/page/index.html
 
 # Requests a little above the limit reach the service, which answers 413 in its own words.
-sed "$@" -e "s|@PATHS@|$paths|" -e "s|@MAX_BODY_MB@|$((MAX_UPLOAD_MB + MAX_UPLOAD_MB / 20 + 1))|g" \
+sed "$@" -e "s|@PATHS@|$paths|g" -e "s|@MAX_BODY_MB@|$((MAX_UPLOAD_MB + MAX_UPLOAD_MB / 20 + 1))|g" \
   /etc/switchyard/nginx.conf >/tmp/nginx.conf
 exec nginx -c /tmp/nginx.conf

@@ -40,8 +40,8 @@ class Answer:
 
     @property
     def corrupt(self) -> bool:
-        """Whether the pieces differ from the text of the `done` event."""
-        return not self.failed and self.text != self.done["text"]
+        """Whether the pieces are not as many characters as the `done` event counts."""
+        return not self.failed and len(self.text) != self.done["streamed"]
 
     @property
     def backend(self) -> str:

@@ -52,6 +52,11 @@ def continued(whole: str, prefix: str) -> str:
     return whole.removeprefix(prefix)
 
 
+def until(text: str, stop: Sequence[str]) -> str:
+    """End an answer before the first of these words."""
+    return text[: min((text.index(word) for word in stop if word in text), default=len(text))]
+
+
 def numbered(words: int) -> Callable[[str], str]:
     """Always the same text, in which any word that is missing or comes twice can be seen."""
     text = " ".join(f"w{number}" for number in range(1, words + 1))

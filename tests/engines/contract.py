@@ -75,6 +75,14 @@ class ChatContract:
         assert done.finish_reason == "length"
         assert done.usage.completion_tokens == 1
 
+    async def test_an_answer_ends_before_a_word_that_stops_it(self, llm: LLMProvider) -> None:
+        whole = text_of(await collect(llm.chat(ask(temperature=0.0), soon())))
+        words = whole.split()
+        word = words[len(words) // 2]
+        events = await collect(llm.chat(ask(temperature=0.0, stop=("no such word", word)), soon()))
+        assert assert_whole(events).finish_reason == "stop"
+        assert text_of(events) == whole[: whole.index(word)]
+
     async def test_the_model_is_named_alike_before_and_during(self, llm: LLMProvider) -> None:
         info = await llm.info(soon())
         started = (await collect(llm.chat(ask(), soon())))[0]

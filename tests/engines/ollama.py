@@ -149,7 +149,9 @@ class OllamaEngine(Engine):
         if fault is not None and fault.kind == "broken_json" and isinstance(schema, dict):
             text = text[: len(text) // 2]
         parts = answers.with_thoughts(
-            self.thoughts, self.thought_style, answers.pieces(answers.continued(text, prefix))
+            self.thoughts,
+            self.thought_style,
+            answers.pieces(answers.until(answers.continued(text, prefix), options.get("stop") or [])),
         )
         allowed = options.get("num_predict")
         allowed = -1 if allowed is None else allowed

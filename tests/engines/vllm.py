@@ -144,7 +144,9 @@ class OpenAIEngine(Engine):
         if fault is not None and fault.kind == "short":
             allowed = fault.amount
         parts = answers.with_thoughts(
-            self.thoughts, self.thought_style, answers.pieces(answers.continued(text, prefix))
+            self.thoughts,
+            self.thought_style,
+            answers.pieces(answers.until(answers.continued(text, prefix), body.get("stop") or [])),
         )
         reason = "length" if allowed is not None and allowed < len(parts) else "stop"
         parts = parts[:allowed]

@@ -98,6 +98,9 @@ async def test_what_is_asked_for_arrives(ollama_engine: OllamaEngine) -> None:
         temperature=0.7,
         stop=("END",),
         seed=7,
+        top_p=0.9,
+        presence_penalty=0.5,
+        frequency_penalty=-0.5,
         json_schema=SCHEMA,
     )
     await chat(provider, request)
@@ -108,6 +111,9 @@ async def test_what_is_asked_for_arrives(ollama_engine: OllamaEngine) -> None:
         "temperature": 0.7,
         "stop": ["END"],
         "seed": 7,
+        "top_p": 0.9,
+        "presence_penalty": 0.5,
+        "frequency_penalty": -0.5,
     }
     assert body["keep_alive"] == "1h"
     assert body["format"] == SCHEMA

@@ -28,11 +28,15 @@ async def test_what_is_asked_for_arrives(vllm: VLLMProvider, openai_engine: Open
         temperature=0.7,
         stop=("END",),
         seed=7,
+        top_p=0.9,
+        presence_penalty=0.5,
+        frequency_penalty=-0.5,
         json_schema=SCHEMA,
     )
     assert_whole(await collect(vllm.chat(request, soon())))
     body = openai_engine.requests("/chat/completions")[-1].body
     assert (body["max_tokens"], body["temperature"], body["stop"], body["seed"]) == (33, 0.7, ["END"], 7)
+    assert (body["top_p"], body["presence_penalty"], body["frequency_penalty"]) == (0.9, 0.5, -0.5)
     assert body["response_format"]["json_schema"]["schema"] == SCHEMA
     assert body["stream_options"] == {"include_usage": True}
     assert body["messages"][0] == {"role": "system", "content": "Be brief."}

@@ -21,8 +21,14 @@ async def client(stack: Any) -> AsyncIterator[openai.AsyncOpenAI]:
 
 
 async def test_collections_are_models(client: openai.AsyncOpenAI) -> None:
-    assert [model.id for model in (await client.models.list()).data] == ["default", "switchyard/direct"]
+    assert [model.id for model in (await client.models.list()).data] == [
+        "default",
+        "switchyard/direct",
+        "switchyard/embeddings",
+    ]
     assert (await client.models.retrieve("default")).owned_by == "switchyard"
+    for name in ("switchyard/direct", "switchyard/embeddings"):
+        assert (await client.models.retrieve(name)).id == name
 
 
 async def test_an_answer(client: openai.AsyncOpenAI) -> None:

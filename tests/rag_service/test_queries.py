@@ -46,7 +46,8 @@ async def test_a_stream_is_sources_then_tokens_then_one_done(stack: Any) -> None
     assert set(names[1:-1]) == {"token", "sentence"}
     assert all(data["supported"] for name, data in found if name == "sentence")
     done = found[-1][1]
-    assert "".join(data["text"] for name, data in found if name == "token") == done["text"]
+    said = "".join(data["text"] for name, data in found if name == "token")
+    assert (said, len(said)) == (done["text"], done["streamed"])
     assert done["citations"][0]["quote"].startswith("Visitors moor")
     assert done["provider"] == "embedded"
     assert done["extractive"] is True

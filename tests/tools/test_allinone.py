@@ -107,6 +107,19 @@ def test_the_first_start_makes_a_key_that_is_kept_and_not_logged(process: Any) -
     assert all(first.encode() not in path.read_bytes() for path in stored)
 
 
+def test_a_page_of_another_origin_may_call_every_service_if_the_setting_names_it(process: Any) -> None:
+    process.env["CORS_ORIGINS"] = "https://chat.example.org"
+    client: Client = process.start()
+    client.http.headers.pop("Authorization")
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+    for service in SERVICES:
+        for origin, status in (("https://chat.example.org", 200), ("https://other.example.org", 400)):
+            answer = client.http.options(f"/{service.path}/v1/anything", headers={"Origin": origin, **asked})
+            assert answer.status_code == status
+            allowed = answer.headers.get("access-control-allow-origin")
+            assert allowed == (origin if status == 200 else None)
+
+
 def test_a_taken_port_is_said_in_words(process: Any, capsys: pytest.CaptureFixture[str]) -> None:
     from switchyard.server import serve
 

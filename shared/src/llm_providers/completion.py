@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import aclosing
 
 from llm_providers.base import LLMProvider
@@ -34,6 +35,11 @@ class Completion:
                     self._pieces.clear()
             case Done():
                 self.done = event
+
+
+def before_stop(text: str, stop: Sequence[str]) -> str:
+    """Return the text up to the first of the words that end an answer."""
+    return text[: min((at for word in stop if (at := text.find(word)) >= 0), default=len(text))]
 
 
 async def complete(provider: LLMProvider, request: ChatRequest, deadline: Deadline) -> Completion:

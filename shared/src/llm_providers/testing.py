@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from llm_providers.completion import before_stop
 from llm_providers.deadline import Deadline
 from llm_providers.errors import ContextLengthExceeded, ProviderError
 from llm_providers.prompting import estimate_prompt, render
@@ -89,7 +90,7 @@ class FakeLLM(_Fake):
         prompt = estimate_prompt(request.messages)
         if prompt + request.max_tokens > self.context_tokens:
             raise ContextLengthExceeded(f"{prompt} + {request.max_tokens} tokens do not fit", backend=self.name)
-        words = re.findall(r"\S+\s*|\s+", self.answer(request).removeprefix(request.prefix))
+        words = re.findall(r"\S+\s*|\s+", before_stop(self.answer(request).removeprefix(request.prefix), request.stop))
         sent = 0
         try:
             for word in words[: request.max_tokens]:

@@ -43,6 +43,7 @@ class Message:
 class ChatRequest:
     """One generation; `json_schema` asks for output that validates against that JSON Schema.
 
+    An answer ends before the first of `stop`, which is no part of it. Sampling that is None or 0 is left to the engine.
     `prefix` is the beginning of the answer, to be continued and not repeated. Of routing: requests of one `affinity` go
     to the same side of a canary; `backend` asks for that one and no other.
     """
@@ -52,6 +53,9 @@ class ChatRequest:
     temperature: float = 0.2
     stop: tuple[str, ...] = ()
     seed: int | None = None
+    top_p: float | None = None
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
     json_schema: Mapping[str, Any] | None = None
     prefix: str = ""
     affinity: str = ""
@@ -61,6 +65,18 @@ class ChatRequest:
     def turns(self) -> tuple[Message, ...]:
         """The messages, and at their end the answer so far where there is one."""
         return (*self.messages, Message("assistant", self.prefix)) if self.prefix else self.messages
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """What is asked for beside the temperature, by the names that OpenAI's and Ollama's formats share."""
+        wanted = {
+            "stop": list(self.stop) or None,
+            "seed": self.seed,
+            "top_p": self.top_p,
+            "presence_penalty": self.presence_penalty or None,
+            "frequency_penalty": self.frequency_penalty or None,
+        }
+        return {name: value for name, value in wanted.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)

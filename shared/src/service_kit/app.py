@@ -12,6 +12,8 @@ from sys import stdout
 import structlog
 from fastapi import APIRouter, FastAPI
 from fastapi_offline import FastAPIOffline
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
 
 from llm_providers.providers import Providers
 from service_kit import errors, health
@@ -47,10 +49,11 @@ def create_app(
     routers: Sequence[APIRouter],
     lifespan: Lifespan,
     metrics: Metrics | None = None,
+    around: Callable[[ASGIApp], ASGIApp] | None = None,
 ) -> FastAPI:
     """Make a service: `routers` need a key, the health pages do not.
 
-    `lifespan` opens what the routes use, sets it on `app.state`, and adds its health checks (see `service_state`).
+    `around` is a middleware that sees every answer, errors included. `lifespan` opens what the routes use, sets it on `app.state`, and adds its health checks (see `service_state`).
     """
     keys = KeyStore(settings.data_dir / "auth")
     metrics = metrics or Metrics()
@@ -79,11 +82,31 @@ def create_app(
     errors.install(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(RequestContext, metrics=metrics)
+    if around is not None:
+        app.add_middleware(around)
+    if settings.cors_origins:
+        _allow_origins(app, settings.cors_origins)
     app.add_middleware(ForwardedPrefix)
     for router in routers:
         app.include_router(router, dependencies=[authenticated])
     app.include_router(health.router(condition, metrics))
     return app
+
+
+def _allow_origins(app: FastAPI, origins: Sequence[str]) -> None:
+    """Let pages of these origins call (https://fetch.spec.whatwg.org/#http-cors-protocol); a preflight needs no key.
+
+    Never with credentials: a key is sent by the page itself, so that `*` gives no page more than its user gave it.
+    """
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
+        # SDKs send headers of their own (x-stainless-...).
+        allow_headers=("*",),
+        allow_credentials=False,
+        expose_headers=("X-Request-ID", "X-Conversation-Id", "Retry-After"),
+    )
 
 
 def prepare_keys(keys: KeyStore, settings: ServiceSettings) -> None:

@@ -155,7 +155,7 @@ def problem(error: Exception) -> dict[str, Any]:
 
 
 def response(members: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> JSONResponse:
-    # The middleware sets the id too, but an unexpected error is answered outside of it.
+    # The middleware sets the id too, but an error in what is around it is answered without it.
     all_headers = {"X-Request-ID": members["request_id"], **(headers or {})}
     if "retry_after" in members:
         all_headers["Retry-After"] = str(max(1, math.ceil(members["retry_after"])))
@@ -167,6 +167,11 @@ def response(members: Mapping[str, Any], headers: Mapping[str, str] | None = Non
 
 
 async def _on_error(request: Request, error: Exception) -> JSONResponse:
+    return answer_to(error)
+
+
+def answer_to(error: Exception) -> JSONResponse:
+    """Return the problem detail of any error, and log it where it is not the caller's."""
     members = problem(error)
     if members["status"] >= HTTPStatus.INTERNAL_SERVER_ERROR:
         expected = isinstance(error, ServiceError | provider.ProviderError) and not isinstance(

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service_kit.context import set_request_id, watch_fault
-from service_kit.errors import TooLarge, problem, response
+from service_kit.errors import TooLarge, answer_to, problem, response
 from service_kit.metrics import Metrics
 
 log = structlog.get_logger("service_kit.access")
@@ -24,7 +24,10 @@ _HEALTH_ROUTES = ("/livez", "/readyz", "/health", "/metrics")
 
 
 class RequestContext:
-    """Give each request an id (the caller's own, if sane), log it once and count it."""
+    """Give each request an id (the caller's own, if sane), log it once and count it; answer what nobody else did.
+
+    Unexpected errors are answered here, so that whatever is around it sees an answer and no exception.
+    """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self.app = app
@@ -50,11 +53,12 @@ class RequestContext:
 
         try:
             await self.app(scope, receive, send_with_id)
-        except Exception:
-            # The outermost handler has sent 500 already, or the stream was cut off.
-            status = status or 500
-            fault.kind, fault.status = fault.kind or "internal-error", 500
-            raise
+        except Exception as error:
+            if status:
+                # The stream is cut off.
+                fault.kind, fault.status = fault.kind or "internal-error", 500
+                raise
+            await answer_to(error)(scope, receive, send_with_id)
         finally:
             seconds = perf_counter() - started
             route = getattr(scope.get("route"), "path", "unmatched")

@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode
 
 from llm_providers.settings import EnvironmentSettings, secrets_dir
+
+_ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/?#@\s]+", re.IGNORECASE)
+"""An origin as browsers send it (RFC 6454), without path or trailing slash; `*` stands for all of them."""
+
+
+def _listed(value: object) -> object:
+    """Split a comma-separated list; one in brackets is JSON."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return json.loads(value)
+    return [item.strip() for item in value.split(",") if item.strip()]
+
+
+def _origin(value: str) -> str:
+    if not _ORIGIN.fullmatch(value):
+        raise ValueError(f"{value!r} is no origin: write scheme://host or scheme://host:port, or *")
+    # As browsers write it.
+    return value.lower()
 
 
 class ServiceSettings(EnvironmentSettings):
@@ -22,6 +43,9 @@ class ServiceSettings(EnvironmentSettings):
         None, min_length=16, description="An admin key of your own, instead of a generated one"
     )
     max_upload_mb: int = Field(200, ge=1, description="Largest request body, in MB; more is answered 413")
+    cors_origins: Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_listed)] = (
+        Field((), description="Origins of web pages that may call the services from a browser, comma-separated; none")
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
     log_format: Literal["json", "console"] = Field("json", description="One JSON object per line, or lines for people")
     shutdown_grace_seconds: float = Field(20, gt=0, description="How long open requests may finish after SIGTERM")

@@ -102,6 +102,8 @@ def ask_question(console: Console, client: Client, question: str, collection: st
                 raise StackError(data["detail"])
             case "done":
                 console.print()
+                if data.get("replaced"):
+                    console.print(data["text"], style="yellow", markup=False, highlight=False)
                 _show_sources(console, data)
                 return dict(data)
     raise StackError("the answer was cut off")

@@ -37,7 +37,7 @@ class Sources:
 class Answered:
     """The end of an answer; `answered` is false where the documents do not hold one.
 
-    `text` is what holds: where `replaced`, the tokens before it are void. `closest` names documents where there is no answer.
+    `text` is what holds: where `replaced`, the tokens before it are void. `streamed` counts their characters. `closest` names documents where there is no answer.
     """
 
     text: str
@@ -55,6 +55,7 @@ class Answered:
     sentences: tuple[GroundedSentence, ...] = ()
     closest: tuple[Passage, ...] = ()
     replaced: bool = False
+    streamed: int = 0
 
 
 AnswerEvent: TypeAlias = Sources | Token | Thought | Failover | GroundedSentence | Answered
@@ -73,7 +74,7 @@ class AnswerDraft:
         if asked is not None:
             self._completion.started = Started(asked.backend, asked.model, asked.extractive)
         self._started = perf_counter()
-        self._shown = ""
+        self._streamed, self._visible = 0, False
         self._final: str | None = None
         self._grounded: GroundedAnswer | None = None
         self._unsupported: list[GroundedSentence] = []
@@ -95,10 +96,10 @@ class AnswerDraft:
         match event:
             case Token():
                 self.repeats = self._from_documents and self._repetition.add(event.text)
-                return self._let_through(event) if self._from_documents else event
+                return self._let_through(event) if self._from_documents else self._sent(event.text)
             case Failover():
                 if event.restarted:
-                    self._held, self._shown, self._repetition = "", "", Repetition()
+                    self._held, self._streamed, self._visible, self._repetition = "", 0, False, Repetition()
                 return event
             case Thought():
                 return event
@@ -115,7 +116,7 @@ class AnswerDraft:
         if self._mode == "drop" and grounded.unsupported:
             self._grounded = ground(grounded.without_unsupported(), passages)
         self._final = self._grounded.text
-        return self._rest(self._held if self._mode == "mark" else self._final)
+        return self._sent(self._held if self._mode == "mark" else self._final)
 
     def not_found(self, passages: Sequence[Passage]) -> Token | None:
         """End without an answer; the closest documents are named."""
@@ -124,7 +125,7 @@ class AnswerDraft:
         titles = "; ".join(passage.title for passage in self._closest)
         self._final = f"{NOT_FOUND} The closest documents are: {titles}." if titles else NOT_FOUND
         self.answered = False
-        return None if self._shown.strip() else self._rest(self._final)
+        return None if self._visible else self._sent(self._final)
 
     def lap(self, stage: str, since: float) -> float:
         """Record the seconds of a stage that began at `since`, and return the time now."""
@@ -154,7 +155,8 @@ class AnswerDraft:
             conversation_id,
             self.sentences(),
             self._closest,
-            replaced=not self.answered and bool(self._shown.strip()),
+            replaced=not self.answered and self._visible,
+            streamed=self._streamed,
         )
 
     def _warnings(self) -> tuple[str, ...]:
@@ -173,11 +175,12 @@ class AnswerDraft:
             return None
         kept = max((size for size in range(1, len(NO_ANSWER)) if self._held.endswith(NO_ANSWER[:size])), default=0)
         ready = self._held[: len(self._held) - kept]
-        if not self._shown and not ready.strip():
+        if not self._visible and not ready.strip():
             return None
         self._held = self._held[len(ready) :]
-        return self._rest(ready)
+        return self._sent(ready)
 
-    def _rest(self, text: str) -> Token | None:
-        self._shown += text
+    def _sent(self, text: str) -> Token | None:
+        self._streamed += len(text)
+        self._visible = self._visible or bool(text.strip())
         return Token(text) if text else None

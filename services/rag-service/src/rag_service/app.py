@@ -25,6 +25,7 @@ from rag_service.parity import ParityTest
 from rag_service.questions import Questions
 from rag_service.retrieval import Retriever
 from rag_service.routes import ROUTERS
+from rag_service.routes.openai.middleware import OpenAIErrors
 from rag_service.settings import RagSettings
 from rag_service.state import RagState
 from rag_service.tables import Job
@@ -92,6 +93,7 @@ def create(settings: RagSettings, shared: SharedParts | None = None) -> FastAPI:
         routers=(*ROUTERS, provider_kit.router),
         lifespan=lifespan,
         metrics=shared.metrics if shared else None,
+        around=OpenAIErrors,
     )
 
 
@@ -127,7 +129,13 @@ def _assemble(
         jobs,
         retriever,
         Questions(
-            providers.text, retriever, conversations, settings.top_k, settings.max_answer_tokens, settings.grounding
+            providers.text,
+            retriever,
+            conversations,
+            settings.top_k,
+            settings.max_answer_tokens,
+            settings.grounding,
+            providers.vision,
         ),
         conversations,
         index_build,

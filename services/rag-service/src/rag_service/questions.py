@@ -16,16 +16,20 @@ from rag_service.conversations import Conversations
 from rag_service.prompts import answer_prompt, condense_prompt, fitting, joined_with_previous
 from rag_service.retrieval import Retriever
 from service_kit.auth import Principal
+from service_kit.errors import InvalidInput
 
 _CONDENSE_TOKENS = 128
 _MOST_CONDENSED = 2000
+_DEFAULTS = ChatRequest(())
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """What is asked of a collection; `history` is the conversation so far, where the caller keeps it itself.
 
-    `grounding` is what becomes of sentences that no passage bears out, if not what the service's setting says. `affinity` keeps a conversation on one side of a canary, `backend` asks for one engine and no other.
+    `grounding` is what becomes of sentences that no passage bears out, if not what the service's setting says. `affinity` keeps
+    a conversation on one side of a canary, `backend` asks for one engine and no other. `options` says how to generate; its
+    messages, length and routing are of no effect.
     """
 
     text: str
@@ -37,6 +41,7 @@ class Question:
     affinity: str = ""
     backend: str | None = None
     grounding: GroundingMode | None = None
+    options: ChatRequest = _DEFAULTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,7 @@ class Questions:
     top_k: int
     max_tokens: int
     grounding: GroundingMode
+    vision: LLMProvider | None = None
 
     async def conversation(self, question: Question, remember: bool, principal: Principal) -> Question:
         """Return the question within its conversation: one that it names, or a new one if `remember`.
@@ -104,22 +110,36 @@ class Questions:
         yield await self._remembered(question, draft.answer(question.conversation_id))
 
     async def converse(self, question: Question, deadline: Deadline) -> AsyncGenerator[AnswerEvent, None]:
-        """Let the model answer its messages without any documents; yields and raises what `ask` does."""
+        """Let the model answer its messages without any documents; yields and raises what `ask` does.
+
+        Messages with images go to the vision model; raises `InvalidInput` where none is served.
+        """
+        chat = self.chat
+        if any(message.images for message in question.history):
+            if self.vision is None:
+                raise InvalidInput("no vision model is served here, and the messages have images", field="messages")
+            chat = self.vision
         yield Sources([], (), "")
         draft = AnswerDraft(None)
         request = self._request(question, question.history, question.max_tokens or self.max_tokens)
-        async for event in self._generate(request, deadline, draft):
+        async for event in self._generate(request, deadline, draft, chat):
             yield event
         yield draft.answer()
 
     def _request(self, question: Question, messages: Sequence[Message], max_tokens: int) -> ChatRequest:
-        return ChatRequest(tuple(messages), max_tokens=max_tokens, affinity=question.affinity, backend=question.backend)
+        return replace(
+            question.options,
+            messages=tuple(messages),
+            max_tokens=max_tokens,
+            affinity=question.affinity,
+            backend=question.backend,
+        )
 
     async def _generate(
-        self, request: ChatRequest, deadline: Deadline, draft: AnswerDraft
+        self, request: ChatRequest, deadline: Deadline, draft: AnswerDraft, chat: LLMProvider | None = None
     ) -> AsyncGenerator[AnswerEvent, None]:
         begun = perf_counter()
-        async with aclosing(self.chat.chat(request, deadline)) as events:
+        async with aclosing((chat or self.chat).chat(request, deadline)) as events:
             async for event in events:
                 if isinstance(event, Started):
                     draft.lap("first_token", begun)
@@ -135,7 +155,8 @@ class Questions:
             return question.text
         if info.extractive:
             return joined_with_previous(question.text, previous[-1])
-        request = self._request(question, condense_prompt(question.text, question.history), _CONDENSE_TOKENS)
+        plain = replace(question, options=_DEFAULTS)
+        request = self._request(plain, condense_prompt(question.text, question.history), _CONDENSE_TOKENS)
         rewritten = (await complete(self.chat, replace(request, temperature=0.0), deadline)).text
         return " ".join(rewritten.split())[:_MOST_CONDENSED] or question.text
 

@@ -223,6 +223,9 @@ class AnswerOut(BaseModel):
     sentences: list[SentenceOut]
     closest: list[ClosestOut] = Field(description="Where there is no answer: the nearest documents")
     replaced: bool = Field(description="The tokens of the stream are void: what they said is in no document")
+    streamed: int = Field(
+        description="Characters in the tokens of the stream, by which a reader knows that none is missing"
+    )
     finish_reason: Literal["stop", "length", "repetition"]
     conversation_id: str | None = None
     usage: UsageOut

@@ -44,11 +44,7 @@ def least_tokens(request: ChatRequest) -> int:
 def chat_body(request: ChatRequest, model: str, num_ctx: int, keep_alive: str) -> dict[str, Any]:
     """Return the JSON body of a streamed `/api/chat`; with `truncate` false, newer servers refuse instead of cutting."""
     limit, temperature = request.max_tokens, request.temperature
-    options: dict[str, Any] = {"num_ctx": num_ctx, "num_predict": limit, "temperature": temperature}
-    if request.stop:
-        options["stop"] = list(request.stop)
-    if request.seed is not None:
-        options["seed"] = request.seed
+    options = {"num_ctx": num_ctx, "num_predict": limit, "temperature": temperature, **request.sampling}
     messages = []
     # A last turn that is the assistant's is continued.
     for message in request.turns:

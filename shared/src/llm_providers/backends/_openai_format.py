@@ -61,6 +61,7 @@ def chat_body(request: ChatRequest, model: str, dialect: Dialect) -> dict[str, A
         "messages": [_message(message) for message in request.turns],
         "max_tokens": request.max_tokens,
         "temperature": request.temperature,
+        **request.sampling,
         "stream": True,
     }
     if dialect.stream_usage:
@@ -68,10 +69,6 @@ def chat_body(request: ChatRequest, model: str, dialect: Dialect) -> dict[str, A
     if request.prefix:
         # Without them vLLM's template would close the turn and open another.
         body |= {"continue_final_message": True, "add_generation_prompt": False}
-    if request.stop:
-        body["stop"] = list(request.stop)
-    if request.seed is not None:
-        body["seed"] = request.seed
     if request.json_schema is not None:
         schema = dict(request.json_schema)
         if dialect.structured_output == "json_schema":

@@ -98,6 +98,8 @@ def _apply(answer: Answer, pieces: list[str], event: str, data: dict[str, Any], 
         case "cancelled":
             answer.error, answer.detail = "cancelled", str(data.get("detail", ""))
         case "done":
+            if data.get("replaced"):
+                pieces[:] = [data["text"]]
             _done(answer, data)
 
 

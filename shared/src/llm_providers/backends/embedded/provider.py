@@ -16,6 +16,7 @@ import onnxruntime
 
 from llm_providers.backends.embedded.answers import answer, digest
 from llm_providers.backends.embedded.encoder import DEFAULT_MODEL, MAX_TOKENS, Encoder
+from llm_providers.completion import before_stop
 from llm_providers.deadline import Deadline
 from llm_providers.errors import RequestRejected, Unavailable
 from llm_providers.tokens import estimate_tokens
@@ -70,6 +71,7 @@ class EmbeddedProvider:
         text = await self._in_thread(deadline, partial(self._write, request))
         if request.prefix:
             text = _rest(text, request.prefix)
+        text = before_stop(text, request.stop)
         pieces = _PIECE.findall(text)
         kept = pieces[: request.max_tokens]
         yield Started(self.name, "extractive", extractive=True)
