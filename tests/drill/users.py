@@ -54,7 +54,8 @@ class Answer:
 
 async def ask(session: aiohttp.ClientSession, url: str, question: str, answer: Answer, max_tokens: int) -> None:
     """Ask `/v1/query` and read its events to the end."""
-    body = {"question": question, "max_tokens": max_tokens}
+    # A model of random weights goes round in loops at a low temperature, and is stopped.
+    body = {"question": question, "max_tokens": max_tokens, "temperature": 1.5}
     try:
         async with session.post(f"{url}/v1/query", json=body, headers={"Accept": "text/event-stream"}) as response:
             if response.status != 200:

@@ -178,6 +178,7 @@ class QueryIn(BaseModel):
     remember: bool = Field(False, description="Begin a conversation; its id is in the answer")
     top_k: int | None = Field(None, ge=1, le=50)
     max_tokens: int | None = Field(None, ge=16, le=8192)
+    temperature: float | None = Field(None, ge=0, le=2, description="Of the sampling; 0.2 if not given")
     grounding: Literal["mark", "drop", "refuse"] | None = Field(
         None,
         description="Sentences that no passage bears out: marked, dropped, or no answer; the service's setting if not given",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated, Any
 
 import structlog
@@ -71,6 +71,8 @@ async def query(
         backend=backend,
         grounding=given.grounding,
     )
+    if given.temperature is not None:
+        question = replace(question, options=replace(question.options, temperature=given.temperature))
     question = await rag.questions.conversation(question, given.remember, user)
     events = rag.questions.ask(question, Deadline.after(rag.settings.query_timeout_seconds))
     if "text/event-stream" not in request.headers.get("accept", ""):
