@@ -126,7 +126,17 @@ def test_every_quote_stands_where_it_says_and_every_sentence_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", ["1," * 30_000, "a" * 60_000, "[1]" * 20_000, "A. " * 5_000, "not " * 15_000, "|" * 60_000]
+    "answer",
+    [
+        "1," * 30_000,
+        "a" * 60_000,
+        "[1]" * 20_000,
+        "x" + " " * 60_000,
+        "[" + "1 , " * 20_000,
+        "A. " * 5_000,
+        "not " * 15_000,
+        "|" * 60_000,
+    ],
 )
 def test_hostile_answers_take_bounded_time(answer: str) -> None:
     began = perf_counter()

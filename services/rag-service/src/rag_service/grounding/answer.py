@@ -13,7 +13,7 @@ from rag_service.grounding.facts import facts_of
 from rag_service.keyword.analysis import query_terms
 from rag_service.ranking import Passage
 
-_MARKER = re.compile(r"\s*\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]")
+_MARKER = re.compile(r"(?:(?<!\s)\s+)?\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]")
 _FEWEST_WORDS = 2
 """Words of its own that a sentence needs to claim anything."""
 
