@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections import Counter
 from collections.abc import Callable
 from math import inf
 from time import monotonic
@@ -90,7 +91,7 @@ async def dying(stack: Stack, server: VLLMServer, how: str) -> Line:
         f"vLLM {how} while {USERS} answers stream, policy continue",
         f"{USERS} complete, one terminal event each, 0 repeated or missing characters; "
         "death to next token p95 ≤ 0.5 s + the other's first token",
-        f"{whole} complete, {over} of them by failover, {len(wrong)} bad seams{_example(wrong)}; "
+        f"{whole} complete, {over} of them by failover, {len(wrong)} bad seams{_example(wrong)}{_ends(hit)}; "
         f"p95 {p95:.2f} s (limit 0.5 + {own:.2f} s)",
         whole == USERS and over == USERS and not wrong and p95 <= limit,
     )
@@ -153,6 +154,12 @@ def _seam_fault(answer: Answer, prefixes: set[str]) -> str:
     if not after or not whole.startswith(after.rstrip()):
         return f"goes on with {after[:30]!r}"
     return ""
+
+
+def _ends(hit: list[Answer]) -> str:
+    """How answers without a failover ended: by which backend, and why."""
+    alone = Counter(f"{answer.backend} {answer.done.get('finish_reason')}" for answer in hit if not answer.failovers)
+    return "".join(f", {count} ended by {how}" for how, count in alone.items())
 
 
 def _example(wrong: list[str]) -> str:
