@@ -98,9 +98,55 @@ def test_introductions_claim_nothing() -> None:
     assert verdicts("Sure!") == [None]
 
 
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "The documents do not mention the price of a berth.",
+        "I'm sorry, but I don't know.",
+        "Sure, I can help you with that!",
+        "Based on the documents, here is the answer.",
+        "De documenten bevatten geen informatie over honden.",
+        "Die Dokumente enthalten keine Angaben zu Hunden.",
+    ],
+)
+def test_refusals_greetings_and_offers_claim_nothing(sentence: str) -> None:
+    assert verdicts(sentence) == [None]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "source"),
+    [
+        ("The pump PX-300 costs 20 EUR.", "The pump PX-200 costs 20 EUR. The pump PX-300 costs 30 EUR."),
+        ("Paris is the capital of Germany.", "Berlin is the capital of Germany. Paris is the capital of France."),
+        ("Ramp 4 has 30 places.", "Ramp 3 has 30 places. Ramp 4 has 20 places."),
+        ("At least 5 people came.", "At most 5 people came."),
+        ("Visitors need no ticket.", "Visitors need a ticket."),
+        ("Das hat nicht, unter anderem, zu Prüfungen geführt.", "Das hat, unter anderem, zu Prüfungen geführt."),
+    ],
+)
+def test_what_is_said_of_another_is_no_support(sentence: str, source: str) -> None:
+    assert verdicts(sentence, source) == [False]
+
+
+def test_a_pronoun_takes_its_name_from_the_sentence_before() -> None:
+    assert verdicts("Anna Berg works in Oslo.", "Anna Berg checks the pumps. She works in Oslo.") == [True]
+    assert verdicts("Pump PX-200 has a pressure of 4.1 bar.", PUMPS) == [True]
+
+
+def test_names_are_compared_by_their_stems() -> None:
+    found = Passage(1, "d", 0, "Hafen", "h.md", "de", 1, 0, 60, "", "Im Hafen liegen 25 Boote mit gelben Segeln.", 1.0)
+    assert ground("Es liegen 25 Boote im Hafen.", [found]).holds
+    assert not ground("Es liegen 25 Yachten im Hafen.", [found]).holds
+
+
+def test_a_passage_without_a_sentence_bears_nothing_out() -> None:
+    assert not ground("Deposits are returned.", [passage("— | —")]).holds
+
+
 def test_a_row_of_a_table_counts_with_the_names_of_its_columns() -> None:
     assert verdicts("The pressure of the North pump is 4.1 bar.", TABLE) == [True]
     assert verdicts("The pressure of the North pump is 3.9 bar.", TABLE) == [False]
+    assert verdicts("The pressure of the North pump is 3.8 bar.", TABLE) == [False]
 
 
 def test_unsupported_sentences_can_be_taken_out() -> None:

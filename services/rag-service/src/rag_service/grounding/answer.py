@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from llm_providers.sentences import split
 from rag_service.citations import Citation
 from rag_service.grounding.attribution import Attribution, attribute
-from rag_service.grounding.facts import facts_of
+from rag_service.grounding.facts import facts_of, is_chatter, is_refusal
+from rag_service.grounding.sentences import split
 from rag_service.keyword.analysis import query_terms
 from rag_service.ranking import Passage
 
@@ -112,11 +112,14 @@ def _attributions(said: str, known: Sequence[int], passages: Sequence[Passage]) 
     """Return where a sentence comes from: the passages it names if they bear it out, else the best one; nothing for no claim."""
     language = passages[0].language if passages else ""
     claim = facts_of(said)
-    claims_nothing = len(query_terms(said, [language])) < _FEWEST_WORDS and not claim.numbers and not claim.codes
-    if not passages or said.endswith(":") or (claims_nothing and not known):
+    too_short = len(query_terms(said, [language])) < _FEWEST_WORDS and not claim.numbers and not claim.codes
+    if not passages or is_chatter(said) or (too_short and not known):
         return []
     found = attribute(said, language, passages)
     named = [each for each in found if each.passage in known and each.supported]
+    introduces = is_refusal(said) or (said.endswith(":") and not claim.names)
+    if introduces and not any(each.supported for each in found):
+        return []
     return named or found[:1]
 
 

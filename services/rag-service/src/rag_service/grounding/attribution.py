@@ -6,13 +6,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from llm_providers.sentences import Sentence, split
-from rag_service.grounding.facts import Facts, facts_of
+from llm_providers.sentences import Sentence
+from rag_service.grounding.alignment import exchanged
+from rag_service.grounding.facts import ALL_STOP_WORDS, Facts, facts_of
+from rag_service.grounding.lexicon import MAGNITUDES, MONTHS_AND_DAYS, NUMBER_WORDS, PRONOUNS, UNITS
+from rag_service.grounding.sentences import split
 from rag_service.keyword.analysis import query_terms
 from rag_service.ranking import Passage
 
 _ALIKE = 0.6
 """Least share of a sentence's own words that must stand in the quoted words or around them."""
+_FARTHER = 0.3
+"""By how much less of a sentence than the nearest words hold others may hold, and still speak for it."""
+_FACT_WORDS = UNITS.keys() | MONTHS_AND_DAYS.keys() | NUMBER_WORDS.keys() | MAGNITUDES.keys()
 _LONGEST_QUOTE = 400
 
 
@@ -40,26 +46,51 @@ class _Window:
     def text(self) -> str:
         return "\n".join(self.sentences)
 
+    def shares(self, claim: _Claim) -> list[float]:
+        """Return how many of the claim's words stand in each sentence, or in what names its subject."""
+        return [claim.share_of(f"{self.place}\n{text}") for text in self.sentences]
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A sentence of an answer: its facts, and its other words."""
+
+    text: str
+    facts: Facts
+    own: frozenset[str]
+    language: str
+
+    def share_of(self, text: str) -> float:
+        """Return how many of its words stand in `text`, from 0 to 1."""
+        return len(self.own & _terms(text, self.language)) / len(self.own) if self.own else 1.0
+
 
 def attribute(sentence: str, language: str, passages: Sequence[Passage]) -> list[Attribution]:
     """Return, for each passage, its words nearest to `sentence`; the best first, those that bear it out in front."""
-    claim = facts_of(sentence)
-    # Numbers are facts, and are written in more than one way.
-    own = frozenset(term for term in query_terms(sentence, [language]) if term.isalpha())
-    found = [_in_passage(number, passage, claim, own, language) for number, passage in enumerate(passages)]
+    facts = facts_of(sentence)
+    claim = _Claim(sentence, facts, _own_words(sentence, facts, language), language)
+    windows = [list(_windows(passage.text, passage.title, passage.heading)) for passage in passages]
+    nearest = max((share for each in windows for window in each for share in window.shares(claim)), default=0.0)
+    found = [_in_passage(number, passage, windows[number], claim, nearest) for number, passage in enumerate(passages)]
     return sorted((each for each in found if each), key=lambda each: (-each.supported, -each.score, each.passage))
 
 
-def _in_passage(number: int, passage: Passage, claim: Facts, own: frozenset[str], language: str) -> Attribution | None:
+def _own_words(sentence: str, facts: Facts, language: str) -> frozenset[str]:
+    """Return the terms that are no facts: numbers, dates and units are compared as such, since they are written in many ways."""
+    words = " ".join(facts.words - _FACT_WORDS - ALL_STOP_WORDS)
+    if not words and (facts.numbers or facts.dates or facts.codes):
+        return frozenset()
+    return frozenset(term for term in query_terms(words or sentence, [language]) if term.isalpha())
+
+
+def _in_passage(
+    number: int, passage: Passage, windows: Sequence[_Window], claim: _Claim, nearest: float
+) -> Attribution | None:
     around = facts_of(f"{passage.title}\n{passage.heading}\n{passage.text}")
     best: Attribution | None = None
-    for window in _windows(passage.text, passage.title, passage.heading):
-        terms = _terms(f"{window.place}\n{window.text}", language)
-        alike = len(own & terms) / len(own) if own else 1.0
-        said, named = facts_of(window.text), facts_of(window.place)
-        # A neighbour's "not" is no denial of what the sentence itself says.
-        core = facts_of(max(window.sentences, key=lambda text: len(own & _terms(text, language))))
-        supported = alike >= _ALIKE and _borne_out(claim, said, named, around) and not claim.contradicts(core)
+    for window in windows:
+        alike = claim.share_of(f"{window.place}\n{window.text}")
+        supported = alike >= _ALIKE and _borne_out(claim, window, around) and _agrees(claim, window, around, nearest)
         # Of two that are as good, the one that needs fewer words.
         score = alike - (window.end - window.start) / 1e5
         if best is None or (supported, score) > (best.supported, best.score):
@@ -68,21 +99,52 @@ def _in_passage(number: int, passage: Passage, claim: Facts, own: frozenset[str]
     return best
 
 
-def _borne_out(claim: Facts, said: Facts, named: Facts, around: Facts) -> bool:
+def _borne_out(claim: _Claim, window: _Window, around: Facts) -> bool:
     """Say whether every fact is there: numbers, dates and codes in the quoted words, names anywhere in the passage."""
-    if claim.missing_numbers(said) and claim.missing_numbers(named):
+    facts, said, named = claim.facts, facts_of(window.text), facts_of(window.place)
+    return (
+        not facts.missing_numbers(said, named)
+        and facts.dates <= said.dates | named.dates
+        and facts.codes <= around.codes
+        and all(
+            _terms(name, claim.language) & _stems(around.words, claim.language) for name in facts.names - around.words
+        )
+    )
+
+
+def _agrees(claim: _Claim, window: _Window, around: Facts, nearest: float) -> bool:
+    """Say whether the sentence nearest to the claim says the same of the same; its neighbour may say what it likes of others.
+
+    `nearest` is the share of the nearest sentence of all passages: one that is much farther does not speak for it.
+    """
+    shares = window.shares(claim)
+    if max(shares) < nearest - _FARTHER:
         return False
-    if not claim.dates <= said.dates | named.dates or not claim.codes <= around.codes:
-        return False
-    return all(name in around.words for name in claim.names)
+    near = [text for text, share in zip(window.sentences, shares, strict=True) if share >= min(_ALIKE, max(shares))]
+    named = facts_of(window.place).words
+    return any(
+        not claim.facts.contradicts(facts_of(text))
+        and not exchanged(claim.text, text, around.names)
+        and not _of_another(claim.facts, facts_of(text), named)
+        for text in near
+    )
+
+
+def _of_another(claim: Facts, source: Facts, named: frozenset[str]) -> bool:
+    """Say whether a sentence speaks of others than the claim: of other codes, or of other names and of none before it."""
+    if claim.codes - source.codes and source.codes - claim.codes:
+        return True
+    missing = claim.names - source.words - named
+    return bool(missing and source.names - claim.words - named and not source.words & PRONOUNS)
 
 
 def _windows(text: str, title: str, heading: str) -> Iterator[_Window]:
-    sentences = _split(text)
+    sentences = split(text)
     for place, sentence in enumerate(sentences):
         subject = f"{title}\n{heading}\n{_header(text, sentence)}"
         yield _Window(sentence.start, sentence.end, (sentence.text,), subject)
-        if place + 1 < len(sentences):
+        # A row of a table is about its own first cell.
+        if place + 1 < len(sentences) and "|" not in sentence.text:
             following = sentences[place + 1]
             yield _Window(sentence.start, following.end, (sentence.text, following.text), subject)
 
@@ -95,11 +157,11 @@ def _header(text: str, sentence: Sentence) -> str:
     return next((line for line in before.splitlines() if "|" in line), "")
 
 
-@lru_cache(maxsize=512)
-def _split(text: str) -> tuple[Sentence, ...]:
-    return tuple(split(text))
-
-
 @lru_cache(maxsize=4096)
 def _terms(text: str, language: str) -> frozenset[str]:
     return frozenset(query_terms(text, [language], most=10_000))
+
+
+@lru_cache(maxsize=512)
+def _stems(words: frozenset[str], language: str) -> frozenset[str]:
+    return _terms(" ".join(words), language)
