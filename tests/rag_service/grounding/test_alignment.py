@@ -17,6 +17,8 @@ NAMES = frozenset({"paris", "berlin"})
         ("Paris is the capital of Germany.", "Berlin is the capital of Germany."),
         ("It moved to Maandag evening that year.", "It moved to Sunday evening that year."),
         ("The second answer is right.", "The first answer is right."),
+        ("The price went from 5 to 8 euros.", "The price went from 8 to 5 euros."),
+        ("Anna pays Berg 20 euros.", "Berg pays Anna 20 euros."),
         ("Half of the boats are out.", "A third of the boats are out."),
     ],
 )

@@ -16,9 +16,11 @@ from rag_service.keyword.normalisation import normalised
 _TOKEN = re.compile(r"\d+(?:[.,:'’]\d+)*|[^\W_]+(?:['’/-][^\W_]+)*")
 _ALIKE = 0.6
 """Least share of a sentence's words, in their order, by which the places of its facts can be told."""
+_SAME_BUILD = 0.85
 _LONGER = 3
 """Words by which what was replaced may be longer: more is left out, not replaced."""
 _MOST_TOKENS = 200
+_KINDS = ("number", "date", "name")
 
 
 def exchanged(claim: str, source: str, names: frozenset[str]) -> bool:
@@ -29,19 +31,33 @@ def exchanged(claim: str, source: str, names: frozenset[str]) -> bool:
     ours, theirs = _tokens(claim), _tokens(source)
     if not ours or not theirs or max(len(ours), len(theirs)) > _MOST_TOKENS:
         return False
+    if _in_other_order(ours, theirs):
+        return True
     words, others = [word for word, _ in ours], [word for word, _ in theirs]
     if LCSseq.similarity(words, others) < _ALIKE * len(words):
         return False
     for mine, replaced in _replacements(words, others):
         if not 0 < len(replaced) <= len(mine) + _LONGER:
             continue
-        for kind in ("number", "date", "name"):
+        for kind in _KINDS:
             said = {word for word, its in ours[mine.start : mine.stop] if its == kind}
             there = {word for word, its in theirs[replaced.start : replaced.stop] if its == kind}
             # The first word of a sentence is capitalised, whatever it is.
             said = said & names if kind == "name" and mine.start == 0 else said
             if said - there and there - said:
                 return True
+    return False
+
+
+def _in_other_order(ours: Sequence[tuple[str, str]], theirs: Sequence[tuple[str, str]]) -> bool:
+    """Say whether two sentences of the same build have their facts in another order: from 5 to 8, from 8 to 5."""
+    builds = [[kind or word for word, kind in tokens] for tokens in (ours, theirs)]
+    if LCSseq.normalized_similarity(*builds) < _SAME_BUILD:
+        return False
+    for kind in _KINDS:
+        said, there = ([word for word, its in tokens if its == kind] for tokens in (ours, theirs))
+        if said != there and sorted(said) == sorted(there):
+            return True
     return False
 
 
