@@ -8,7 +8,7 @@ from time import perf_counter
 
 import pytest
 
-from rag_service.grounding import ground
+from rag_service.grounding import Grounding, ground
 from rag_service.ranking import Passage
 
 RENT = (
@@ -150,10 +150,38 @@ def test_a_row_of_a_table_counts_with_the_names_of_its_columns() -> None:
 
 
 def test_unsupported_sentences_can_be_taken_out() -> None:
-    grounded = ground("Deposits are returned. The museum opens at dawn. A canoe costs seven.", [passage()])
-    assert "museum" not in grounded.without_unsupported()
-    assert grounded.without_unsupported().startswith("Deposits are returned. [1]")
-    assert "canoe" in grounded.without_unsupported()
+    grounding = Grounding([passage()], drop=True)
+    found = grounding.finish(
+        "The museum opens at dawn. Deposits are returned. A ticket to Mars is 9 euros. A canoe costs seven."
+    )
+    assert grounding.text == "Deposits are returned. [1] A canoe costs seven. [1]"
+    assert [grounding.text[sentence.start : sentence.end] for sentence in found] == [
+        "Deposits are returned. [1]",
+        "A canoe costs seven. [1]",
+    ]
+    assert len(grounding.dropped) == 2
+
+
+def test_an_answer_is_grounded_the_same_however_it_comes() -> None:
+    dice = random.Random(11)
+    words = [*(RENT + PUMPS).replace("\n", " ").split(), "[1]", "[1, 2]", "[9].", "6.", "Mai", "\n\n", "\n- ", "e.g."]
+    passages = [passage(), passage(PUMPS, "Pumps", 7)]
+    for _ in range(150):
+        text = " ".join(dice.choices(words, k=dice.randint(1, 60)))
+        grounding, told, place = Grounding(passages), [], 0
+        while place < len(text):
+            size = dice.randint(1, 9)
+            told += grounding.add(text[place : place + size])
+            place += size
+        told += grounding.finish()
+        assert grounding.answer() == ground(text, passages)
+        assert told == grounding.sentences
+
+
+def test_a_sentence_is_told_soon_after_its_end() -> None:
+    grounding = Grounding([passage()])
+    assert grounding.add("Deposits are returned. [1") == []
+    assert grounding.add("] The reservoir holds 8,100 m³, and is not open to swimmers") != []
 
 
 def test_every_quote_stands_where_it_says_and_every_sentence_too() -> None:
