@@ -139,6 +139,21 @@ def test_names_are_compared_by_their_stems() -> None:
     assert not ground("Es liegen 25 Yachten im Hafen.", [found]).holds
 
 
+@pytest.mark.parametrize(
+    ("sentence", "supported"),
+    [
+        ("Een roeiboot kost negen euro per dag voor bezoekers.", True),
+        ("Ein Ruderboot kostet für die Besucher neun Euro am Tag.", True),
+        ("De heer Osei controleert de pompen altijd voor de middag.", True),
+        ("Een roeiboot kost acht euro per dag voor bezoekers.", False),
+        ("De heer Bakker controleert de pompen altijd voor de middag.", False),
+        ("Het water van het meer is zeer geschikt om in te zwemmen.", False),
+    ],
+)
+def test_a_sentence_in_another_language_is_judged_by_its_facts(sentence: str, supported: bool) -> None:
+    assert verdicts(sentence) == [supported]
+
+
 def test_a_passage_without_a_sentence_bears_nothing_out() -> None:
     assert not ground("Deposits are returned.", [passage("— | —")]).holds
 

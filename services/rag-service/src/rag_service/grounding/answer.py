@@ -166,7 +166,7 @@ def _attributions(said: str, known: Sequence[int], passages: Sequence[Passage]) 
     too_short = len(query_terms(said, [language])) < _FEWEST_WORDS and not claim.numbers and not claim.codes
     if not passages or is_chatter(said) or (too_short and not known):
         return []
-    found = attribute(said, language, passages)
+    found = attribute(said, passages)
     named = [each for each in found if each.passage in known and each.supported]
     introduces = is_refusal(said) or (said.endswith(":") and not claim.names)
     if introduces and not any(each.supported for each in found):

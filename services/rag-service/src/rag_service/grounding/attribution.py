@@ -11,7 +11,7 @@ from rag_service.grounding.alignment import exchanged
 from rag_service.grounding.facts import ALL_STOP_WORDS, Facts, facts_of
 from rag_service.grounding.lexicon import MAGNITUDES, MONTHS_AND_DAYS, NUMBER_WORDS, PRONOUNS, UNITS
 from rag_service.grounding.sentences import split
-from rag_service.keyword.analysis import query_terms
+from rag_service.keyword.analysis import language_of, query_terms
 from rag_service.ranking import Passage
 
 _ALIKE = 0.6
@@ -65,13 +65,20 @@ class _Claim:
         return len(self.own & _terms(text, self.language)) / len(self.own) if self.own else 1.0
 
 
-def attribute(sentence: str, language: str, passages: Sequence[Passage]) -> list[Attribution]:
-    """Return, for each passage, its words nearest to `sentence`; the best first, those that bear it out in front."""
+def attribute(sentence: str, passages: Sequence[Passage]) -> list[Attribution]:
+    """Return, for each passage, its words nearest to `sentence`; the best first, those that bear it out in front.
+
+    Each is compared in its own language. A sentence in another one has hardly a word in common with any, and is judged by its
+    numbers, dates, codes and names alone; without such it is not borne out.
+    """
     facts = facts_of(sentence)
-    claim = _Claim(sentence, facts, _own_words(sentence, facts, language), language)
-    windows = [list(_windows(passage.text, passage.title, passage.heading)) for passage in passages]
-    nearest = max((share for each in windows for window in each for share in window.shares(claim)), default=0.0)
-    found = [_in_passage(number, passage, windows[number], claim, nearest) for number, passage in enumerate(passages)]
+    languages = {passage.language for passage in passages}
+    claims = {each: _Claim(sentence, facts, _own_words(sentence, facts, each), each) for each in languages}
+    read = [(passage, claims[passage.language], list(_windows(passage))) for passage in passages]
+    nearest = max((max(window.shares(claim)) for _, claim, windows in read for window in windows), default=0.0)
+    found = [_in_passage(number, *each, nearest) for number, each in enumerate(read)]
+    if nearest < _ALIKE and (language := language_of(sentence)) not in ("", *languages):
+        found = [_by_facts(number, *each, language) for number, each in enumerate(read)]
     return sorted((each for each in found if each), key=lambda each: (-each.supported, -each.score, each.passage))
 
 
@@ -84,7 +91,7 @@ def _own_words(sentence: str, facts: Facts, language: str) -> frozenset[str]:
 
 
 def _in_passage(
-    number: int, passage: Passage, windows: Sequence[_Window], claim: _Claim, nearest: float
+    number: int, passage: Passage, claim: _Claim, windows: Sequence[_Window], nearest: float
 ) -> Attribution | None:
     around = facts_of(f"{passage.title}\n{passage.heading}\n{passage.text}")
     best: Attribution | None = None
@@ -96,6 +103,32 @@ def _in_passage(
         if best is None or (supported, score) > (best.supported, best.score):
             end = min(window.end, window.start + _LONGEST_QUOTE)
             best = Attribution(number, window.start, end, supported, score)
+    return best
+
+
+def _by_facts(
+    number: int, passage: Passage, claim: _Claim, windows: Sequence[_Window], language: str
+) -> Attribution | None:
+    """Return the words that have the facts of a sentence in another language, whose other words can't be compared."""
+    facts = claim.facts
+    around = facts_of(f"{passage.title}\n{passage.heading}\n{passage.text}")
+    # In German every noun is capitalised.
+    named = language == "de" or facts.names <= around.words
+    best: Attribution | None = None
+    for window in windows:
+        said, place = facts_of(window.text), facts_of(window.place)
+        held = len(facts.dates & said.dates) + len(facts.codes & said.codes) + len(facts.names & said.words)
+        missing = facts.missing_numbers(said, place)
+        score = held + len(facts.numbers) - len(missing) - (window.end - window.start) / 1e5
+        supported = (
+            score > 0
+            and not missing
+            and facts.dates <= said.dates | place.dates
+            and facts.codes <= said.codes | place.codes
+            and named
+        )
+        if best is None or (supported, score) > (best.supported, best.score):
+            best = Attribution(number, window.start, min(window.end, window.start + _LONGEST_QUOTE), supported, score)
     return best
 
 
@@ -138,10 +171,10 @@ def _of_another(claim: Facts, source: Facts, named: frozenset[str]) -> bool:
     return bool(missing and source.names - claim.words - named and not source.words & PRONOUNS)
 
 
-def _windows(text: str, title: str, heading: str) -> Iterator[_Window]:
-    sentences = split(text)
+def _windows(passage: Passage) -> Iterator[_Window]:
+    text, sentences = passage.text, split(passage.text)
     for place, sentence in enumerate(sentences):
-        subject = f"{title}\n{heading}\n{_header(text, sentence)}"
+        subject = f"{passage.title}\n{passage.heading}\n{_header(text, sentence)}"
         yield _Window(sentence.start, sentence.end, (sentence.text,), subject)
         # A row of a table is about its own first cell.
         if place + 1 < len(sentences) and "|" not in sentence.text:
