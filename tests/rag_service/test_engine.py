@@ -145,6 +145,8 @@ async def test_an_answer_of_inventions_alone_is_not_found_and_the_closest_docume
 
 async def test_a_loop_is_cut_and_said(stack: Any, engine: OllamaEngine) -> None:
     engine.answer = lambda prompt: "Visitors pay twelve euros [1]. " * 400
+    # Else all of it may be in the socket's buffers before anybody reads it.
+    engine.delay = 0.005
     answer = await stack.query(QUESTION["question"])
     assert answer["finish_reason"] == "repetition"
     assert answer["text"] == "Visitors pay twelve euros [1]."

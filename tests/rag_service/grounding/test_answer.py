@@ -158,6 +158,13 @@ def test_a_passage_without_a_sentence_bears_nothing_out() -> None:
     assert not ground("Deposits are returned.", [passage("— | —")]).holds
 
 
+@pytest.mark.parametrize(
+    ("answer", "supported"), [("Osei.", True), ("Nine euros.", True), ("Berg.", False), ("Dawn.", False)]
+)
+def test_an_answer_of_one_word_is_a_claim(answer: str, supported: bool) -> None:
+    assert verdicts(answer, RENT) == [supported]
+
+
 def test_a_row_of_a_table_counts_with_the_names_of_its_columns() -> None:
     assert verdicts("The pressure of the North pump is 4.1 bar.", TABLE) == [True]
     assert verdicts("The pressure of the North pump is 3.9 bar.", TABLE) == [False]

@@ -10,7 +10,6 @@ from rag_service.citations import Citation
 from rag_service.grounding.attribution import Attribution, attribute
 from rag_service.grounding.facts import facts_of, is_chatter, is_refusal
 from rag_service.grounding.sentences import split
-from rag_service.keyword.analysis import query_terms
 from rag_service.ranking import Passage
 
 _MARKER = re.compile(r"(?:(?<!\s)\s+)?\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]")
@@ -18,8 +17,6 @@ _BEGUN = re.compile(r"(?!\[)\S+\s")
 """The first word of the next sentence: only then is it known that the one before has ended, and has no more labels."""
 _LOOK = 24
 """Least number of characters between two looks for the end of a sentence."""
-_FEWEST_WORDS = 2
-"""Words of its own that a sentence needs to claim anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +158,9 @@ def _stop_behind(answer: str, end: int) -> re.Match[str] | None:
 
 def _attributions(said: str, known: Sequence[int], passages: Sequence[Passage]) -> list[Attribution]:
     """Return where a sentence comes from: the passages it names if they bear it out, else the best one; nothing for no claim."""
-    language = passages[0].language if passages else ""
-    claim = facts_of(said)
-    too_short = len(query_terms(said, [language])) < _FEWEST_WORDS and not claim.numbers and not claim.codes
-    if not passages or is_chatter(said) or (too_short and not known):
+    if not passages or is_chatter(said):
         return []
+    claim = facts_of(said)
     found = attribute(said, passages)
     named = [each for each in found if each.passage in known and each.supported]
     introduces = is_refusal(said) or (said.endswith(":") and not claim.names)
