@@ -165,6 +165,49 @@ def test_an_answer_of_one_word_is_a_claim(answer: str, supported: bool) -> None:
     assert verdicts(answer, RENT) == [supported]
 
 
+HARBOUR = """Visitors moor at the north pontoon and pay twelve euros a night. Payment is due on arrival, by card or in cash.
+The harbour master is called on channel nine, day and night.
+
+From November to March the fresh water is switched off on all pontoons. The crane lifts up to 8 tonnes and costs € 95 per lift.
+
+| Service | Price | Hours |
+|---|---|---|
+| Shower | €2 | 07:00–22:00 |
+| Laundry | €6.50 | 08:00–20:00 |"""
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Visitors pay 12 euros per night to moor at the north pontoon.",
+        "It costs 12 euros.",
+        "You can pay by card or in cash when you arrive.",
+        "During winter (November to March), fresh water is switched off.",
+        "Each lift with the crane costs 95 euros.",
+        "A shower costs €2.",
+        "The laundry is open from 8 am to 8 pm.",
+        "**Visitors** pay *twelve euros* a night.",
+    ],
+)
+def test_the_same_in_other_words_is_supported(sentence: str) -> None:
+    assert verdicts(sentence, HARBOUR) == [True]
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Children pay twelve euros a night.",
+        "The harbour master is called on channel nine at night only.",
+        "Payment is due on departure.",
+        "The fresh water is switched off from October to March.",
+        "A shower costs €6.50.",
+        "The laundry is open from 7 am to 8 pm.",
+    ],
+)
+def test_nearly_the_same_is_not(sentence: str) -> None:
+    assert verdicts(sentence, HARBOUR) == [False]
+
+
 def test_a_row_of_a_table_counts_with_the_names_of_its_columns() -> None:
     assert verdicts("The pressure of the North pump is 4.1 bar.", TABLE) == [True]
     assert verdicts("The pressure of the North pump is 3.9 bar.", TABLE) == [False]

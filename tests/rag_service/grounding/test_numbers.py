@@ -28,6 +28,7 @@ def numbers(text: str) -> set[Number]:
         ("vijfentwintig boten", "25 boten"),
         ("fünfundzwanzig Boote", "25 Boote"),
         ("9 am", "9:00"),
+        ("9 am", "09:00"),
         ("9:30 p.m.", "21:30"),
         ("8,100 m³", "8100 m3"),
         ("13 °C", "13 Celsius"),

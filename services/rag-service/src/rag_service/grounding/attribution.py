@@ -9,7 +9,15 @@ from functools import lru_cache
 from llm_providers.sentences import Sentence
 from rag_service.grounding.alignment import exchanged
 from rag_service.grounding.facts import ALL_STOP_WORDS, Facts, facts_of
-from rag_service.grounding.lexicon import MAGNITUDES, MONTHS_AND_DAYS, NUMBER_WORDS, PRONOUNS, UNITS
+from rag_service.grounding.lexicon import (
+    GENERIC,
+    MAGNITUDES,
+    MONTHS_AND_DAYS,
+    NUMBER_WORDS,
+    PRONOUNS,
+    RESTRICTIONS,
+    UNITS,
+)
 from rag_service.grounding.sentences import split
 from rag_service.keyword.analysis import language_of, query_terms
 from rag_service.ranking import Passage
@@ -19,6 +27,8 @@ _ALIKE = 0.6
 _FARTHER = 0.3
 """By how much less of a sentence than the nearest words hold others may hold, and still speak for it."""
 _FACT_WORDS = UNITS.keys() | MONTHS_AND_DAYS.keys() | NUMBER_WORDS.keys() | MAGNITUDES.keys()
+_FEW_WORDS, _ALIKE_OF_FEW = 4, 0.7
+"""Of so few words one is the subject, and must not be another."""
 _LONGEST_QUOTE = 400
 
 
@@ -84,7 +94,8 @@ def attribute(sentence: str, passages: Sequence[Passage]) -> list[Attribution]:
 
 def _own_words(sentence: str, facts: Facts, language: str) -> frozenset[str]:
     """Return the terms that are no facts: numbers, dates and units are compared as such, since they are written in many ways."""
-    words = " ".join(facts.words - _FACT_WORDS - ALL_STOP_WORDS)
+    content = facts.words - _FACT_WORDS - ALL_STOP_WORDS - RESTRICTIONS
+    words = " ".join(content - GENERIC or ({} if facts.numbers or facts.dates else content))
     if not words and (facts.numbers or facts.dates or facts.codes):
         return frozenset()
     return frozenset(term for term in query_terms(words or sentence, [language]) if term.isalpha())
@@ -97,7 +108,11 @@ def _in_passage(
     best: Attribution | None = None
     for window in windows:
         alike = claim.share_of(f"{window.place}\n{window.text}")
-        supported = alike >= _ALIKE and _borne_out(claim, window, around) and _agrees(claim, window, around, nearest)
+        supported = (
+            alike >= (_ALIKE if len(claim.own) >= _FEW_WORDS else _ALIKE_OF_FEW)
+            and _borne_out(claim, window, around)
+            and _agrees(claim, window, around, nearest)
+        )
         # Of two that are as good, the one that needs fewer words.
         score = alike - (window.end - window.start) / 1e5
         if best is None or (supported, score) > (best.supported, best.score):

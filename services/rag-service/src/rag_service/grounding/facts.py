@@ -15,6 +15,7 @@ from rag_service.grounding.lexicon import (
     NEGATIONS,
     NUMBER_WORDS,
     OPPOSITES,
+    RESTRICTIONS,
     SOURCE_WORDS,
     UNABLE,
     UNITS,
@@ -54,8 +55,10 @@ class Facts:
         return {number for number in self.numbers if not any(number.agrees(other, units) for other in there)}
 
     def contradicts(self, source: Facts) -> bool:
-        """Say whether one denies what the other says, or says the opposite."""
+        """Say whether one denies what the other says, or says the opposite, or this allows less: "only"."""
         if self._denies_alone(source) or source._denies_alone(self):
+            return True
+        if self.words & RESTRICTIONS and not source.words & RESTRICTIONS:
             return True
         return any(
             word in self.words and word not in source.words and opposite in source.words and opposite not in self.words

@@ -169,7 +169,7 @@ UNITS = {
 }  # fmt: skip
 
 _PAIRS = (
-    "before after; above below; least most; minimum maximum; minstens hoogstens; mindestens höchstens; safe unsafe; must may;  more less; more fewer; increase decrease; increased decreased; increases decreases; rise fall; "
+    "before after; arrival departure; arrive depart; arrives departs; above below; least most; minimum maximum; minstens hoogstens; mindestens höchstens; safe unsafe; must may;  more less; more fewer; increase decrease; increased decreased; increases decreases; rise fall; "
     "rose fell; higher lower; highest lowest; largest smallest; larger smaller; longest shortest; first last; open closed; opens "
     "closes; allowed forbidden; allowed prohibited; always never; all none; win lose; won lost; north south; east west; northern "
     "southern; eastern western; left right; male female; true false; same different; with without; buy sell; "
@@ -226,3 +226,18 @@ PRONOUNS = frozenset(
     ).split()
 )
 """Words by which a sentence speaks of somebody that one before it named."""
+
+GENERIC = frozenset(
+    normalised(word)
+    for word in (
+        "amount amounts answer available called charge charged charges cost costs each every fee fees located named number open "
+        "note notes price priced prices total hint opmerking hinweis "
+        "antwoord bedraagt bedragen bedrag beschikbaar heet kost kosten prijs prijzen totaal antwort beträgt betragen betrag heißt "
+        "insgesamt kostet preis preise verfügbar"
+    ).split()
+)
+"""Words by which an answer says what kind of thing its fact is; they need not stand in the source, a table's least of all."""
+RESTRICTIONS = frozenset(
+    normalised(word)
+    for word in "only solely exclusively alleen enkel slechts uitsluitend nur ausschließlich lediglich bloß".split()
+)

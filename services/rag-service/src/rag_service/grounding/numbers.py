@@ -21,6 +21,7 @@ _DAY_FIRST = re.compile(r"\b(\d{1,2})\.(\d{1,2})\.(\d{4})\b")
 _MAY = re.compile(r"(?<=\d\s)May\b|\bMay(?=\s\d)")
 _OF_THE_CLOCK = re.compile(r"\b(\d{1,2})(?:[:.](\d\d))?\s?([ap])\.?m\b\.?", re.IGNORECASE)
 _MONEY = re.compile(r"([€$£¥]\s?\d[\d.,]*+)\s?(k|m|bn?)\b", re.IGNORECASE)
+_EARLY = re.compile(r"\b0(\d[:.]\d\d)\b")
 _PER_CENT = re.compile(r"\bper[ -]cent\b|\bpor ciento\b|\bpour cent\b", re.IGNORECASE)
 _MONTHS = "januari februari maart april mei juni juli augustus september oktober november december".split()
 _LONGEST = 24
@@ -45,7 +46,7 @@ def spelled(text: str) -> str:
     """Write dates with the name of their month, times of the clock from 0:00 to 23:59, and magnitudes in words."""
     text = _YEAR_FIRST.sub(lambda match: _date(match[3], match[2], match[1]) or match[0], text)
     text = _DAY_FIRST.sub(lambda match: _date(match[1], match[2], match[3]) or match[0], text)
-    text = _OF_THE_CLOCK.sub(_time, _MAY.sub("mei", text))
+    text = _OF_THE_CLOCK.sub(_time, _EARLY.sub(r"\1", _MAY.sub("mei", text)))
     text = _MONEY.sub(lambda match: f"{match[1]} {MONEY_MAGNITUDES[match[2].lower()]}", text)
     return _PER_CENT.sub("percent", text)
 
