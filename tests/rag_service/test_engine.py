@@ -145,6 +145,8 @@ async def test_an_answer_of_inventions_alone_is_not_found_and_the_closest_docume
 
 async def test_a_loop_is_cut_and_said(stack: Any, engine: OllamaEngine) -> None:
     engine.answer = lambda prompt: "Visitors pay twelve euros [1]. " * 400
+    # Else all of it may be in the socket's buffers before anybody reads it.
+    engine.delay = 0.005
     answer = await stack.query(QUESTION["question"])
     assert answer["finish_reason"] == "repetition"
     assert answer["text"] == "Visitors pay twelve euros [1]."
@@ -159,3 +161,53 @@ async def test_an_answer_cut_before_its_first_word_is_an_error(stack: Any, engin
     refused = await stack.http.post("/v1/query", json={**QUESTION, "max_tokens": 16})
     assert refused.status_code == 503
     assert "not found" not in refused.text
+
+
+def frames(body: str) -> list[tuple[str, Any]]:
+    found = [frame.split("\n") for frame in body.split("\n\n") if frame.startswith("event: ")]
+    return [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for name, data, *_ in found]
+
+
+async def test_each_sentence_is_told_as_soon_as_it_is_checked(stack: Any, engine: OllamaEngine) -> None:
+    invented = "A ticket to Mars costs 20 euros in the shop. "
+    engine.answer = lambda prompt: f"Visitors pay twelve euros. {invented * 2}Visitors moor at the north pontoon. [1]"
+    found = frames((await stack.http.post("/v1/query", json=QUESTION, headers=STREAM)).text)
+    names = [name for name, _ in found]
+    assert names.index("sentence") < len(names) - 1 - names[::-1].index("token")
+    done = found[-1][1]
+    told = [data for name, data in found if name == "sentence"]
+    assert told == done["sentences"]
+    assert [sentence["supported"] for sentence in told] == [True, False, False, True]
+    for sentence in told:
+        assert done["text"][sentence["start"] : sentence["end"]].startswith(sentence["text"].rstrip())
+
+
+@pytest.mark.parametrize("mode", ["drop", "refuse"])
+async def test_nothing_unchecked_is_shown(stack: Any, engine: OllamaEngine, mode: str) -> None:
+    invented = "A ticket to Mars costs 20 euros in the shop. "
+    engine.answer = lambda prompt: (
+        f"Sure! {invented}Visitors pay twelve euros. {invented}Visitors moor at the north pontoon. NOT_FOUND"
+    )
+    found = frames((await stack.http.post("/v1/query", json={**QUESTION, "grounding": mode}, headers=STREAM)).text)
+    shown, done = "".join(data["text"] for name, data in found if name == "token"), found[-1][1]
+    assert "Mars" not in shown
+    assert (done["answered"], done["replaced"]) == (mode == "drop", False)
+    assert shown == done["text"]
+    if mode == "drop":
+        assert done["text"] == "Sure! Visitors pay twelve euros. [1] Visitors moor at the north pontoon. [1]"
+        assert [name for name, _ in found].count("token") > 1
+        assert sum("taken out" in warning for warning in done["warnings"]) == 2
+
+
+async def test_a_refusal_of_the_models_own_words_is_not_found(stack: Any, engine: OllamaEngine) -> None:
+    engine.answer = lambda prompt: "I'm sorry, but the documents do not mention this."
+    answer = await stack.query(QUESTION["question"])
+    assert answer["answered"] is False
+    assert answer["text"].startswith("This was not found in your documents.")
+
+
+async def test_tokens_used_up_before_the_first_word_are_an_error(stack: Any, engine: OllamaEngine) -> None:
+    engine.script(Fault.short(0), path="/api/chat")
+    refused = await stack.http.post("/v1/query", json={**QUESTION, "max_tokens": 16})
+    assert refused.status_code == 502
+    assert "did not begin its answer" in refused.json()["detail"]

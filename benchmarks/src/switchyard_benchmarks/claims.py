@@ -6,7 +6,8 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 from rag_service.chunking import Chunker
@@ -26,6 +27,9 @@ _NAME = re.compile(r"(?<=[a-z,] )[A-Z][a-z]{2,}")
 _VERBS = re.compile(
     r"\b(is|are|was|were|can|will|has|have|had|ist|sind|war|waren|wird|hat|kann|zijn|werd|werden|heeft|kan|wordt)\b"
 )
+_MODIFIER = re.compile(
+    r"(?<=[a-z] )[a-zäöüß]{2,}(?:ly|ous|ful|able|ible|ical|ive|lich|lichen|liche|ische|ischen|igen|ige|elijk|elijke|isch) "
+)
 _NEGATION = {"de": "nicht", "nl": "niet"}
 
 
@@ -36,21 +40,32 @@ class _Claim:
     kind: str
     sentence: str
     passage: Passage
+    answer: str = ""
+    """What the sentence answers a question with."""
 
 
-def claims(data: Path, name: str, count: int) -> Iterator[Evaluation]:
-    """Attribute `count` true and `count` changed sentences of a set to the passages that they come from."""
-    dice = random.Random(_SEED)  # noqa: S311
-    true = list(_sentences(data, name))
-    dice.shuffle(true)
-    true = true[:count]
-    names = sorted({name for claim in true for name in _NAME.findall(claim.sentence)})
-    changed = [_changed(claim, dice, names) for claim in true]
+def claims(data: Path, name: str, count: int, seed: int = _SEED) -> Iterator[Evaluation]:
+    """Attribute up to `count` true and `count` changed sentences of a set to the passages that they come from.
+
+    Yields the true ones, the true ones without one of their words, the answers of one or a few words that stand in them, the same
+    with the answer to another question, the changed ones, and those of each kind of change.
+    """
+    dice = random.Random(seed)  # noqa: S311
+    sentences = list(_sentences(data, name))
+    dice.shuffle(sentences)
+    true = sentences[:count]
     yield _evaluation(f"{name} true", true, wrong=False)
-    kinds = dict.fromkeys(claim.kind for claim in changed if claim)
-    yield _evaluation(f"{name} changed", [claim for claim in changed if claim], wrong=True)
-    for kind in kinds:
-        yield _evaluation(f"· {kind}", [claim for claim in changed if claim and claim.kind == kind], wrong=True)
+    yield _evaluation(f"{name} shortened", [claim for each in true if (claim := _shortened(each, dice))], wrong=False)
+    answers = [replace(claim, kind="answer", sentence=_as_sentence(claim.answer)) for claim in true]
+    yield _evaluation(f"{name} answers alone", answers, wrong=False)
+    others = [replace(claim, sentence=answers[place - 1].sentence) for place, claim in enumerate(answers)]
+    strange = [each for each in others if each.sentence.rstrip(".").lower() not in each.passage.text.lower()]
+    yield _evaluation(f"{name} another's answer", strange, wrong=True)
+    names = sorted({name for claim in sentences for name in _NAME.findall(claim.sentence)})
+    changed = [claim for each in sentences if (claim := _changed(each, dice, names))][:count]
+    yield _evaluation(f"{name} changed", changed, wrong=True)
+    for kind in dict.fromkeys(claim.kind for claim in changed):
+        yield _evaluation(f"· {kind}", [claim for claim in changed if claim.kind == kind], wrong=True)
 
 
 def _evaluation(name: str, asked: Sequence[_Claim], *, wrong: bool) -> Evaluation:
@@ -79,7 +94,8 @@ def _sentences(data: Path, name: str) -> Iterator[_Claim]:
         seen.add(sentence)
         language = document.get("lang") or language_of(document["text"])
         place = (piece.page, piece.start, piece.end, piece.heading, piece.text)
-        yield _Claim("true", sentence, Passage(0, document["doc_id"], 0, document["title"], "", language, *place, 1.0))
+        passage = Passage(0, document["doc_id"], 0, document["title"], "", language, *place, 1.0)
+        yield _Claim("true", sentence, passage, question["evidence"][0]["answer"])
 
 
 def _changed(claim: _Claim, dice: random.Random, names: Sequence[str]) -> _Claim | None:
@@ -90,6 +106,7 @@ def _changed(claim: _Claim, dice: random.Random, names: Sequence[str]) -> _Claim
         ("unit", lambda: _replaced(_WORD, claim.sentence, dice, lambda text: _other_unit(text, claim.sentence, dice))),
         ("name", lambda: _replaced(_NAME, claim.sentence, dice, lambda text: _other_name(text, claim, names, dice))),
         ("negation", lambda: _negated(claim, dice)),
+        ("exchange", lambda: _exchanged(claim.sentence, dice)),
     ]
     dice.shuffle(kinds)
     for kind, change in kinds:
@@ -131,7 +148,8 @@ def _other_unit(text: str, sentence: str, dice: random.Random) -> str | None:
 def _other_name(text: str, claim: _Claim, names: Sequence[str], dice: random.Random) -> str | None:
     if normalised(text) not in facts_of(claim.sentence).names:
         return None
-    return dice.choice([name for name in names if name not in claim.passage.text])
+    strange = [name for name in names if name not in claim.passage.text]
+    return dice.choice(strange) if strange else None
 
 
 def _negated(claim: _Claim, dice: random.Random) -> str | None:
@@ -143,3 +161,27 @@ def _negated(claim: _Claim, dice: random.Random) -> str | None:
     verb = dice.choice(verbs)
     negation = _NEGATION.get(claim.passage.language, "not")
     return f"{claim.sentence[: verb.end()]} {negation}{claim.sentence[verb.end() :]}"
+
+
+def _as_sentence(answer: str) -> str:
+    return f"{answer[:1].upper()}{answer[1:]}."
+
+
+def _exchanged(sentence: str, dice: random.Random) -> str | None:
+    """Put two numbers of the sentence in each other's place: every fact still stands in the passage."""
+    numbers = list(_NUMBER.finditer(sentence))
+    pairs = [(a, b) for a, b in pairwise(numbers) if a.group() != b.group()]
+    if not pairs:
+        return None
+    a, b = dice.choice(pairs)
+    between = sentence[a.end() : b.start()]
+    return sentence[: a.start()] + b.group() + between + a.group() + sentence[b.end() :]
+
+
+def _shortened(claim: _Claim, dice: random.Random) -> _Claim | None:
+    """Leave out an adverb or adjective by its ending: the sentence stays true."""
+    words = list(_MODIFIER.finditer(claim.sentence))
+    if not words:
+        return None
+    word = dice.choice(words)
+    return _Claim("shortened", claim.sentence[: word.start()] + claim.sentence[word.end() :], claim.passage)

@@ -8,10 +8,11 @@ from time import perf_counter
 from typing import Literal, TypeAlias
 
 from llm_providers.completion import Completion
+from llm_providers.errors import ProviderError
 from llm_providers.grounding import NO_ANSWER
 from llm_providers.types import ChatEvent, Failover, ModelInfo, Started, Thought, Token, Usage
 from rag_service.citations import Citation
-from rag_service.grounding import GroundedAnswer, GroundedSentence, ground
+from rag_service.grounding import GroundedAnswer, GroundedSentence, Grounding
 from rag_service.ranking import Passage
 from rag_service.repetition import Repetition
 
@@ -64,20 +65,21 @@ AnswerEvent: TypeAlias = Sources | Token | Thought | Failover | GroundedSentence
 class AnswerDraft:
     """An answer as it comes. One from documents holds back what may turn out to be the word for "no answer".
 
-    With another mode than "mark" it holds everything back until the sentences are checked.
+    Sentences are checked as they are complete. With "drop" they are held back until then, with "refuse" until the end.
     """
 
     def __init__(self, asked: ModelInfo | None, mode: GroundingMode = "mark") -> None:
         self._completion = Completion()
         self._from_documents, self._mode = asked is not None, mode
         self._held = ""
+        self._told = 0
+        self.read(())
         if asked is not None:
             self._completion.started = Started(asked.backend, asked.model, asked.extractive)
         self._started = perf_counter()
-        self._streamed, self._visible = 0, False
+        self._streamed, self._visible, self._replaced = 0, False, False
         self._final: str | None = None
         self._grounded: GroundedAnswer | None = None
-        self._unsupported: list[GroundedSentence] = []
         self._closest: tuple[Passage, ...] = ()
         self._repetition = Repetition()
         self.repeats = False
@@ -100,31 +102,55 @@ class AnswerDraft:
             case Failover():
                 if event.restarted:
                     self._held, self._streamed, self._visible, self._repetition = "", 0, False, Repetition()
+                    self._told = 0
+                    self.read(self._passages)
                 return event
             case Thought():
                 return event
         return None
 
-    def conclude(self, passages: Sequence[Passage]) -> Token | None:
-        """Check the sentences against the passages, and return what was held back."""
-        text = self._repetition.cut(self._completion.text) if self.repeats else self._completion.text
-        said = text.replace(NO_ANSWER, "").strip()
-        grounded = ground(said, passages) if said else None
-        if grounded is None or not grounded.holds or (self._mode == "refuse" and grounded.unsupported):
-            return self.not_found(passages)
-        self._grounded, self._unsupported = grounded, grounded.unsupported
-        if self._mode == "drop" and grounded.unsupported:
-            self._grounded = ground(grounded.without_unsupported(), passages)
-        self._final = self._grounded.text
-        return self._sent(self._held if self._mode == "mark" else self._final)
+    def read(self, passages: Sequence[Passage]) -> None:
+        """Take the passages that the sentences are checked against, before the first event."""
+        self._passages = passages
+        self._grounding = Grounding(passages, drop=self._mode == "drop")
+        self._unsent: list[GroundedSentence] = []
+        self._begun = self._holds = False
 
-    def not_found(self, passages: Sequence[Passage]) -> Token | None:
+    def checked(self) -> list[GroundedSentence]:
+        """Return the sentences that were checked, and whose text was sent, since this was last asked."""
+        if self._final is None and (self._mode == "refuse" or (self._mode == "drop" and not self._holds)):
+            return []
+        found, self._unsent = self._unsent, []
+        self._told += len(found)
+        return found
+
+    def conclude(self) -> Token | None:
+        """Check the last sentences, and return what was held back.
+
+        Raises `ProviderError` where the tokens were used up before the first word: that says nothing about the documents.
+        """
+        if self._completion.done.finish_reason == "length" and not self._completion.text.strip():
+            words = "the model used its whole token limit and did not begin its answer"
+            raise ProviderError(words, backend=self._completion.started.backend)
+        if self.repeats:
+            self._grounding = Grounding(self._passages, drop=self._mode == "drop")
+            said = _without_no_answer(self._repetition.cut(self._completion.text)).strip()
+            self._unsent = self._grounding.finish(said)[self._told :]
+        else:
+            self._unsent += self._grounding.finish(self._held if self._begun else self._held.lstrip())
+        grounded = self._grounding.answer()
+        if not grounded.holds or (self._mode == "refuse" and grounded.unsupported):
+            return self.not_found()
+        self._grounded, self._final = grounded, grounded.text.rstrip()
+        return self._sent(self._held if self._mode == "mark" else self._final[self._streamed :])
+
+    def not_found(self) -> Token | None:
         """End without an answer; the closest documents are named."""
-        by_document = {passage.document_id: passage for passage in reversed(passages)}
+        by_document = {passage.document_id: passage for passage in reversed(self._passages)}
         self._closest = tuple(list(by_document.values())[::-1][:_CLOSEST])
         titles = "; ".join(passage.title for passage in self._closest)
         self._final = f"{NOT_FOUND} The closest documents are: {titles}." if titles else NOT_FOUND
-        self.answered = False
+        self.answered, self._unsent, self._replaced = False, [], self._visible
         return None if self._visible else self._sent(self._final)
 
     def lap(self, stage: str, since: float) -> float:
@@ -132,9 +158,6 @@ class AnswerDraft:
         now = perf_counter()
         self.seconds[stage] = now - since
         return now
-
-    def sentences(self) -> tuple[GroundedSentence, ...]:
-        return self._grounded.sentences if self._grounded else ()
 
     def answer(self, conversation_id: str | None = None) -> Answered:
         """Return the whole answer."""
@@ -153,9 +176,9 @@ class AnswerDraft:
             (*self.reasons, *done.warnings, *self._warnings()),
             {stage: round(seconds, 4) for stage, seconds in self.seconds.items()},
             conversation_id,
-            self.sentences(),
+            self._grounded.sentences if self._grounded else (),
             self._closest,
-            replaced=not self.answered and self._visible,
+            replaced=self._replaced,
             streamed=self._streamed,
         )
 
@@ -164,23 +187,36 @@ class AnswerDraft:
         if self._grounded is not None:
             found += [f"cites a source that was not given: [{label}]" for label in self._grounded.unknown_labels]
             verb = "taken out, since" if self._mode == "drop" else "not supported:"
-            for sentence in self._unsupported:
+            for sentence in self._grounded.unsupported:
                 found.append(f"{verb} your documents do not say it: {sentence.text[:_SHOWN]!r}")
         return tuple(found)
 
     def _let_through(self, token: Token) -> Token | None:
         """Hold back what may be the beginning of the word for "no answer", and drop that word wherever it stands."""
-        self._held = (self._held + token.text).replace(NO_ANSWER, "")
-        if self._mode != "mark":
-            return None
+        self._held = _without_no_answer(self._held + token.text)
         kept = max((size for size in range(1, len(NO_ANSWER)) if self._held.endswith(NO_ANSWER[:size])), default=0)
         ready = self._held[: len(self._held) - kept]
-        if not self._visible and not ready.strip():
-            return None
         self._held = self._held[len(ready) :]
-        return self._sent(ready)
+        ready = ready if self._begun else ready.lstrip()
+        self._begun = self._begun or bool(ready)
+        return self._checked_text(ready) if ready else None
+
+    def _checked_text(self, ready: str) -> Token | None:
+        """Check the sentences that are complete, and return what may be shown by now."""
+        complete = self._grounding.add(ready)
+        self._unsent += complete
+        self._holds = self._holds or any(sentence.supported for sentence in complete)
+        if self._mode == "mark":
+            return self._sent(ready)
+        return self._sent(self._grounding.text[self._streamed :]) if self._mode == "drop" and self._holds else None
 
     def _sent(self, text: str) -> Token | None:
         self._streamed += len(text)
         self._visible = self._visible or bool(text.strip())
         return Token(text) if text else None
+
+
+def _without_no_answer(text: str) -> str:
+    while NO_ANSWER in text:
+        text = text.replace(NO_ANSWER, "")
+    return text

@@ -91,8 +91,9 @@ class Questions:
         draft.seconds |= found.seconds
         draft.lap("retrieval", condensed)
         yield Sources(passages, found.degraded, standalone, question.conversation_id)
+        draft.read(passages)
         if not passages or not found.relevant:
-            if (told := draft.not_found(passages)) is not None:
+            if (told := draft.not_found()) is not None:
                 yield told
             yield await self._remembered(question, draft.answer(question.conversation_id))
             return
@@ -101,11 +102,11 @@ class Questions:
         async for event in self._generate(request, deadline, draft):
             yield event
         begun = perf_counter()
-        rest = draft.conclude(passages)
+        rest = draft.conclude()
         draft.lap("grounding", begun)
         if rest is not None:
             yield rest
-        for sentence in draft.sentences():
+        for sentence in draft.checked():
             yield sentence
         yield await self._remembered(question, draft.answer(question.conversation_id))
 
@@ -145,6 +146,8 @@ class Questions:
                     draft.lap("first_token", begun)
                 if (shown := draft.add(event)) is not None:
                     yield shown
+                for sentence in draft.checked():
+                    yield sentence
                 if draft.repeats:
                     break
         draft.lap("generation", begun)

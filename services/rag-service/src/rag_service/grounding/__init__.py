@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from rag_service.grounding.answer import GroundedAnswer, GroundedSentence, ground
+from rag_service.grounding.answer import GroundedAnswer, GroundedSentence, Grounding, ground
 
-__all__ = ["GroundedAnswer", "GroundedSentence", "ground"]
+__all__ = ["GroundedAnswer", "GroundedSentence", "Grounding", "ground"]

@@ -6,16 +6,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from llm_providers.sentences import split
 from rag_service.citations import Citation
 from rag_service.grounding.attribution import Attribution, attribute
-from rag_service.grounding.facts import facts_of
-from rag_service.keyword.analysis import query_terms
+from rag_service.grounding.facts import facts_of, is_chatter, is_refusal
+from rag_service.grounding.sentences import split
 from rag_service.ranking import Passage
 
 _MARKER = re.compile(r"(?:(?<!\s)\s+)?\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]")
-_FEWEST_WORDS = 2
-"""Words of its own that a sentence needs to claim anything."""
+_BEGUN = re.compile(r"(?!\[)\S+\s")
+"""The first word of the next sentence: only then is it known that the one before has ended, and has no more labels."""
+_LOOK = 24
+"""Least number of characters between two looks for the end of a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,11 @@ class GroundedSentence:
 
 @dataclass(frozen=True, slots=True)
 class GroundedAnswer:
-    """The sentences in order, and the labels that name no passage."""
+    """The sentences in order, those that were dropped, and the labels that name no passage."""
 
     text: str
     sentences: tuple[GroundedSentence, ...]
+    dropped: tuple[GroundedSentence, ...]
     unknown_labels: tuple[str, ...]
 
     @property
@@ -46,20 +48,12 @@ class GroundedAnswer:
 
     @property
     def unsupported(self) -> list[GroundedSentence]:
-        return [sentence for sentence in self.sentences if sentence.supported is False]
+        return [*self.dropped, *(sentence for sentence in self.sentences if sentence.supported is False)]
 
     @property
     def holds(self) -> bool:
         """Whether at least one sentence is borne out."""
         return any(sentence.supported for sentence in self.sentences)
-
-    def without_unsupported(self) -> str:
-        """Return the text without the sentences that no passage bears out."""
-        kept, place = [], 0
-        for sentence in self.unsupported:
-            kept.append(self.text[place : sentence.start])
-            place = sentence.end
-        return "".join([*kept, self.text[place:]]).strip()
 
 
 def ground(answer: str, passages: Sequence[Passage]) -> GroundedAnswer:
@@ -69,21 +63,75 @@ def ground(answer: str, passages: Sequence[Passage]) -> GroundedAnswer:
     and one without a label gets it. What a sentence claims is judged by its numbers, dates, codes, names and negation, and by how
     much of the rest stands in the quoted words.
     """
-    text, sentences, unknown = "", [], []
-    place = 0
-    for start, end, labels in _labelled(answer):
-        known = [int(label) - 1 for label in labels if 0 < int(label) <= len(passages)]
-        unknown += [label for label in labels if not 0 < int(label) <= len(passages)]
-        said = _MARKER.sub("", answer[start:end]).rstrip()
-        found = _attributions(said, known, passages)
+    grounding = Grounding(passages)
+    grounding.finish(answer)
+    return grounding.answer()
+
+
+class Grounding:
+    """An answer that is grounded as it comes, each sentence as soon as it is complete.
+
+    With `drop`, sentences that no passage bears out are no part of the text.
+    """
+
+    def __init__(self, passages: Sequence[Passage], *, drop: bool = False) -> None:
+        self._passages, self._drop = passages, drop
+        self._pending, self._next_look = "", 0
+        self.text = ""
+        self.sentences: list[GroundedSentence] = []
+        self.dropped: list[GroundedSentence] = []
+        self._unknown: list[str] = []
+
+    def add(self, text: str) -> list[GroundedSentence]:
+        """Take more of the answer; return the sentences that this completed and that are in the text."""
+        self._pending += text
+        if len(self._pending) < self._next_look:
+            return []
+        spans = _labelled(self._pending)
+        found = self._ground(spans[:-1]) if spans and _BEGUN.match(self._pending, spans[-1][0]) else []
+        # Looks are rarer in a sentence without an end, so that its length does not count twice.
+        self._next_look = len(self._pending) + max(_LOOK, len(self._pending) // 4)
+        return found
+
+    def finish(self, text: str = "") -> list[GroundedSentence]:
+        """Take the end of the answer; return the sentences that were not returned before."""
+        self._pending += text
+        found = self._ground(_labelled(self._pending))
+        self.text += self._pending
+        self._pending = ""
+        if self._drop:
+            self.text = self.text.rstrip()
+        return found
+
+    def answer(self) -> GroundedAnswer:
+        return GroundedAnswer(self.text, tuple(self.sentences), tuple(self.dropped), tuple(self._unknown))
+
+    def _ground(self, spans: Sequence[tuple[int, int, list[str]]]) -> list[GroundedSentence]:
+        place, first = 0, len(self.sentences)
+        for start, end, labels in spans:
+            self._take(self._pending[place:start], self._pending[start:end], labels)
+            place = end
+        self._pending = self._pending[place:]
+        return self.sentences[first:]
+
+    def _take(self, gap: str, written: str, labels: Sequence[str]) -> None:
+        count = len(self._passages)
+        known = [int(label) - 1 for label in labels if 0 < int(label) <= count]
+        self._unknown += [label for label in labels if not 0 < int(label) <= count]
+        said = _MARKER.sub("", written).rstrip()
+        found = _attributions(said, known, self._passages)
         supported = found[0].supported if found else None
-        citations = tuple(_citation(each, passages[each.passage]) for each in found if each.supported or known)
-        text += answer[place:start]
-        begin = len(text)
-        text += _with_labels(answer[start:end], said, labels, citations)
-        sentences.append(GroundedSentence(begin, len(text), said, supported, citations))
-        place = end
-    return GroundedAnswer(text + answer[place:], tuple(sentences), tuple(unknown))
+        citations = tuple(_citation(each, self._passages[each.passage]) for each in found if each.supported or known)
+        written = _with_labels(written, said, labels, citations)
+        if self._drop and not self.text:
+            gap = gap.lstrip()
+        begin = len(self.text) + len(gap)
+        sentence = GroundedSentence(begin, begin + len(written), said, supported, citations)
+        if self._drop and supported is False:
+            self.dropped.append(sentence)
+        else:
+            self.text += gap + written
+            self.sentences.append(sentence)
 
 
 def _labelled(answer: str) -> list[tuple[int, int, list[str]]]:
@@ -110,13 +158,14 @@ def _stop_behind(answer: str, end: int) -> re.Match[str] | None:
 
 def _attributions(said: str, known: Sequence[int], passages: Sequence[Passage]) -> list[Attribution]:
     """Return where a sentence comes from: the passages it names if they bear it out, else the best one; nothing for no claim."""
-    language = passages[0].language if passages else ""
-    claim = facts_of(said)
-    claims_nothing = len(query_terms(said, [language])) < _FEWEST_WORDS and not claim.numbers and not claim.codes
-    if not passages or said.endswith(":") or (claims_nothing and not known):
+    if not passages or is_chatter(said):
         return []
-    found = attribute(said, language, passages)
+    claim = facts_of(said)
+    found = attribute(said, passages)
     named = [each for each in found if each.passage in known and each.supported]
+    introduces = is_refusal(said) or (said.endswith(":") and not claim.names)
+    if introduces and not any(each.supported for each in found):
+        return []
     return named or found[:1]
 
 

@@ -55,9 +55,10 @@ async def query(
     Each sentence is attributed to the passages, whatever the model cites; `grounding` says what becomes of those that none bears
     out, and without any that one does, the answer is "not found".
 
-    With `Accept: text/event-stream` as events: `sources`, then `token` many times, a `sentence` for each as it was checked, and at
-    the end one `done`, `error` or `cancelled`. The text of `done` is what holds. Until the first token a failure is a status code; after it a `failover` event says that another backend
-    continues, and if it is `restarted`, that the tokens so far are void. What a model thinks before its answer comes as
+    With `Accept: text/event-stream` as events: `sources`, then `token` many times, a `sentence` for each as soon as it
+    was checked (its places count in the text of `done`), and at the end one `done`, `error` or `cancelled`. The text of `done` is
+    what holds. Until the first token a failure is a status code; after it a `failover` event says that another backend continues,
+    and if it is `restarted`, that the tokens so far are void. What a model thinks before its answer comes as
     `reasoning` events.
     """
     await rag.documents.require_collection(given.collection, user)
