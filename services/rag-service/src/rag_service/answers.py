@@ -72,7 +72,7 @@ class AnswerDraft:
         self._completion = Completion()
         self._from_documents, self._mode = asked is not None, mode
         self._held = ""
-        self._told = 0
+        self._reported = 0
         self.read(())
         if asked is not None:
             self._completion.started = Started(asked.backend, asked.model, asked.extractive)
@@ -102,7 +102,7 @@ class AnswerDraft:
             case Failover():
                 if event.restarted:
                     self._held, self._streamed, self._visible, self._repetition = "", 0, False, Repetition()
-                    self._told = 0
+                    self._reported = 0
                     self.read(self._passages)
                 return event
             case Thought():
@@ -121,7 +121,7 @@ class AnswerDraft:
         if self._final is None and (self._mode == "refuse" or (self._mode == "drop" and not self._holds)):
             return []
         found, self._unsent = self._unsent, []
-        self._told += len(found)
+        self._reported += len(found)
         return found
 
     def conclude(self) -> Token | None:
@@ -135,7 +135,7 @@ class AnswerDraft:
         if self.repeats:
             self._grounding = Grounding(self._passages, drop=self._mode == "drop")
             said = _without_no_answer(self._repetition.cut(self._completion.text)).strip()
-            self._unsent = self._grounding.finish(said)[self._told :]
+            self._unsent = self._grounding.finish(said)[self._reported :]
         else:
             self._unsent += self._grounding.finish(self._held if self._begun else self._held.lstrip())
         grounded = self._grounding.answer()

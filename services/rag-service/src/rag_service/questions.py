@@ -93,8 +93,8 @@ class Questions:
         yield Sources(passages, found.degraded, standalone, question.conversation_id)
         draft.read(passages)
         if not passages or not found.relevant:
-            if (told := draft.not_found()) is not None:
-                yield told
+            if (notice := draft.not_found()) is not None:
+                yield notice
             yield await self._remembered(question, draft.answer(question.conversation_id))
             return
         text = standalone if info.extractive else question.text

@@ -42,9 +42,7 @@ class DocumentOut(Row):
     media_type: str
     size: int = Field(description="Bytes")
     sha256: str
-    language: str | None = Field(
-        description="ISO 639-1 code; empty if it could not be told, null until the text is read"
-    )
+    language: str | None = Field(description="ISO 639-1 code; empty if it is unclear, null until the text is read")
     status: Literal["queued", "running", "ready", "failed", "cancelled", "deleting"]
     pages: int
     chunks: int

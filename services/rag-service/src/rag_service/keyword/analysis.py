@@ -50,7 +50,7 @@ _LIKELY = 0.6
 
 
 def language_of(text: str) -> str:
-    """Return the ISO 639-1 code of the language of most of `text`, "" if it can't be told."""
+    """Return the ISO 639-1 code of the language of most of `text`, "" if it is unclear."""
     third = _SAMPLE // 3
     middle = max(third, len(text) // 2 - third // 2)
     sample = text if len(text) <= _SAMPLE else " ".join((text[:third], text[middle : middle + third], text[-third:]))

@@ -1,4 +1,4 @@
-"""Middleware around the service: errors below the format's paths, whoever answers them."""
+"""Middleware around the service: errors of the OpenAI paths in OpenAI's form."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PROBLEM = "application/problem+json"
 
 
 class OpenAIErrors:
-    """Adds `error` to every problem detail below the format's paths, whoever answers it: keys, limits, routes, faults."""
+    """Adds `error` to every problem detail of the OpenAI paths: from authentication, limits, routes and unexpected errors alike."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

@@ -51,7 +51,7 @@ class StreamOptions(BaseModel):
 
 
 class JsonSchema(BaseModel):
-    """`strict` makes no difference, as the answer always has to fit; nor does a `description` outside of the schema."""
+    """`strict` has no effect, since the answer must always match the schema; a `description` beside the schema has none either."""
 
     model_config = ConfigDict(populate_by_name=True)
     name: str = "answer"
