@@ -33,8 +33,8 @@ class Draft(Strict):
 
     title: str = Field(description="A title of at most twelve words", max_length=200)
     summary: str = Field(description="Three sentences that sum the text up", max_length=3000)
-    decisions: list[DraftItem] = Field(description="What was decided; empty if nothing was", max_length=20)
-    action_items: list[DraftAction] = Field(description="Who has to do what; empty if nobody has", max_length=30)
+    decisions: list[DraftItem] = Field(description="What was decided; empty if nothing was", max_length=40)
+    action_items: list[DraftAction] = Field(description="Who has to do what; empty if nobody has", max_length=60)
     key_points: list[DraftItem] = Field(description="The most important points", max_length=12)
     tags: list[str] = Field(description="Three to six words that the text is about", max_length=8)
 

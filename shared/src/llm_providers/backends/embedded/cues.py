@@ -1,111 +1,227 @@
-"""What decisions, tasks, owners and due dates look like, in English, Dutch and German."""
+"""What people say in meetings when they ask, promise, propose and agree, in English, German and Dutch."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
-_SHORTEST = 4
-"""Words of a task: "I will." only answers one."""
+from llm_providers.sentences import STOP_WORDS, words
+
 _SPEAKER = re.compile(
-    r"^(?:\[?\d{1,2}:\d{2}(?::\d{2})?\]?\s*)?([A-Z][\w.'-]*(?: [A-Z][\w.'-]*){0,2})\s*(?:\([^)]*\))?:\s+"
+    r"^(?:\[?\d{1,2}:\d{2}(?::\d{2})?\]?\s*)?([^\W\d_a-z][\w.'-]*(?: [^\W\d_a-z][\w.'-]*){0,2})\s*(?:\([^)]*\))?:\s+"
 )
-_DECISION = re.compile(
-    r"\b(?:we(?: have|'ve)? (?:decided|agreed|resolved|settled|chose|approved)|decided (?:to|that|on|against)|decision(?: is|:)|"
-    r"(?:it (?:is|was)|that(?:'s| is)|then it is) (?:agreed|decided|settled|approved)|(?:agreed|decided)(?:(?:,? then)?(?=[:,.])| to| that| on)|"
-    r"approved|"
-    r"(?:we'll|we will|let's|let us) (?:go with|stick with|keep|drop|adopt|move ahead|postpone|cancel)|resolved that|"
-    r"besloten|besluit|afgesproken|akkoord met|wordt goedgekeurd|goedgekeurd|beschlossen|entschieden|vereinbart|genehmigt)\b",
-    re.IGNORECASE,
+_LABELS = frozenset(
+    """present absent apologies attendees participants chair date time place location agenda subject topic title note notes action
+    actions todo decision decisions minutes anwesend abwesend entschuldigt teilnehmer vorsitz datum ort zeit tagesordnung protokoll
+    aufgabe aufgaben beschluss aanwezig afwezig afgemeld voorzitter plaats tijd actie besluit notulen""".split()
 )
-_PROMISE = re.compile(
-    r"\b(?:i'll|i will|i can|i am going to|i'm going to|let me|ik zal|ik ga|ik stuur|ich werde)\b", re.IGNORECASE
+"""What stands before a colon and is nobody's name."""
+NO_NAMES = STOP_WORDS | frozenset(
+    """actually all also although anyone anything anybody because both certainly each everybody everyone everything exactly excellent
+    finally fine first good great hello here hm honestly just let lovely maybe next nobody no none nothing now oh ok okay once
+    perfect please probably really right second see somebody someone something sorry still super sure thank thanks third today
+    tomorrow true until us very well what yeah yes yesterday monday tuesday wednesday thursday friday saturday sunday danke gut ja
+    nein genau klar bitte gern gerne also dann jetzt prima goed nee graag nu wir ihr sie man wij jij jullie iedereen niemand
+    jemand keiner alle""".split()
 )
-_ADDRESSED = re.compile(
-    r"^([A-Z][\w'-]{1,40}(?: [A-Z][\w'-]{1,40})?), (?:(?:please|kun je|wil je|kannst du|bitte)\b|(?:can|could|will|would) you\b|"
-    r"(?!(?:the|a|an|i|we|it|that|this|there|what|how|is|are|do|did|have|you|thanks|yes|no|and|but)\b)[a-z]{3,} )"
+"""What may begin a sentence before a comma or a verb, and is nobody's name either."""
+LIGHT = NO_NAMES | frozenset(
+    """about after before around already perhaps everybody it them this that these those one ones her him so there das es ihn sie ihm dat
+    het hem die dit am shall happy glad agreed decided propose suggest proposal suggestion ll ve re don didn ask asked bring can come could done find get give go going got help home it'll i'll i'd i'm i've know let's look make me
+    myself need put said say send take talk tell that's thing things think want way whether week month you'll end middle
+    january february march april june july august september october november december tonight morning afternoon evening weekend
+    werde wird mache machen mach kann kannst morgen heute bis montag dienstag mittwoch donnerstag freitag samstag sonntag woche
+    mir dir euch sollte zal gaat doe doen kun kan vraag wel nog hij hem vandaag maandag dinsdag woensdag donderdag vrijdag""".split()
+)
+"""Words that say nothing of what is to be done."""
+_LIGHT_STEMS = frozenset(words(" ".join(LIGHT)))
+_NAME = r"([^\W\d_a-z][\w'-]{1,40}(?: [^\W\d_a-z][\w'-]{1,40})?)"
+
+
+def _any(phrases: str, before: str = r"\b", after: str = r"(?![\w'’])") -> re.Pattern[str]:
+    """Compile phrases that `;` separates."""
+    choices = "|".join(phrases.strip().split("; "))
+    return re.compile(f"{before}(?:{choices}){after}", re.IGNORECASE)
+
+
+_FILLERS = (
+    r"^\W*(?:(?:oh|ah|well|um|yeah|yes|no|okay|ok|all ?right|right|good|great|fine|fair enough|true|lovely|and|but|so|then|also|ja|gut|und|"
+    r"dann|en|dus|dan|mooi)\b[\s,.]{1,3}){0,4}"
+)
+ASSENT = _any(
+    r"yes; yeah; yep; true; sure; okay; ok; fine; agreed; absolutely; certainly; of course; exactly; definitely; with pleasure; gladly; "
+    r"noted; done; deal; seconded; why not; no (?:objections?|problem); sounds \w+; works for me; same(?: here)?; me too; "
+    r"i(?:'m| am) (?:for it|in|fine|happy|all for); i agree; i think so; i(?:'d| would) say so; i like (?:it|that); i (?:can|could) live with; "
+    r"that(?:'s| is| would be) (?:fine|good|right|great|fair|perfect|what i); much better; perfect; brilliant; very fair; good(?: idea)?(?! (?:night|morning|afternoon|evening)); "
+    r"all right; will do; happy to; already; "
+    r"ja; gerne?; klar; einverstanden; genau; in ordnung; (?:das )?passt; (?:das )?mach(?:e)? ich; natürlich; sehr gut; gut; prima; meinetwegen; "
+    r"von mir aus; das (?:klingt|schaffe); finde ich gut; schon dabei; "
+    r"akkoord; goed; doe ik; zeker; natuurlijk; komt goed; daar ben ik; wat mij betreft; oké; graag",
+    _FILLERS,
+)
+ASSENT_AT_END = _any(r"yes; ja; sure; noted; okay; agreed", after=r"\W*$")
+REFUSAL = _any(
+    r"i (?:can't|cannot|can not|won't|will not|couldn't); (?:i'd |i would )?rather not; not me; i(?:'m| am) (?:really |too )?(?:full|busy|against); "
+    r"i disagree; no way; i have enough; (?:that|it) (?:won't|can't|doesn't) work; "
+    r"kann ich (?:das |es )?(?:leider )?nicht; ich kann (?:das |es )?(?:leider )?nicht; schaffe ich nicht; lieber nicht; auf keinen fall; "
+    r"ich bin dagegen; kan ik niet; ik kan (?:dat |het )?(?:helaas )?niet; lukt (?:me )?niet; liever niet; ik ben tegen"
+)
+OBJECTION = _any(
+    r"no(?! (?:objection|problem)); not (?!bad)\w+; never; i (?:disagree|don't (?:think|like|agree)|doubt); but; hold on; "
+    r"nein; ich würde (?:erst|lieber); aber; nee; maar",
+    r"^\W*(?:oh,? |well,? |hm,? )?",
+)
+THANKS = _any(
+    r"please do; do (?:that|it); would you\?; try (?:it|that); go (?:ahead|for it); that(?:'s| is| would be| sounds) (?:very |really )?\w+; "
+    r"sounds (?:good|fair|great); thanks?; thank you; lovely; great; wonderful; brilliant; perfect; amazing; marvellous; excellent; super; fantastic; "
+    r"very (?:kind|fair|good); yes,? please; danke; prima; gerne?; toll; das wäre; mach das; graag; fijn; mooi; goed idee; doe dat",
+    r"^\W*(?:oh,? |yes,? )?",
+)
+_NO_TASK = (
+    r"(?:not|never|always|be(?! (?:there|in the|at the))|say|admit|have to|miss|believe|see(?! to)|hear|need|know|remember|think|hope|like|love|"
+    r"want|mention|stop|come (?:to|back)|get (?:to|the)|promise|imagine|understand|wait|agree|mind|still|eat|guess|forget|take (?:an?|another|one|no)|"
+    r"nicht|nie|sein|sagen|niet|nooit|zijn|zeggen)\b"
+)
+PROMISE = _any(
+    rf"i(?:'ll| will| shall| am going to|'m going to|'m gonna)(?: also| then| just)?(?! {_NO_TASK})(?= \w); "
+    r"i(?:'m| am) (?:chasing|writing|sending|arranging|sorting|preparing)(?! (?:it|that|this) down); let me(?= (?:check|take|do|handle|find|send|sort|call|write|draft|prepare|book|fix)\b); "
+    r"ich werde; ich (?:kümmere|übernehme|erledige|besorge|bestelle|schreibe|schicke|rufe|bringe|organisiere|kläre|spreche|frage|reserviere|buche|prüfe|kaufe|hole)"
+    r"(?! (?:nicht|kein)); (?:das|die|den|es) (?:mache|übernehme|erledige|besorge) ich; mache? ich; "
+    r"ik (?:zal|ga|stuur|bestel|schrijf|bel|regel|vraag|koop|maak|neem|zorg|boek|mail|breng|haal|print|pak)(?! (?:niet|geen)); (?:dat|die|het) (?:doe|regel|neem) ik; doe ik",
+    r"(?<!if )(?<!when )(?<!what )(?<!think )(?<!said )\b",
+)
+OFFER = _any(
+    r"i (?:can|could)(?! (?:not|never|only|just|make (?:it|that)|come|live|see|hear|remember|imagine|account|say|tell|understand|think|believe)\b); "
+    r"i(?:'m| am|'d be) happy to; i(?:'m| am) on it; leave (?:it|that) (?:to|with) me; that (?:should be|is|would be) me; "
+    r"i do(?= (?:the|that|it)\b); i bring; i(?:'d| would)(?= (?:make|do|write|ask|send|prepare|draft|draw up)\b); "
+    r"kann ich(?! nicht); ich (?:kann|könnte)(?! nicht); ik (?:kan|zou)(?! niet); kan ik"
+)
+DELIVERY = _any(
+    r"(?:you|ihr|jullie)(?:'ll| will)? (?:have|get|bekommt|krijgen)(?= (?:it|them|that|my|the|one|es|das|het|dat)\b); it(?:'ll| will) be (?:done|ready|live|there|finished)"
+)
+_ASK = r"(?:can|could|will|would) you(?! (?:hear|see|imagine|believe|agree|say|mind|like|prefer|know|think|remember|be|need|want|really|ever|still)\b)"
+_ASK += r"|kannst du|könntest du|würdest du|kun je|kun jij|wil je|wil jij|zou je|zou jij"
+ASKED = re.compile(rf"\b(?:{_ASK}|(?:can|could|would) (?:somebody|someone|anybody)|kann jemand|kan iemand)\b", re.IGNORECASE)
+_YOU = (
+    r"you (?!are|were|said|wanted|know|have|had|look|see|can|could|will|would|should|did|do\b|don|didn|brought|never|always|told|mean|"
+    r"think|like|seem|need|might|also|just|who|and|or|[a-z]*ed\b)[a-z]+|du \w+e?st|jij \w+t"
+)
+_ADDRESSED = re.compile(rf"(?:^|[,;] |\b[Ss]o |\b[Aa]nd ){_NAME},? (please\b|bitte\b|graag\b|(?i:{_ASK})\b|{_YOU}\b|I need an? |([a-z]{{2,}})\b)")
+_CALLED = re.compile(rf"(?:[a-z]),? {_NAME}(?:, (?:please|bitte|graag))?[.!?]*$")
+PLEASE = _any("please; bitte; graag")
+ORDER = re.compile(r"^(?:please|bitte|then|and|so|yes|good|fine|okay)?,? ?([^\W\d_]{2,})\b", re.IGNORECASE)
+NO_ORDER = LIGHT - frozenset("ask bring find get give make put send take talk tell do".split()) | frozenset(
+    "sit wait continue listen mind stop relax enjoy carry start begin hold hang forgive remember did didn don isn even".split()
 )
 _ASSIGNED = re.compile(
-    r"\b([A-Z][\w'-]{1,40}(?: [A-Z][\w'-]{1,40})?) (?:will|shall|should|must|needs? to|is to|has to|takes care of|zal|moet|gaat|wird|"
-    r"soll|muss)\b"
+    rf"\b{_NAME} (?:(?:will|shall|should|must|needs? to|is to|has to|is going to|zal|moet|gaat|wird|soll|sollte|muss)\b"
+    rf"(?! (?:have been|have had|{_NO_TASK}))|((?!was|is|has|does|says|thinks|knows|likes|needs|gets|means|looks|seems|wants|comes|lives)[a-z]{{2,}}s)\b)"
 )
-_TASK_MARK = re.compile(
-    r"^(?:\W*\b(?:action|to ?do|actie|actiepunt|aufgabe|next step)s?\b\s*[:\-–]|\[ \])\s*", re.IGNORECASE
+NEED = _any(
+    r"who (?:can|could|will|would|does|takes|sees|gives|brings|makes|writes|runs|answers|delivers|books|buys|calls|tells|orders|is (?:responsible|going to)); "
+    r"(?:somebody|someone|we) (?:of us )?(?:has to|have to|should|must|would have|needs?|who); i need to; (?:it|that|this|these|they|the [\w ]{1,30}) (?:has to|have to|must|needs? to) be \w+; "
+    r"wer (?:kümmert|macht|kann|übernimmt|schreibt|bringt|bestellt|ruft|kauft|holt); jemand (?:muss|sollte|müsste); "
+    r"wie (?:kan|wil|doet|regelt|zorgt|belt|koopt); iemand (?:moet|zou)"
 )
-_NOT_NAMES = frozenset(
-    """we it this that there they you he she everyone everybody nobody what who which the our my your his her as if so
-    and but then when all today tomorrow monday tuesday wednesday thursday friday saturday sunday dat het er wij dit
-    das es wir ik jij je u hij zij ich er sie ihr yes no okay ok fine good thanks please let ja nee nein not nothing something third second first""".split()
+TASK_MARK = re.compile(r"^(?:\W*\b(?:action|to ?do|actie|actiepunt|aufgabe|next step)s?\b\s*[:\-–]|\[ \])\s*", re.IGNORECASE)
+PAST = _any(
+    r"last (?:year|month|week|time|season|autumn|spring|summer|winter|meeting|night); (?:years?|months?|weeks?|days?) ago; yesterday; back in; in (?:19|20)\d\d; "
+    r"letzte[sn]? (?:jahr|mal|woche|monat); vor (?:zwei|drei|einem|vielen); gestern; vorige? (?:jaar|week|maand|keer); gisteren; geleden"
 )
-_DAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)day|maandag|dinsdag|woensdag|donderdag|vrijdag|montag|dienstag|mittwoch|donnerstag|freitag"
-_MONTH = (
-    r"jan(?:uary|uari|uar)?|feb(?:ruary|ruari|ruar)?|mar(?:ch)?|maart|märz|apr(?:il)?|may|mei|mai|june?|juni|july?|juli|"
-    r"aug(?:ust|ustus)?|sep(?:t(?:ember)?)?|oct(?:ober)?|okt(?:ober)?|nov(?:ember)?|dec(?:ember)?|dez(?:ember)?"
+DECIDED = _any(
+    r"(?:we|the (?:board|committee|council|team|group|meeting))(?: have| has|'ve)?(?: now| all| just)? (?:decided|agreed|resolved|settled|chose|voted|approved); "
+    r"decision(?: is|:); (?:it|that|this)(?:'s| is)(?: now| then| hereby| therefore)? (?:agreed|decided|settled|approved|resolved); "
+    r"then it is (?:agreed|decided); it was (?:agreed|decided|resolved) (?:to|that); resolved that; motion (?:is )?(?:carried|passed); "
+    r"(?:wurde|wird|ist|haben|is|wordt|werd|hebben)(?: \w+){0,6} (?:beschlossen|entschieden|vereinbart|genehmigt|besloten|afgesproken|goedgekeurd); "
+    r"beschluss:; besluit:; (?:we'll|we will|we're|let's|let us) (?:go with|going with|going for|go for|stick with|adopt|move ahead|postpone|cancel)"
 )
-_ORDINAL = (
-    r"(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|thirteenth|fourteenth|fifteenth|"
-    r"sixteenth|seventeenth|eighteenth|nineteenth|(?:twenty|thirty)(?:-(?:first|second|third|fourth|fifth|sixth|seventh|"
-    r"eighth|ninth))?|twentieth|thirtieth)"
+CLOSED = _any("agreed; decided; approved; settled; resolved; beschlossen; afgesproken; besloten; vereinbart", _FILLERS, r"(?:,? then)?(?=[,:.!]| to | that |$)")
+UNDECIDED = _any(
+    r"(?:not|\w+n't|nothing|never|nobody|once|if|whether|until|unless|before|who) (?:\w+ ){0,3}(?:decided|agreed|settled|approved); nicht beschlossen; niet besloten"
 )
-_DATE = (
-    rf"(?:(?:next|this|coming|volgende|deze|nächsten)\s+)?(?:{_DAY})(?:,?\s+(?:the\s+)?(?:\d{{1,2}}(?:st|nd|rd|th|\.)?|{_ORDINAL})"
-    rf"(?:\s+(?:of\s+)?(?:{_MONTH}))?)?|"
-    rf"\d{{4}}-\d{{2}}-\d{{2}}|(?:the\s+)?(?:\d{{1,2}}(?:st|nd|rd|th|\.)?|{_ORDINAL})\s+(?:of\s+)?(?:{_MONTH})(?:\s+\d{{4}})?|"
-    rf"(?:{_MONTH})\s+\d{{1,2}}(?:st|nd|rd|th)?(?:,?\s+\d{{4}})?|"
-    rf"(?:the )?end of (?:the |this |next )?(?:day|week|month|quarter|year)|(?:next|this|volgende|deze) (?:week|month|maand)|"
-    rf"tomorrow|tonight|today|noon|morgen|vandaag|heute"
+PROPOSAL = _any(
+    r"i(?:'d| would) (?:say|vote|be for|put|take|do)\b; i(?:'m| am) (?:in favou?r of|for going); should (?:we|that|it); what if we; we (?:could|can|should|might); what about; "
+    r"(?<!as )(?<!than )\w+ should; i think we; wir (?:könnten|sollten); we (?:zouden|kunnen|moeten)"
 )
-_LIMIT = r"(?:by|before|until|till|due(?: on| by)?|no later than|voor|uiterlijk|tegen|bis(?: zum)?)"
-_DUE = re.compile(rf"\b(?:{_LIMIT}\s+|on\s+|am\s+)?((?:{_DATE})(?:,\s+(?:{_DATE}))?)\b", re.IGNORECASE)
-_BOUNDED = re.compile(rf"\b{_LIMIT}\s+(?:{_DATE})\b", re.IGNORECASE)
+STRONG = _any(
+    r"my (?:proposal|suggestion); i(?:'d| would)? (?:suggest|propose|move that); let's; let us; shall we; why don't we; how about; "
+    r"(?:ich )?schlage(?: ich)? vor; mein vorschlag; sollen wir; machen wir; lass(?:t)? uns; mijn voorstel; ik stel voor; laten we; zullen we"
+)
+PROCEDURE = _any(
+    r"(?:let's|let us|shall we|we|lasst? uns|laten we)(?: all| now| then| just)? (?:start|begin|move on|go on|see|talk|discuss|come|return|hear|have an?|take a break|"
+    r"wait|park|look|continue|say|hope|close|finish|stop|get|not|be|pause|think|pick); next time; later; for now; come back to; the next point; "
+    r"(?:reden|sprechen) .{0,30}(?:noch einmal|darüber|später); nächste(?:s|n)? (?:mal|sitzung); volgende keer; over praten"
+)
+_NOT_DONE = r"(?!have|had|are|were|could|can|should|might|would|need|want|used|said|talked|got|know|thought|saw|lose|haben|hatten|sind|waren|hebben|zijn|\w+ed\b)"
+CONCLUSION = re.compile(
+    rf"{_FILLERS}(?:(?<=then )|(?<=so )|(?<=so, )|(?<=then, )|(?<=dann )|(?<=also )|(?<=dus )|(?<=dan )|^(?=we {_NOT_DONE}))"
+    r"(?!that|what|how|why|where|when|who|far|is|was|wie|wer|there|you|i\b|i'll|it\b|he\b|she\b)|^[^,]{1,200}, then\W*$",
+    re.IGNORECASE,
+)
+WE_DO = re.compile(rf"\b(?:we(?:'ll)?|wir) {_NOT_DONE}\w+|\b(?:let's|let us)\b|\b\w{{3,}}en (?:wir|we)\b", re.IGNORECASE)
+UNREAL = _any("could; would; might; can't; if; könnten; würden?; wenn; zouden; als")
+WITHDRAWN = _any(
+    r"after all; (?:take|took) (?:it|that|this) back; (?:needn't|don't need to|don't have to|no longer) \w+; forget (?:about )?(?:it|that|the); "
+    r"scrap (?:it|that|the); changed my mind; never mind; doch nicht; nicht mehr nötig; toch niet; niet meer nodig"
+)
+OPENING = _any(
+    r"let(?:'s| us) (?:start|begin|get started); good (?:morning|afternoon|evening),? (?:everybody|everyone|all); guten (?:abend|morgen|tag); goede(?:navond|morgen|middag)"
+)
+CLOSING = _any(r"thank you all; thanks,? (?:all|everybody|everyone); we(?:'re| are) done; danke(?:,| euch)? alle[nr]?; dann sind wir (?:durch|fertig); dan zijn we klaar")
+WHEN = _any(r"(?:by|until|till) when; when; bis wann; wann; wanneer")
+POINTS = _any("it; that; this; them; these; those; one; ones; her; him; so; there; das; es; ihn; sie; ihm; dat; het; hem; die; dit; something")
+CHATTER = _any(
+    r"thank(?:s| you); good (?:morning|afternoon|evening|night); hello; hi all; bye; sorry; how are you; can you hear me; congratulations; welcome; well done; "
+    r"go ahead; no worries; i agree; i see; i don't know; guten (?:abend|morgen|tag); hallo; danke; tschüss; goede(?:navond|morgen); bedankt; wel thuis; tot ziens"
+)
 
 
 def speaker(sentence: str) -> str | None:
     """Return who says this line of a transcript, if it is one."""
     match = _SPEAKER.match(sentence)
-    return match.group(1) if match else None
+    return match.group(1) if match and match.group(1).lower() not in _LABELS else None
+
+
+def listed(sentence: str) -> frozenset[str]:
+    """Return the words of the names behind "Present:" and the like, in lower case."""
+    match = _SPEAKER.match(sentence)
+    named = sentence[match.end() :] if match and match.group(1).lower() in _LABELS else ""
+    return frozenset(word.lower() for word in re.findall(r"[^\W\d_a-z][\w'-]+", named))
 
 
 def without_speaker(sentence: str) -> str:
     return _SPEAKER.sub("", sentence)
 
 
-def is_decision(sentence: str) -> bool:
-    return _DECISION.search(sentence) is not None and not sentence.rstrip().endswith("?")
+def content(said: str, names: Collection[str] = ()) -> frozenset[str]:
+    """Return the stems of the words that tell what a sentence is about."""
+    return frozenset(word for word in words(said) if word not in _LIGHT_STEMS and word not in names)
 
 
-def is_action(sentence: str, said_by: str | None) -> bool:
-    """Say whether somebody is bound to do something: a promise by a known speaker, an order, or a marked to-do."""
-    if _TASK_MARK.match(sentence):
-        return True
-    if len(sentence.split()) < _SHORTEST or is_decision(sentence):
-        return False
-    promised = _PROMISE.search(sentence) is not None and said_by is not None
-    return promised or assignee(sentence) is not None
+def addressed(said: str, names: Collection[str]) -> tuple[str, str] | None:
+    """Return whom a sentence addresses and how it goes on: "Ben, could you", "you", "please", or the verb of an order.
+
+    Without `names`, the people of a transcript in lower case, any capitalised word is one that is no common word.
+    """
+    for match in _ADDRESSED.finditer(said):
+        if (name := named(match.group(1), names)) and (match.group(3) is None or match.group(3) not in NO_ORDER):
+            return name, match.group(2)
+    verb = ORDER.match(said)
+    ordered = verb is not None and verb.group(1).lower() not in NO_ORDER
+    if ordered and names and (called := _CALLED.search(said)) and (name := named(called.group(1), names)):
+        return name, ""
+    return None
 
 
-def assignee(sentence: str) -> str | None:
-    """Return the person a sentence puts a task on, if it names one: whom it addresses, or of whom it speaks."""
-    task = _TASK_MARK.sub("", sentence)
-    for match in (*_ADDRESSED.finditer(task), *_ASSIGNED.finditer(task)):
-        name = match.group(1)
-        if name.split()[0].lower() not in _NOT_NAMES:
+def assigned(said: str, names: Collection[str]) -> str | None:
+    """Return the person of whom a sentence says that they will or should do something."""
+    for match in _ASSIGNED.finditer(said):
+        if (name := named(match.group(1), names)) and (names or match.group(2) is None):
             return name
     return None
 
 
-def owner(sentence: str, said_by: str | None) -> str | None:
-    named = assignee(sentence)
-    if named is not None:
-        return named
-    return said_by if _PROMISE.search(sentence) else None
-
-
-def due(sentence: str) -> str | None:
-    """Return the date as it was said: what day "Friday" was is not known here."""
-    match = _DUE.search(sentence)
-    return match.group(1) if match else None
-
-
-def is_time_limit(sentence: str) -> bool:
-    """Say whether a sentence sets a limit for what was said just before it."""
-    return _BOUNDED.search(sentence) is not None
+def named(words_of_name: str, names: Collection[str]) -> str | None:
+    """Return the words that are a name's, None if they are nobody's."""
+    found = [word for word in words_of_name.split() if (word.lower() in names if names else word.lower() not in NO_NAMES)]
+    return " ".join(found) or None

@@ -20,13 +20,14 @@ import numpy as np
 from llm_providers.backends.embedded import cues
 from llm_providers.backends.embedded.constraints import fit, number_in
 from llm_providers.backends.embedded.encoder import Encoder
+from llm_providers.backends.embedded.minutes import Minutes, Point
 from llm_providers.errors import RequestRejected
-from llm_providers.sentences import STOP_WORDS, Sentence, split
+from llm_providers.sentences import Sentence, split
 from llm_providers.types import Vectors
 
 _LONGEST = 1500
-_SHORTEST = 6
-"""Words of a sentence that can stand for others."""
+_SHORTEST = 3
+"""Words with content of a sentence that can stand for others."""
 _WEIGHT = 0.15
 """What a decision is ahead of other sentences, and a task behind them, when a text is summed up."""
 _WORD = re.compile(r"[^\W\d_][\w'-]{2,}")
@@ -59,7 +60,8 @@ class _Reading:
             for index, sentence in enumerate(self.sentences)
             if not sentence.heading
             and not sentence.text.endswith("?")
-            and len(cues.without_speaker(sentence.text).split()) >= _SHORTEST
+            and len(self.minutes.content[index]) >= _SHORTEST
+            and not cues.CHATTER.search(sentence.text)
         ]
 
     @cached_property
@@ -74,6 +76,10 @@ class _Reading:
         return found
 
     @cached_property
+    def minutes(self) -> Minutes:
+        return Minutes(self.sentences, self.speakers)
+
+    @cached_property
     def vectors(self) -> Vectors:
         said = [cues.without_speaker(s.text)[:_LONGEST] or "." for s in self.sentences]
         return self.encoder.encode(said, truncate=True)
@@ -82,9 +88,8 @@ class _Reading:
     def centrality(self) -> Vectors:
         centre = self.vectors.mean(axis=0)
         scores: Vectors = (self.vectors @ (centre / np.linalg.norm(centre))).astype(np.float32)
-        for index, sentence in enumerate(self.sentences):
-            said = cues.without_speaker(sentence.text)
-            scores[index] += _WEIGHT * (cues.is_decision(said) - cues.is_action(said, self.speakers[index]))
+        for points, weight in ((self.minutes.decisions, _WEIGHT), (self.minutes.actions, -_WEIGHT)):
+            scores[[index for point in points for index in point.sentences]] += weight
         return scores
 
     def value(self, name: str, schema: Mapping[str, Any]) -> Any:
@@ -195,55 +200,33 @@ class _Reading:
                 return self._items(name, {**schema, "items": target})
         if name == "tags":
             return [fit(tag, kind, name) for tag in self._tags(limit)]
-        finders: dict[str, Callable[[], list[int]]] = {
-            "decisions": lambda: [i for i, s in enumerate(self.sentences) if cues.is_decision(s.text)],
-            "action_items": lambda: [
-                i
-                for i, s in enumerate(self.sentences)
-                if not s.heading and cues.is_action(cues.without_speaker(s.text), self.speakers[i])
-            ],
-        }
-        if name in finders:
-            found = finders[name]()
-            self.used.update(found)
+        if name in ("decisions", "action_items"):
+            points = self.minutes.decisions if name == "decisions" else self.minutes.actions
+            self.used.update(index for point in points for index in point.sentences)
         else:
             free = [index for index in self.prose if index not in self.used] or self.prose
-            found = sorted(self._central(free, min(limit, max(4, len(free) // 6))))
-        items = [item for index in found if (item := self._item(name, index, kind)) is not None][:limit]
+            points = [self.minutes.point(index) for index in sorted(self._central(free, min(limit, max(4, len(free) // 6))))]
+        items = [item for point in points if (item := self._item(name, point, kind)) is not None][:limit]
         if len(items) < schema.get("minItems", 0):
             raise RequestRejected(f"the text holds too little for {name}", backend="embedded")
         return items
 
-    def _item(self, name: str, index: int, kind: Mapping[str, Any]) -> Any:
-        quote = self.sentences[index].text
-        said = " ".join(cues.without_speaker(quote).split())
+    def _item(self, name: str, point: Point, kind: Mapping[str, Any]) -> Any:
+        said = self.minutes.text(point)
         if kind.get("type") == "string":
             return fit(said, kind, name)
         if kind.get("type") in ("integer", "number"):
             return number_in(said, kind, whole=kind["type"] == "integer")
         if kind.get("type") != "object":
             raise RequestRejected(f"extraction cannot fill the items of {name}", backend="embedded")
-        if "due" in kind.get("properties", {}) and cues.due(said) is None and self._limited_by_next(index):
-            quote = self.text[self.sentences[index].start : self.sentences[index + 1].end]
-            said = " ".join(cues.without_speaker(quote).split())
+        start, end = self.minutes.span(point)
         known: dict[str, Callable[[], str | None]] = {
             "text": lambda: said,
-            "quote": lambda: quote,
-            "owner": lambda: cues.owner(said, self.speakers[index]),
-            "due": lambda: cues.due(said),
+            "quote": lambda: self.text[start:end],
+            "owner": lambda: point.owner,
+            "due": lambda: point.due,
         }
         return self._object(kind, known)
-
-    def _limited_by_next(self, index: int) -> bool:
-        """Say whether the same speaker's next sentence sets the task's time limit."""
-        following = index + 1
-        return (
-            following < len(self.sentences)
-            and self.speakers[following] == self.speakers[index]
-            and cues.speaker(self.sentences[following].text) is None
-            and cues.is_time_limit(self.sentences[following].text)
-            and not cues.is_action(self.sentences[following].text, self.speakers[following])
-        )
 
     def _tags(self, limit: int) -> list[str]:
         """Return the words that recur, longest runs first: candidates by frequency, order by likeness to the whole."""
@@ -251,7 +234,7 @@ class _Reading:
         names = {name.lower() for name in self.speakers if name}
         for match in _WORD.finditer(" ".join(cues.without_speaker(s.text) for s in self.sentences)):
             word = match.group().lower()
-            if word not in STOP_WORDS and word not in names and len(word) > 3:
+            if word not in cues.LIGHT and word not in names and len(word) > 3:
                 counts[word] = counts.get(word, 0) + 1
         frequent = sorted(counts, key=lambda word: (-counts[word], word))[:30]
         if not frequent:
