@@ -12,12 +12,12 @@ from pathlib import Path
 
 from rag_service.chunking import Chunker
 from rag_service.grounding import ground
-from rag_service.grounding.facts import facts_of
-from rag_service.grounding.lexicon import MONTHS_AND_DAYS, NEGATIONS, UNITS
 from rag_service.keyword.analysis import language_of
-from rag_service.keyword.normalisation import normalised
 from rag_service.ranking import Passage
 from rag_service.settings import RagSettings
+from service_kit.statements.facts import facts_of
+from service_kit.statements.lexicon import MONTHS_AND_DAYS, NEGATIONS, UNITS
+from service_kit.statements.normalisation import normalised
 from switchyard_benchmarks.results import Evaluation, Result, rows
 
 _SEED = 17

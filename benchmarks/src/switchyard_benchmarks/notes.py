@@ -77,7 +77,9 @@ def notes(console: Console, client: Client, data: Path, name: str, form: str | N
     note = _made(console, client, file.name, content, seconds)
     took = time.perf_counter() - began
     scored = [score(kind, note["content"][kind], truth[kind], name) for kind in _KINDS]
-    table = Table("points", "precision", "recall", "F1", "owner", "due", title=f"{name}, {note['provider']}, {took:.1f} s")
+    table = Table(
+        "points", "precision", "recall", "F1", "owner", "due", title=f"{name}, {note['provider']}, {took:.1f} s"
+    )
     for each in scored:
         table.add_row(each.kind, *each.row())
     console.print(table)
@@ -138,7 +140,9 @@ def subtitles(transcript: str, form: str) -> str:
     """Return a transcript of lines `Name: words` as WebVTT ("vtt") or SubRip ("srt"), without what stands before the first."""
     cues = list(_cues(transcript))
     if form == "vtt":
-        return "WEBVTT\n\n" + "\n".join(f"{_clock(a)} --> {_clock(b)}\n<v {who}>{said}</v>\n" for a, b, who, said in cues)
+        return "WEBVTT\n\n" + "\n".join(
+            f"{_clock(a)} --> {_clock(b)}\n<v {who}>{said}</v>\n" for a, b, who, said in cues
+        )
     lines = (
         f"{number}\n{_clock(a)} --> {_clock(b)}\n".replace(".", ",") + f"{who}: {said}\n"
         for number, (a, b, who, said) in enumerate(cues, 1)

@@ -6,7 +6,8 @@ from time import perf_counter
 
 import pytest
 
-from rag_service.keyword.analysis import codes, language_of, query_terms, terms
+from rag_service.keyword.analysis import language_of, query_terms, terms
+from service_kit.statements.codes import codes
 
 
 def test_a_code_is_one_term_and_its_parts() -> None:

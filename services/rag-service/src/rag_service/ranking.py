@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from rag_service.keyword.analysis import codes, terms
+from rag_service.keyword.analysis import terms
+from service_kit.statements.codes import codes
 
 _VECTOR_SHARE = 0.5
 """Weight of the vectors against the keywords, both scaled to 0…1 over the candidates of one question."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from rag_service.citations import Citation
 from rag_service.grounding.attribution import Attribution, attribute
-from rag_service.grounding.facts import facts_of, is_chatter, is_refusal
 from rag_service.grounding.sentences import split
 from rag_service.ranking import Passage
+from service_kit.statements.facts import facts_of, is_chatter, is_refusal
 
 _MARKER = re.compile(r"(?:(?<!\s)\s+)?\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]")
 _BEGUN = re.compile(r"(?!\[)\S+\s")

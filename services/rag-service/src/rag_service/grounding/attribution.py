@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from llm_providers.sentences import Sentence
-from rag_service.grounding.alignment import exchanged
-from rag_service.grounding.facts import ALL_STOP_WORDS, Facts, facts_of
-from rag_service.grounding.lexicon import (
+from rag_service.grounding.sentences import split
+from rag_service.keyword.analysis import language_of, query_terms
+from rag_service.ranking import Passage
+from service_kit.statements.alignment import exchanged
+from service_kit.statements.facts import ALL_STOP_WORDS, Facts, facts_of
+from service_kit.statements.lexicon import (
     GENERIC,
     MAGNITUDES,
     MONTHS_AND_DAYS,
@@ -18,9 +21,6 @@ from rag_service.grounding.lexicon import (
     RESTRICTIONS,
     UNITS,
 )
-from rag_service.grounding.sentences import split
-from rag_service.keyword.analysis import language_of, query_terms
-from rag_service.ranking import Passage
 
 _ALIKE = 0.6
 """Least share of a sentence's own words that must stand in the quoted words or around them."""

@@ -7,8 +7,8 @@ from functools import lru_cache
 
 from llm_providers import sentences
 from llm_providers.sentences import Sentence
-from rag_service.grounding.lexicon import MONTHS_AND_DAYS
-from rag_service.keyword.normalisation import normalised
+from service_kit.statements.lexicon import MONTHS_AND_DAYS
+from service_kit.statements.normalisation import normalised
 
 _DAY = re.compile(r"(?:^|\D)\d{1,2}\.$")
 _FIRST_WORD = re.compile(r"[^\W\d_]+")

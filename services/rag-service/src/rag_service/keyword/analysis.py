@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from threading import Lock
@@ -11,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import Stemmer
 
-from rag_service.keyword.normalisation import normalised
-from rag_service.keyword.stop_words import STOP_WORDS
+from service_kit.statements.codes import DIGIT, INNER, TOKEN
+from service_kit.statements.normalisation import normalised
+from service_kit.statements.stop_words import STOP_WORDS
 
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
@@ -27,20 +26,6 @@ _STEMMERS = {
 }  # fmt: skip
 """ISO 639-1 codes with a Snowball stemmer, https://snowballstem.org/algorithms/."""
 
-# Scripts that are written without spaces (Thai, Lao, Khmer, Burmese, kana, Han), and Hangul, whose particles are glued on.
-_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
-_TOKEN = re.compile(
-    rf"(?P<unspaced>[{_UNSPACED}]+)|(?P<word>[^\W_{_UNSPACED}]+(?:[-./:_+'’][^\W_{_UNSPACED}]+)*)", re.UNICODE
-)
-_INNER = re.compile(r"[-./:_+'’]")
-_DIGIT = re.compile(r"\d")
-_NO_CODE = re.compile(
-    r"\d+(?:st|nd|rd|th|s|e|er|de|km|kg|m|mm|cm|g|mb|gb|kb|tb|h|am|pm|k|bn|kw|mw|v|w)?|"  # 19th, 1990s, 10km
-    r"(?:\d+[-./:]){1,2}\d+",  # 12.50, 10:30, 1914-1918, 01.02.2026
-    re.IGNORECASE,
-)
-_SHORTEST_CODE = 4
-_MOST_LOWER_CASE = 2
 _MOST_TERMS = 64
 _SAMPLE = 6000
 """Characters of a document, from its beginning, middle and end, by which its language is guessed."""
@@ -80,36 +65,15 @@ def query_terms(question: str, languages: Sequence[str], most: int = _MOST_TERMS
     return (found or list(dict.fromkeys(_terms(question, known, frozenset()))))[:most]
 
 
-def codes(text: str) -> set[str]:
-    """Return the part numbers, versions and other codes in `text`, as terms of the index.
-
-    A code has a digit, and capitals, two letters at the most, or separators: `AS-278`, `4410-2303/C`, `v2.0.0`. Plain numbers,
-    amounts, times, dates and ordinals are none, nor are words with a number in them (`mid-1960s`, `2-delige`).
-    """
-    found = set()
-    for match in _TOKEN.finditer(unicodedata.normalize("NFKC", text)):
-        word = match.group("word") or ""
-        letters = "".join(filter(str.isalpha, word))
-        joined = normalised(_INNER.sub("", word))
-        if (
-            len(joined) >= _SHORTEST_CODE
-            and _DIGIT.search(word)
-            and not _NO_CODE.fullmatch(word)
-            and (letters.isupper() or len(letters) <= _MOST_LOWER_CASE)
-        ):
-            found.add(joined)
-    return found
-
-
 def _terms(text: str, languages: Sequence[str], stop: frozenset[str]) -> Iterator[str]:
     stemmers = [_stemmer(language) for language in languages]
-    for match in _TOKEN.finditer(normalised(text)):
+    for match in TOKEN.finditer(normalised(text)):
         if (run := match.group("unspaced")) is not None:
             yield from (run[place : place + 2] for place in range(max(1, len(run) - 1)))
             continue
         word = match.group("word")
-        parts = _INNER.split(word)
-        if len(parts) > 1 and _DIGIT.search(word):
+        parts = INNER.split(word)
+        if len(parts) > 1 and DIGIT.search(word):
             yield "".join(parts)
         for part in parts:
             if part not in stop:

@@ -101,12 +101,16 @@ DELIVERY = _any(
 )
 _ASK = r"(?:can|could|will|would) you(?! (?:hear|see|imagine|believe|agree|say|mind|like|prefer|know|think|remember|be|need|want|really|ever|still)\b)"
 _ASK += r"|kannst du|könntest du|würdest du|kun je|kun jij|wil je|wil jij|zou je|zou jij"
-ASKED = re.compile(rf"\b(?:{_ASK}|(?:can|could|would) (?:somebody|someone|anybody)|kann jemand|kan iemand)\b", re.IGNORECASE)
+ASKED = re.compile(
+    rf"\b(?:{_ASK}|(?:can|could|would) (?:somebody|someone|anybody)|kann jemand|kan iemand)\b", re.IGNORECASE
+)
 _YOU = (
     r"you (?!are|were|said|wanted|know|have|had|look|see|can|could|will|would|should|did|do\b|don|didn|brought|never|always|told|mean|"
     r"think|like|seem|need|might|also|just|who|and|or|[a-z]*ed\b)[a-z]+|du \w+e?st|jij \w+t"
 )
-_ADDRESSED = re.compile(rf"(?:^|[,;] |\b[Ss]o |\b[Aa]nd ){_NAME},? (please\b|bitte\b|graag\b|(?i:{_ASK})\b|{_YOU}\b|I need an? |([a-z]{{2,}})\b)")
+_ADDRESSED = re.compile(
+    rf"(?:^|[,;] |\b[Ss]o |\b[Aa]nd ){_NAME},? (please\b|bitte\b|graag\b|(?i:{_ASK})\b|{_YOU}\b|I need an? |([a-z]{{2,}})\b)"
+)
 _CALLED = re.compile(rf"(?:[a-z]),? {_NAME}(?:, (?:please|bitte|graag))?[.!?]*$")
 PLEASE = _any("please; bitte; graag")
 ORDER = re.compile(r"^(?:please|bitte|then|and|so|yes|good|fine|okay)?,? ?([^\W\d_]{2,})\b", re.IGNORECASE)
@@ -123,7 +127,9 @@ NEED = _any(
     r"wer (?:kümmert|macht|kann|übernimmt|schreibt|bringt|bestellt|ruft|kauft|holt); jemand (?:muss|sollte|müsste); "
     r"wie (?:kan|wil|doet|regelt|zorgt|belt|koopt); iemand (?:moet|zou)"
 )
-TASK_MARK = re.compile(r"^(?:\W*\b(?:action|to ?do|actie|actiepunt|aufgabe|next step)s?\b\s*[:\-–]|\[ \])\s*", re.IGNORECASE)
+TASK_MARK = re.compile(
+    r"^(?:\W*\b(?:action|to ?do|actie|actiepunt|aufgabe|next step)s?\b\s*[:\-–]|\[ \])\s*", re.IGNORECASE
+)
 PAST = _any(
     r"last (?:year|month|week|time|season|autumn|spring|summer|winter|meeting|night); (?:years?|months?|weeks?|days?) ago; yesterday; back in; in (?:19|20)\d\d; "
     r"letzte[sn]? (?:jahr|mal|woche|monat); vor (?:zwei|drei|einem|vielen); gestern; vorige? (?:jaar|week|maand|keer); gisteren; geleden"
@@ -135,7 +141,11 @@ DECIDED = _any(
     r"(?:wurde|wird|ist|haben|is|wordt|werd|hebben)(?: \w+){0,6} (?:beschlossen|entschieden|vereinbart|genehmigt|besloten|afgesproken|goedgekeurd); "
     r"beschluss:; besluit:; (?:we'll|we will|we're|let's|let us) (?:go with|going with|going for|go for|stick with|adopt|move ahead|postpone|cancel)"
 )
-CLOSED = _any("agreed; decided; approved; settled; resolved; beschlossen; afgesproken; besloten; vereinbart", _FILLERS, r"(?:,? then)?(?=[,:.!]| to | that |$)")
+CLOSED = _any(
+    "agreed; decided; approved; settled; resolved; beschlossen; afgesproken; besloten; vereinbart",
+    _FILLERS,
+    r"(?:,? then)?(?=[,:.!]| to | that |$)",
+)
 UNDECIDED = _any(
     r"(?:not|\w+n't|nothing|never|nobody|once|if|whether|until|unless|before|who) (?:\w+ ){0,3}(?:decided|agreed|settled|approved); nicht beschlossen; niet besloten"
 )
@@ -158,18 +168,25 @@ CONCLUSION = re.compile(
     r"(?!that|what|how|why|where|when|who|far|is|was|wie|wer|there|you|i\b|i'll|it\b|he\b|she\b)|^[^,]{1,200}, then\W*$",
     re.IGNORECASE,
 )
-WE_DO = re.compile(rf"\b(?:we(?:'ll)?|wir) {_NOT_DONE}\w+|\b(?:let's|let us)\b|\b\w{{3,}}en (?:wir|we)\b", re.IGNORECASE)
+WE_DO = re.compile(
+    rf"\b(?:we(?:'ll)?|wir) {_NOT_DONE}\w+|\b(?:let's|let us)\b|\b\w{{3,}}en (?:wir|we)\b", re.IGNORECASE
+)
 UNREAL = _any("could; would; might; can't; if; könnten; würden?; wenn; zouden; als")
 WITHDRAWN = _any(
-    r"after all; (?:take|took) (?:it|that|this) back; (?:needn't|don't need to|don't have to|no longer) \w+; forget (?:about )?(?:it|that|the); "
-    r"scrap (?:it|that|the); changed my mind; never mind; doch nicht; nicht mehr nötig; toch niet; niet meer nodig"
+    r"i (?:can't|cannot|won't) .{0,40}after all; i take (?:it|that|this) back; i(?:'ve| have)? changed my mind; you (?:needn't|don't need to|don't have to|no longer have to) \w+; "
+    r"kann .{0,40}doch nicht; du (?:musst|brauchst) .{0,40}nicht mehr; kan .{0,40}toch niet; (?:je|jij) hoeft .{0,40}niet meer"
 )
+YOU = _any("you; du; je; jij")
 OPENING = _any(
     r"let(?:'s| us) (?:start|begin|get started); good (?:morning|afternoon|evening),? (?:everybody|everyone|all); guten (?:abend|morgen|tag); goede(?:navond|morgen|middag)"
 )
-CLOSING = _any(r"thank you all; thanks,? (?:all|everybody|everyone); we(?:'re| are) done; danke(?:,| euch)? alle[nr]?; dann sind wir (?:durch|fertig); dan zijn we klaar")
+CLOSING = _any(
+    r"thank you all; thanks,? (?:all|everybody|everyone); we(?:'re| are) done; danke(?:,| euch)? alle[nr]?; dann sind wir (?:durch|fertig); dan zijn we klaar"
+)
 WHEN = _any(r"(?:by|until|till) when; when; bis wann; wann; wanneer")
-POINTS = _any("it; that; this; them; these; those; one; ones; her; him; so; there; das; es; ihn; sie; ihm; dat; het; hem; die; dit; something")
+POINTS = _any(
+    "it; that; this; them; these; those; one; ones; her; him; so; there; das; es; ihn; sie; ihm; dat; het; hem; die; dit; something"
+)
 CHATTER = _any(
     r"thank(?:s| you); good (?:morning|afternoon|evening|night); hello; hi all; bye; sorry; how are you; can you hear me; congratulations; welcome; well done; "
     r"go ahead; no worries; i agree; i see; i don't know; guten (?:abend|morgen|tag); hallo; danke; tschüss; goede(?:navond|morgen); bedankt; wel thuis; tot ziens"
@@ -223,5 +240,7 @@ def assigned(said: str, names: Collection[str]) -> str | None:
 
 def named(words_of_name: str, names: Collection[str]) -> str | None:
     """Return the words that are a name's, None if they are nobody's."""
-    found = [word for word in words_of_name.split() if (word.lower() in names if names else word.lower() not in NO_NAMES)]
+    found = [
+        word for word in words_of_name.split() if (word.lower() in names if names else word.lower() not in NO_NAMES)
+    ]
     return " ".join(found) or None

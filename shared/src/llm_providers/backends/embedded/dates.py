@@ -29,7 +29,10 @@ _DATE = (
 _LIMIT = r"(?:by|before|until|till|due(?: on| by)?|no later than|voor|uiterlijk|tegen|bis(?: zum)?|say|spätestens)"
 _DATES = rf"(?:{_DATE})(?:,\s+(?:{_DATE}))?"
 _DUE = re.compile(rf"\b(?:{_DATES})\b", re.IGNORECASE)
-_BOUNDED = re.compile(rf"\b(?:{_LIMIT}\s+)((?:{_DATES})|(?:the\s+)?{_ORDINAL}(?=\s*(?:[.,;!?]|$))|(?:{_MONTH}))\b|\bon\s+(the\s+{_ORDINAL})(?=\s*(?:[.,;!?]|$))", re.IGNORECASE)
+_BOUNDED = re.compile(
+    rf"\b(?:{_LIMIT}\s+)((?:{_DATES})|(?:the\s+)?{_ORDINAL}(?=\s*(?:[.,;!?]|$))|(?:{_MONTH}))\b|\bon\s+(the\s+{_ORDINAL})(?=\s*(?:[.,;!?]|$))",
+    re.IGNORECASE,
+)
 
 
 def due(said: str) -> str | None:

@@ -72,7 +72,11 @@ class Minutes:
         turns = [list(turn) for _, turn in groupby(range(len(self.said)), lambda index: self.speakers[index])]
         starts = (n for n, turn in enumerate(turns[:_OPENING]) if any(cues.OPENING.search(self.said[i]) for i in turn))
         begin = max(starts, default=0)
-        ends = (n for n in range(max(begin, len(turns) - _OPENING // 2), len(turns)) if any(cues.CLOSING.search(self.said[i]) for i in turns[n]))
+        ends = (
+            n
+            for n in range(max(begin, len(turns) - _OPENING // 2), len(turns))
+            if any(cues.CLOSING.search(self.said[i]) for i in turns[n])
+        )
         self._chair = next((self.speakers[turn[0]] for turn in turns[begin:] if self.speakers[turn[0]]), None)
         for number, turn in enumerate(turns[begin : min(ends, default=len(turns)) + 1]):
             self._read(number, turn)
@@ -101,7 +105,9 @@ class Minutes:
             self._hear(index, who, number, assents)
         self._before = assents
 
-    def _answer(self, who: str | None, number: int, turn: list[int], assents: bool, refuses: bool, objects: bool) -> None:
+    def _answer(
+        self, who: str | None, number: int, turn: list[int], assents: bool, refuses: bool, objects: bool
+    ) -> None:
         """Take a turn as the answer to what the ones before it asked or offered."""
         head, last = turn[:_REACTION], self.actions[-1] if self.actions else None
         if objects and last and last.turn == number - 1 and not _same(last.owner, who):
@@ -110,7 +116,11 @@ class Minutes:
         promises = any(cues.PROMISE.search(self.said[index]) for index in head)
         for asked in self._recent(self._asked, number):
             if asked.kind == "offer":
-                if asked.by != who and number - asked.turn == 1 and any(cues.THANKS.match(self.said[index]) for index in head):
+                if (
+                    asked.by != who
+                    and number - asked.turn == 1
+                    and any(cues.THANKS.match(self.said[index]) for index in head)
+                ):
                     asked.kind = "done"
                     self._act([asked.index], asked.by, number)
             elif asked.kind in ("ask", "order") and (_same(asked.to, who) if asked.to else asked.by != who):
@@ -141,13 +151,13 @@ class Minutes:
         if cues.TASK_MARK.match(self.sentences[index].text):
             self._act([index], cues.assigned(said, self.names), number)
             return
-        if cues.WITHDRAWN.search(said):
+        if cues.WITHDRAWN.search(said) and not question:
             self._withdraw(index, who)
         past = cues.PAST.search(said) is not None
         if not question and not past and self._concluded(index, who, number, assents):
-            called = cues.assigned(said, self.names)
-            if called and cues.CONCLUSION.search(said):
-                self._act([index], called, number)
+            name = cues.assigned(said, self.names)
+            if name and cues.CONCLUSION.search(said):
+                self._act([index], name, number)
             return
         if (called := cues.addressed(said, self.names)) is not None:
             self._request(index, who, number, *called)
@@ -157,7 +167,9 @@ class Minutes:
             self._act([index], name, number)
         elif cues.NEED.search(said):
             self._asked.append(_Open("need", index, number, who))
-        elif (cues.ASKED.search(said) and not cues.THANKS.match(said)) or (cues.PLEASE.search(said) and not question and self.content[index]):
+        elif (cues.ASKED.search(said) and not cues.THANKS.match(said)) or (
+            cues.PLEASE.search(said) and not question and self.content[index]
+        ):
             self._asked.append(_Open("ask", index, number, who))
         if not past and not cues.PROCEDURE.search(said):
             strong = cues.STRONG.search(said)
@@ -168,7 +180,12 @@ class Minutes:
         """Say whether a sentence decides; what it decides may have been said before."""
         said, about = self.said[index], self.content[index]
         explicit = (cues.DECIDED.search(said) or cues.CLOSED.match(said)) and not cues.UNDECIDED.search(said)
-        if not explicit and (not cues.CONCLUSION.search(said) or cues.UNREAL.search(said) or cues.PROCEDURE.search(said) or cues.WITHDRAWN.search(said)):
+        if not explicit and (
+            not cues.CONCLUSION.search(said)
+            or cues.UNREAL.search(said)
+            or cues.PROCEDURE.search(said)
+            or cues.WITHDRAWN.search(said)
+        ):
             return False
         open_ = next((p for p in self._recent(self._proposed, number, _MEMORY)), None)
         if len(about) < _FULL:
@@ -190,7 +207,9 @@ class Minutes:
 
     def _request(self, index: int, who: str | None, number: int, to: str, how: str) -> None:
         """A question or a remark waits for an answer; an order stands unless it is refused."""
-        order = cues.PLEASE.search(self.said[index]) or how[:1].islower() and not how.startswith(("you", "can", "could", "will", "would"))
+        order = cues.PLEASE.search(self.said[index]) or (
+            how[:1].islower() and not how.startswith(("you", "can", "could", "will", "would"))
+        )
         kind = "order" if order and not self.said[index].endswith("?") else "ask"
         asked = _Open(kind, index, number, who, to)
         if kind == "order":
@@ -203,20 +222,33 @@ class Minutes:
         if who is None:
             return
         if cues.DELIVERY.search(self.said[index]) and not firm:
-            own = [action for action in self.actions[-_LATEST:] if _same(action.owner, who) and number - action.turn <= _MEMORY]
+            own = [
+                action
+                for action in self.actions[-_LATEST:]
+                if _same(action.owner, who) and number - action.turn <= _MEMORY
+            ]
             if own:
                 self._extend(max(reversed(own), key=lambda action: len(action.about & self.content[index])), index)
                 return
         for asked in self._recent(self._asked, number):
             mine = _same(asked.to, who) if asked.to else asked.by != who or asked.kind == "need"
-            if asked.kind in ("ask", "order", "need") and mine or asked.kind == "offer" and asked.by == who and firm:
+            if (asked.kind in ("ask", "order", "need") and mine) or (
+                asked.kind == "offer" and asked.by == who and firm
+            ):
                 asked.kind = "done"
                 empty = not self.content[asked.index] and self.content[index]
                 self._act([index] if empty else [asked.index, index], who, number)
                 return
         last = self.actions[-1] if self.actions else None
         thin = len(self.content[index]) < _FULL
-        if last and firm and last.turn == number and last.sentences[-1] == index - 1 and _same(last.owner, who) and not self.content[index - 1]:
+        if (
+            last
+            and firm
+            and last.turn == number
+            and last.sentences[-1] == index - 1
+            and _same(last.owner, who)
+            and not self.content[index - 1]
+        ):
             # "I can do it. I will get three offers."
             self._extend(last, index)
         elif last and thin and last.sentences[-1] == index - 1 and not _same(last.owner, who):
@@ -243,7 +275,11 @@ class Minutes:
         sentences = self._with_topic(sentences)
         if following < len(self.said) and self.speakers[following] == self.speakers[following - 1]:
             limit = dates.limit_in(self.said[following])
-            if limit and not cues.PROMISE.search(self.said[following]) and not cues.addressed(self.said[following], self.names):
+            if (
+                limit
+                and not cues.PROMISE.search(self.said[following])
+                and not cues.addressed(self.said[following], self.names)
+            ):
                 sentences.append(following)
                 day = limit
         said = " ".join(self.said[index] for index in sentences)
@@ -286,11 +322,13 @@ class Minutes:
         return frozenset().union(*(self.content[max(0, index - 1) : index + 1]))
 
     def _withdraw(self, index: int, who: str | None) -> None:
-        about = frozenset().union(*(self.content[max(0, index - 2) : index + 1]))
+        """Leave out the task that the speaker gives back, or that whoever spoke before is told not to do."""
         before = next((name for name in reversed(self.speakers[max(0, index - 20) : index]) if name != who), None)
-        mine = [action for action in self.actions[-_LONG_AGO:] if _same(action.owner, who) or _same(action.owner, before)]
-        if mine and (action := max(reversed(mine), key=lambda action: len(action.about & about))).about & about:
-            self.actions.remove(action)
+        about = self._topic(index)
+        owner = before if cues.YOU.search(self.said[index]) else who
+        mine = [action for action in self.actions[-_LONG_AGO:] if _same(action.owner, owner) and action.about & about]
+        if mine:
+            self.actions.remove(max(reversed(mine), key=lambda action: len(action.about & about)))
 
     @staticmethod
     def _recent(things: Iterable[_Open], number: int, turns: int = _PATIENCE) -> Iterator[_Open]:

@@ -205,7 +205,9 @@ class _Reading:
             self.used.update(index for point in points for index in point.sentences)
         else:
             free = [index for index in self.prose if index not in self.used] or self.prose
-            points = [self.minutes.point(index) for index in sorted(self._central(free, min(limit, max(4, len(free) // 6))))]
+            points = [
+                self.minutes.point(index) for index in sorted(self._central(free, min(limit, max(4, len(free) // 6))))
+            ]
         items = [item for point in points if (item := self._item(name, point, kind)) is not None][:limit]
         if len(items) < schema.get("minItems", 0):
             raise RequestRejected(f"the text holds too little for {name}", backend="embedded")

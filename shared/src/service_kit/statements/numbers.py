@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from rag_service.grounding.lexicon import MAGNITUDES, MONEY_MAGNITUDES, NUMBER_WORDS, UNITS
-from rag_service.keyword.normalisation import normalised
+from service_kit.statements.lexicon import MAGNITUDES, MONEY_MAGNITUDES, NUMBER_WORDS, UNITS
+from service_kit.statements.normalisation import normalised
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _NUMBER = re.compile(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag_service.grounding.alignment import exchanged
+from service_kit.statements.alignment import exchanged
 
 NAMES = frozenset({"paris", "berlin"})
 

@@ -8,10 +8,10 @@ from functools import lru_cache
 
 from rapidfuzz.distance import LCSseq
 
-from rag_service.grounding.facts import folded
-from rag_service.grounding.lexicon import MAGNITUDES, MONTHS_AND_DAYS, NUMBER_WORDS, ORDINALS
-from rag_service.grounding.numbers import multiplied, spelled, value_of
-from rag_service.keyword.normalisation import normalised
+from service_kit.statements.facts import folded
+from service_kit.statements.lexicon import MAGNITUDES, MONTHS_AND_DAYS, NUMBER_WORDS, ORDINALS
+from service_kit.statements.normalisation import normalised
+from service_kit.statements.numbers import multiplied, spelled, value_of
 
 _TOKEN = re.compile(r"\d+(?:[.,:'’]\d+)*|[^\W_]+(?:['’/-][^\W_]+)*")
 _ALIKE = 0.6

@@ -6,8 +6,8 @@ from time import perf_counter
 
 import pytest
 
-from rag_service.grounding.facts import facts_of
-from rag_service.grounding.numbers import Number, numbers_of, spelled
+from service_kit.statements.facts import facts_of
+from service_kit.statements.numbers import Number, numbers_of, spelled
 
 
 def numbers(text: str) -> set[Number]:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from rag_service.grounding.lexicon import (
+from service_kit.statements.codes import codes
+from service_kit.statements.lexicon import (
     CHATTER,
     FINDING,
     MAGNITUDES,
@@ -20,10 +21,9 @@ from rag_service.grounding.lexicon import (
     UNABLE,
     UNITS,
 )
-from rag_service.grounding.numbers import Number, numbers_of, spelled, units_of
-from rag_service.keyword.analysis import codes
-from rag_service.keyword.normalisation import normalised
-from rag_service.keyword.stop_words import STOP_WORDS
+from service_kit.statements.normalisation import normalised
+from service_kit.statements.numbers import Number, numbers_of, spelled, units_of
+from service_kit.statements.stop_words import STOP_WORDS
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _CLAUSE_END = re.compile(

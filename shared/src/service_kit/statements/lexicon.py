@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rag_service.keyword.normalisation import normalised
+from service_kit.statements.normalisation import normalised
 
 
 def _by_word(rows: dict[str, str]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rag_service.keyword.normalisation import normalised
+from service_kit.statements.normalisation import normalised
 
 _LISTS = {
     "da": "af alle at blev bliver da de dem den der deres det dette dig du efter eller en er et for fra han hans har havde hende "

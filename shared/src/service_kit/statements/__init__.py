@@ -1,0 +1,1 @@
+"""What a statement commits itself to, read and compared: numbers, dates, names, codes, negation."""
