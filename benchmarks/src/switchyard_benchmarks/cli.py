@@ -74,6 +74,23 @@ def eval_claims(
     results.show(console, evaluations)
 
 
+@evaluate.command("notes")
+def eval_notes(
+    name: Annotated[str, typer.Argument(help="NAME.txt, .vtt or .srt with NAME.truth.json")] = "arts-centre",
+    data: Annotated[Path | None, typer.Option(help="Folder of the set; our own transcripts if not given")] = None,
+    form: Annotated[str | None, typer.Option(help="Send a text as vtt or srt")] = None,
+    seconds: Annotated[float, typer.Option(help="Wait so long for the note")] = 1800,
+    url: Url = URL,
+    data_dir: DataDir = DATA,
+    json: JsonFile = None,
+) -> None:
+    """Score the decisions and actions of a note on a transcript whose decisions and actions are known."""
+    from switchyard_benchmarks.notes import SETS, notes
+
+    with Client(url, saved_key(data_dir)) as client:
+        notes(console, client, data or SETS, name, form, seconds).write(json)
+
+
 @evaluate.command("compare")
 def eval_compare(before: Path, after: Path) -> None:
     """Compare two files of `--json`: the difference with its interval, and the questions that changed."""

@@ -15,7 +15,7 @@ from sqlalchemy import delete, func, select, update
 
 from llm_providers.deadline import Deadline
 from notes_service.draft import Draft, Overview, instructions
-from notes_service.grounding import Content, ground, merge
+from notes_service.grounding import Content, borne_out, ground, merge
 from notes_service.settings import NotesSettings
 from notes_service.splitting import split
 from notes_service.structured_output import Generated, InvalidOutput, OutOfTime, StructuredGenerator
@@ -111,10 +111,10 @@ class NoteGeneration:
         grounded = await asyncio.to_thread(ground, generated.value, text, part.start, part.end)
         warnings = list(generated.warnings)
         if grounded.dropped:
-            warnings.append(f"{grounded.dropped} points were left out: what they quote is not in the text")
+            warnings.append(f"{grounded.dropped} points were left out: the text does not bear them out")
         warnings += [f"{cleared} was left out: the text does not say so" for cleared in grounded.cleared]
         return {
-            "title": generated.value.title,
+            "title": grounded.title,
             "content": grounded.content.model_dump(),
             "complete": generated.complete,
             "warnings": warnings,
@@ -138,7 +138,11 @@ class NoteGeneration:
             if overview is None:
                 warnings.append("the summary is the parts' summaries, one after the other")
             else:
-                title, content.summary = overview.title, overview.summary
+                summary, dropped = borne_out(overview.summary, content.summary)
+                warnings += [
+                    f"{dropped} sentences of the summary were left out: the text does not bear them out"
+                ] * bool(dropped)
+                title, content.summary = title if good[0]["by"][2] else overview.title, summary
         backend, model, extractive = good[0]["by"]
         values = {
             "title": title.strip() or note.source_name,

@@ -10,6 +10,7 @@ from functools import lru_cache
 from service_kit.statements.codes import codes
 from service_kit.statements.lexicon import (
     CHATTER,
+    DAYS_OF_MONTH,
     FINDING,
     MAGNITUDES,
     MONTHS_AND_DAYS,
@@ -47,11 +48,13 @@ class Facts:
     words: frozenset[str]
     denied: tuple[frozenset[str], ...]
     """The words of each clause with a negation, without stop words."""
+    days: frozenset[Number] = frozenset()
+    """Numbers that are said as "the fifteenth": what is written as 15 agrees with them."""
 
     def missing_numbers(self, said: Facts, named: Facts) -> set[Number]:
         """Return the numbers that neither `said` nor `named` has, or only with another unit."""
         units = said.units | named.units
-        there = said.numbers | named.numbers
+        there = said.numbers | named.numbers | said.days | named.days
         return {number for number in self.numbers if not any(number.agrees(other, units) for other in there)}
 
     def contradicts(self, source: Facts) -> bool:
@@ -86,6 +89,7 @@ def facts_of(text: str) -> Facts:
         names=frozenset(_names(text)),
         words=frozenset(words),
         denied=tuple(_denied(text)),
+        days=frozenset(Number(DAYS_OF_MONTH[word]) for word in words if word in DAYS_OF_MONTH),
     )
 
 

@@ -76,6 +76,29 @@ ORDINALS = _by_word(
     }
 )
 """Numbers where one stands in the place of another; elsewhere they have other meanings."""
+_IRREGULAR = _by_word(
+    {
+        "5": "fifth",
+        "7": "siebte siebten",
+        "8": "eighth achtste achte achten",
+        "9": "ninth",
+        "12": "twelfth",
+        "20": "twentieth",
+        "30": "thirtieth",
+    }
+)
+DAYS_OF_MONTH = {
+    f"{word}{ending}": key
+    for word, key in NUMBER_WORDS.items()
+    if int(key) <= 31
+    for ending in ("th", "de", "ste", "te", "ten", "sten")
+} | {word: key for word, key in (ORDINALS | _IRREGULAR).items() if "/" not in key}
+DAYS_OF_MONTH |= {
+    f"{ten}-{word}": str(tens + int(DAYS_OF_MONTH[word]))
+    for ten, tens in (("twenty", 20), ("thirty", 30))
+    for word in "first second third fourth fifth sixth seventh eighth ninth".split()
+}
+"""The first to the thirty-first, as a date says them."""
 
 MAGNITUDES = {
     normalised(word): factor

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, islice
 
+from llm_providers import transcripts
 from llm_providers.backends.embedded import cues, dates
 from llm_providers.sentences import Sentence, words
 
@@ -60,12 +61,12 @@ class Minutes:
     actions: list[Point] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.said = [" ".join(cues.without_speaker(s.text).split()) for s in self.sentences]
+        self.said = [" ".join(transcripts.without_speaker(s.text).split()) for s in self.sentences]
         people = {word.lower() for name in set(self.speakers) if name for word in name.split()}
-        listed = (cues.listed(s.text) for s in self.sentences[:_OPENING])
+        listed = (transcripts.listed(s.text) for s in self.sentences[:_OPENING])
         self.names = people.union(*listed) if len(set(self.speakers) - {None}) > 1 else set[str]()
         self._stems = frozenset(words(" ".join(self.names)))
-        self.content = [cues.content(said, self._stems) for said in self.said]
+        self.content = [transcripts.content(said, self._stems) for said in self.said]
         self._asked: deque[_Open] = deque(maxlen=_LATEST)
         self._proposed: deque[_Open] = deque(maxlen=_LATEST)
         self._before = False
@@ -283,13 +284,13 @@ class Minutes:
                 sentences.append(following)
                 day = limit
         said = " ".join(self.said[index] for index in sentences)
-        point = Point(sentences, number, cues.content(said, self._stems), owner, day)
+        point = Point(sentences, number, transcripts.content(said, self._stems), owner, day)
         return self._kept(point, self.actions)
 
     def _decide(self, sentences: list[int], number: int) -> Point:
         sentences = self._with_topic(sentences)
         said = " ".join(self.said[index] for index in sentences)
-        point = Point(sentences, number, cues.content(said, self._stems))
+        point = Point(sentences, number, transcripts.content(said, self._stems))
         return self._kept(point, self.decisions)
 
     def _kept(self, point: Point, points: list[Point]) -> Point:

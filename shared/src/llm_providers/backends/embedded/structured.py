@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from llm_providers import transcripts
 from llm_providers.backends.embedded import cues
 from llm_providers.backends.embedded.constraints import fit, number_in
 from llm_providers.backends.embedded.encoder import Encoder
@@ -71,7 +72,7 @@ class _Reading:
         current: str | None = None
         for index, sentence in enumerate(self.sentences):
             before = self.text[self.sentences[index - 1].end : sentence.start] if index else ""
-            current = cues.speaker(sentence.text) or (None if "\n\n" in before else current)
+            current = transcripts.speaker(sentence.text) or (None if "\n\n" in before else current)
             found.append(current)
         return found
 
@@ -81,7 +82,7 @@ class _Reading:
 
     @cached_property
     def vectors(self) -> Vectors:
-        said = [cues.without_speaker(s.text)[:_LONGEST] or "." for s in self.sentences]
+        said = [transcripts.without_speaker(s.text)[:_LONGEST] or "." for s in self.sentences]
         return self.encoder.encode(said, truncate=True)
 
     @cached_property
@@ -175,7 +176,7 @@ class _Reading:
     def _best(self, count: int) -> list[str]:
         """Return the most central sentences in reading order, unlike one another (maximal marginal relevance)."""
         chosen = sorted(self._central(self.prose, count))
-        return [" ".join(cues.without_speaker(self.sentences[index].text).split()) for index in chosen]
+        return [" ".join(transcripts.without_speaker(self.sentences[index].text).split()) for index in chosen]
 
     def _central(self, among: list[int], count: int) -> list[int]:
         if not among:
@@ -234,9 +235,9 @@ class _Reading:
         """Return the words that recur, longest runs first: candidates by frequency, order by likeness to the whole."""
         counts: dict[str, int] = {}
         names = {name.lower() for name in self.speakers if name}
-        for match in _WORD.finditer(" ".join(cues.without_speaker(s.text) for s in self.sentences)):
+        for match in _WORD.finditer(" ".join(transcripts.without_speaker(s.text) for s in self.sentences)):
             word = match.group().lower()
-            if word not in cues.LIGHT and word not in names and len(word) > 3:
+            if word not in transcripts.LIGHT and word not in names and len(word) > 3:
                 counts[word] = counts.get(word, 0) + 1
         frequent = sorted(counts, key=lambda word: (-counts[word], word))[:30]
         if not frequent:
@@ -251,7 +252,7 @@ class _Reading:
             raise RequestRejected(f"the text holds nothing for {name or 'the answer'}", backend="embedded")
         description = f"{name.replace('_', ' ')}. {schema.get('description', '')}"[:_LONGEST]
         asked = self.encoder.encode([description], truncate=True)[0]
-        return cues.without_speaker(self.sentences[int(np.argmax(self.vectors @ asked))].text)
+        return transcripts.without_speaker(self.sentences[int(np.argmax(self.vectors @ asked))].text)
 
     def _closest(self, name: str, choices: list[Any]) -> Any:
         if len(choices) == 1:

@@ -1,0 +1,84 @@
+"""Whether a text says what a point says: numbers, dates, names and negation, owners and due dates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from llm_providers.sentences import split, words
+from llm_providers.transcripts import NO_NAMES, content
+from service_kit.statements.alignment import exchanged
+from service_kit.statements.facts import Facts, facts_of
+from service_kit.statements.stop_words import STOP_WORDS
+
+_ALIKE = 0.3
+"""Least share of a point's words that must stand in or beside what it quotes: the rest may be the model's own wording."""
+_HEAD = 2000
+"""Characters at the beginning of a text where its people may be listed."""
+
+
+def holds(said: str, quote: str, around: str) -> bool:
+    """Say whether `quote` bears `said` out; numbers, dates and names may also stand `around` it.
+
+    What is quoted word for word holds.
+    """
+    plain = _plain(quote)
+    if all(_plain(sentence.text) in plain for sentence in split(said)):
+        return True
+    claim, source, nearby = facts_of(said), facts_of(quote), facts_of(around)
+    own = content(said)
+    if not _stands(claim, nearby, around) or len(own & content(around)) < _ALIKE * len(own):
+        return False
+    nearest = max(
+        (sentence.text for sentence in split(quote)), key=lambda text: len(own & content(text)), default=quote
+    )
+    denied = claim.contradicts(source) and claim.contradicts(facts_of(nearest))
+    return not denied and not exchanged(said, nearest, nearby.names)
+
+
+def stands(said: str, text: str) -> bool:
+    """Say whether the numbers, dates and names of a sentence stand in a text."""
+    return _stands(facts_of(said), facts_of(text), text)
+
+
+def owner_in(owner: str | None, text: str, start: int, end: int) -> str | None:
+    """Return the owner in the text's own spelling if it is a name there, else None: "Right" and "everybody" are none."""
+    names = []
+    for name in re.split(r"\s*(?:[,;&/+]|\b(?:and|und|en)\b)\s*", owner or ""):
+        pattern = r"\W+".join(re.escape(word) for word in re.findall(r"\w+", name) if word.lower() not in NO_NAMES)
+        found = (match.group() for place in (text[start:end], text[:_HEAD]) for match in _spelled(pattern, place))
+        names.append(next((each for each in found if each[0].isupper()), None) if pattern else None)
+    known = [name for name in names if name]
+    return ", ".join(known) if known and len(known) == len(names) else None
+
+
+def due_in(due: str | None, near: str) -> str | None:
+    """Return the due date if its words, or its numbers and months, stand near the action, else None."""
+    due = (due or "").strip()
+    pattern = r"\W+".join(re.escape(word) for word in re.findall(r"\w+", due))
+    if pattern and next(_spelled(pattern, near), None):
+        return due
+    facts = facts_of(due)
+    return due if (facts.numbers or facts.dates) and _stands(facts, facts_of(near), near) else None
+
+
+def _stands(claim: Facts, source: Facts, text: str) -> bool:
+    if claim.missing_numbers(source, source) or not claim.dates <= source.dates or not claim.codes <= source.codes:
+        return False
+    # In German every noun is capitalised.
+    missing = claim.names - source.words
+    return not missing or _is_german(text) or not set(words(" ".join(missing))) - set(words(text))
+
+
+def _is_german(text: str) -> bool:
+    found = re.findall(r"\w+", text.lower())
+    counts = {language: sum(word in STOP_WORDS[language] for word in found) for language in ("de", "en", "nl")}
+    return counts["de"] > max(counts["en"], counts["nl"])
+
+
+def _spelled(pattern: str, text: str) -> Iterator[re.Match[str]]:
+    return re.finditer(rf"\b{pattern}\b", text, re.IGNORECASE)
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.lower().split())
