@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Collection
 
@@ -10,6 +11,9 @@ from llm_providers.sentences import STOP_WORDS, words
 _SPEAKER = re.compile(
     r"^(?:\[?\d{1,2}:\d{2}(?::\d{2})?\]?\s*)?([^\W\d_a-z][\w.'-]*(?: [^\W\d_a-z][\w.'-]*){0,2})\s*(?:\([^)]*\))?:\s+"
 )
+_TIMES = re.compile(r"\s*(?:\d+:)?\d{1,2}:\d{2}[.,]\d{3}\s+-->\s")
+_VOICE = re.compile(r"<v(?:\.[\w.]+)?\s+([^>]{1,100})>")
+_TAG = re.compile(r"<[^<>]*>")
 _LABELS = frozenset(
     """present absent apologies attendees participants chair date time place location agenda subject topic title note notes action
     actions todo decision decisions minutes anwesend abwesend entschuldigt teilnehmer vorsitz datum ort zeit tagesordnung protokoll
@@ -26,12 +30,14 @@ NO_NAMES = STOP_WORDS | frozenset(
 )
 """What may begin a sentence before a comma or a verb, and is nobody's name either."""
 LIGHT = NO_NAMES | frozenset(
-    """about after before around already perhaps everybody it them this that these those one ones her him so there das es ihn sie ihm dat
-    het hem die dit am shall happy glad agreed decided propose suggest proposal suggestion ll ve re don didn ask asked bring can come could done find get give go going got help home it'll i'll i'd i'm i've know let's look make me
-    myself need put said say send take talk tell that's thing things think want way whether week month you'll end middle
-    january february march april june july august september october november december tonight morning afternoon evening weekend
-    werde wird mache machen mach kann kannst morgen heute bis montag dienstag mittwoch donnerstag freitag samstag sonntag woche
-    mir dir euch sollte zal gaat doe doen kun kan vraag wel nog hij hem vandaag maandag dinsdag woensdag donderdag vrijdag""".split()
+    """about after before around already perhaps everybody it them this that these those one ones her him so there das es
+    ihn sie ihm dat het hem die dit am shall happy glad agreed decided propose suggest proposal suggestion ll ve
+    re don didn ask asked bring can come could done find get give go going got help home it'll i'll i'd i'm i've
+    know let's look make me myself need put said say send take talk tell that's thing things think want way
+    whether week month you'll end middle january february march april june july august september october november
+    december tonight morning afternoon evening weekend werde wird mache machen mach kann kannst morgen heute bis
+    montag dienstag mittwoch donnerstag freitag samstag sonntag woche mir dir euch sollte zal gaat doe doen kun
+    kan vraag wel nog hij vandaag maandag dinsdag woensdag donderdag vrijdag""".split()
 )
 """Words that say nothing of what is to be done."""
 _LIGHT_STEMS = frozenset(words(" ".join(LIGHT)))
@@ -65,3 +71,27 @@ def named(words_of_name: str, names: Collection[str]) -> str | None:
         word for word in words_of_name.split() if (word.lower() in names if names else word.lower() not in NO_NAMES)
     ]
     return " ".join(found) or None
+
+
+def from_subtitles(text: str) -> str:
+    """Return WebVTT or SubRip as paragraphs of "Name: words", one for each turn; any other text as it is.
+
+    https://www.w3.org/TR/webvtt1/; SubRip has no specification.
+    """
+    blocks = [
+        block.splitlines() for block in re.split(r"\n[ \t]*\n", text.strip().lstrip("\ufeff").replace("\r\n", "\n"))
+    ]
+    if not blocks[0] or not (blocks[0][0].startswith("WEBVTT") or any(_TIMES.match(line) for line in blocks[0][:2])):
+        return text
+    turns: list[list[str]] = []
+    for block in blocks:
+        timed = next((number for number, line in enumerate(block[:2]) if _TIMES.match(line)), None)
+        for line in block[timed + 1 :] if timed is not None else ():
+            voice = _VOICE.match(line)
+            said = html.unescape(_TAG.sub("", line)).strip()
+            said = f"{voice.group(1).strip()}: {without_speaker(said)}" if voice else said
+            if turns and (speaker(said) is None or speaker(said) == speaker(turns[-1][0])):
+                turns[-1].append(without_speaker(said))
+            else:
+                turns.append([said])
+    return "\n\n".join(" ".join(turn) for turn in turns)

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from sqlalchemy import delete, func, select, update
 
 from llm_providers.deadline import Deadline
+from llm_providers.transcripts import from_subtitles
 from notes_service.draft import Draft, Overview, instructions
 from notes_service.grounding import Content, borne_out, ground, merge
 from notes_service.settings import NotesSettings
@@ -48,8 +49,9 @@ class NoteGeneration:
         )
 
     async def read(self, job_id: str) -> None:
-        """Turn a file into the note's source text; raises `NoText` if there is none."""
+        """Turn a file, or subtitles, into the note's source text; raises `NoText` if there is none."""
         note = await self._begin(job_id, "reading")
+        text = note.source_text or ""
         if note.source_text is None and note.source_sha256 is not None:
             path, name = self.originals.path(note.source_sha256), note.source_name
 
@@ -60,6 +62,8 @@ class NoteGeneration:
             text = "\n\n".join(await self.jobs.retry_until_available(job_id, pages)).strip()
             if not text:
                 raise NoText("no text was found in this file")
+        text = await asyncio.to_thread(from_subtitles, text)
+        if text != note.source_text:
             async with self.database.writing() as session:
                 await session.execute(update(Note).where(Note.id == note.id).values(source_text=text))
 

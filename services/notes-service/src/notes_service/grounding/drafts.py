@@ -73,12 +73,14 @@ def ground(draft: Draft, text: str, start: int, end: int) -> Grounded:
 def merge(contents: list[Content]) -> Content:
     """Join the contents of a text's parts; points that say the same are included once, a decision taken back is not."""
     tags = [tag for content in contents for tag in content.tags]
-    decisions = _current(_distinct([point for content in contents for point in content.decisions]))
+    all_decisions = _distinct([point for content in contents for point in content.decisions])
+    decisions = _current(all_decisions)
+    taken_back = {_key(point.text) for point in all_decisions} - {_key(point.text) for point in decisions}
     actions = _distinct([action for content in contents for action in content.action_items])
     said = {_key(point.text) for point in (*decisions, *actions)}
     key_points = _distinct([point for content in contents for point in content.key_points])
     return Content(
-        summary="\n".join(content.summary for content in contents if content.summary),
+        summary="\n".join(summary for content in contents if (summary := _without(content.summary, taken_back))),
         key_points=[point for point in key_points if _key(point.text) not in said],
         decisions=decisions,
         action_items=actions,
@@ -91,6 +93,10 @@ def borne_out(summary: str, source: str) -> tuple[str, int]:
     sentences = {_key(sentence.text): " ".join(sentence.text.split()) for sentence in reversed(split(summary))}
     kept = [sentence for sentence in reversed(sentences.values()) if stands(sentence, source)]
     return " ".join(kept), len(sentences) - len(kept)
+
+
+def _without(summary: str, taken_back: set[tuple[str, ...]]) -> str:
+    return " ".join(sentence.text for sentence in split(summary) if _key(sentence.text) not in taken_back)
 
 
 def _distinct(points: Sequence[P]) -> list[P]:

@@ -33,7 +33,7 @@ ASSENT = _any(
 )
 ASSENT_AT_END = _any(r"yes; ja; sure; noted; okay; agreed", after=r"\W*$")
 REFUSAL = _any(
-    r"i (?:can't|cannot|can not|won't|will not|couldn't); (?:i'd |i would )?rather not; not me; i(?:'m| am) (?:really |too )?(?:full|busy|against); "
+    r"i (?:really |honestly |just )?(?:can't|cannot|can not|won't|will not|couldn't); (?:i'd |i would )?rather not; not me; i(?:'m| am) (?:really |too )?(?:full|busy|against); "
     r"i disagree; no way; i have enough; (?:that|it) (?:won't|can't|doesn't) work; "
     r"kann ich (?:das |es )?(?:leider )?nicht; ich kann (?:das |es )?(?:leider )?nicht; schaffe ich nicht; lieber nicht; auf keinen fall; "
     r"ich bin dagegen; kan ik niet; ik kan (?:dat |het )?(?:helaas )?niet; lukt (?:me )?niet; liever niet; ik ben tegen"
@@ -54,19 +54,21 @@ _NO_TASK = (
     r"want|mention|stop|come (?:to|back)|get (?:to|the)|promise|imagine|understand|wait|agree|mind|still|eat|guess|forget|take (?:an?|another|one|no)|"
     r"nicht|nie|sein|sagen|niet|nooit|zijn|zeggen)\b"
 )
+_FREE = r"(?<!if )(?<!when )(?<!what )(?<!than )(?<!think )(?<!said )\b"
 PROMISE = _any(
     rf"i(?:'ll| will| shall| am going to|'m going to|'m gonna)(?: also| then| just)?(?! {_NO_TASK})(?= \w); "
     r"i(?:'m| am) (?:chasing|writing|sending|arranging|sorting|preparing)(?! (?:it|that|this) down); let me(?= (?:check|take|do|handle|find|send|sort|call|write|draft|prepare|book|fix)\b); "
     r"ich werde; ich (?:kümmere|übernehme|erledige|besorge|bestelle|schreibe|schicke|rufe|bringe|organisiere|kläre|spreche|frage|reserviere|buche|prüfe|kaufe|hole)"
     r"(?! (?:nicht|kein)); (?:das|die|den|es) (?:mache|übernehme|erledige|besorge) ich; mache? ich; "
     r"ik (?:zal|ga|stuur|bestel|schrijf|bel|regel|vraag|koop|maak|neem|zorg|boek|mail|breng|haal|print|pak)(?! (?:niet|geen)); (?:dat|die|het) (?:doe|regel|neem) ik; doe ik",
-    r"(?<!if )(?<!when )(?<!what )(?<!think )(?<!said )\b",
+    _FREE,
 )
 OFFER = _any(
     r"i (?:can|could)(?! (?:not|never|only|just|make (?:it|that)|come|live|see|hear|remember|imagine|account|say|tell|understand|think|believe)\b); "
     r"i(?:'m| am|'d be) happy to; i(?:'m| am) on it; leave (?:it|that) (?:to|with) me; that (?:should be|is|would be) me; "
     r"i do(?= (?:the|that|it)\b); i bring; i(?:'d| would)(?= (?:make|do|write|ask|send|prepare|draft|draw up)\b); "
-    r"kann ich(?! nicht); ich (?:kann|könnte)(?! nicht); ik (?:kan|zou)(?! niet); kan ik"
+    r"kann ich(?! nicht); ich (?:kann|könnte)(?! nicht); ik (?:kan|zou)(?! niet); kan ik",
+    _FREE,
 )
 DELIVERY = _any(
     r"(?:you|ihr|jullie)(?:'ll| will)? (?:have|get|bekommt|krijgen)(?= (?:it|them|that|my|the|one|es|das|het|dat)\b); it(?:'ll| will) be (?:done|ready|live|there|finished)"
@@ -81,7 +83,7 @@ _YOU = (
     r"think|like|seem|need|might|also|just|who|and|or|[a-z]*ed\b)[a-z]+|du \w+e?st|jij \w+t"
 )
 _ADDRESSED = re.compile(
-    rf"(?:^|[,;] |\b[Ss]o |\b[Aa]nd ){_NAME},? (please\b|bitte\b|graag\b|(?i:{_ASK})\b|{_YOU}\b|I need an? |([a-z]{{2,}})\b)"
+    rf"(?:^|[,;] |\b[Ss]o |\b[Aa]nd ){_NAME},? (please\b|bitte\b|graag\b|(?i:{_ASK})\b|{_YOU}\b|I need an? |(?<=, )([a-z]{{2,}})\b)"
 )
 _CALLED = re.compile(rf"(?:[a-z]),? {_NAME}(?:, (?:please|bitte|graag))?[.!?]*$")
 PLEASE = _any("please; bitte; graag")
@@ -150,14 +152,10 @@ WITHDRAWN = _any(
 )
 YOU = _any("you; du; je; jij")
 OPENING = _any(
-    r"let(?:'s| us) (?:start|begin|get started); good (?:morning|afternoon|evening),? (?:everybody|everyone|all); guten (?:abend|morgen|tag); goede(?:navond|morgen|middag)"
+    r"let(?:'s| us) (?:start|begin|get started); shall we (?:start|begin); (?:fangen|beginnen) wir; (?:we|laten we|dan) beginnen"
 )
 CLOSING = _any(
     r"thank you all; thanks,? (?:all|everybody|everyone); we(?:'re| are) done; danke(?:,| euch)? alle[nr]?; dann sind wir (?:durch|fertig); dan zijn we klaar"
-)
-WHEN = _any(r"(?:by|until|till) when; when; bis wann; wann; wanneer")
-POINTS = _any(
-    "it; that; this; them; these; those; one; ones; her; him; so; there; das; es; ihn; sie; ihm; dat; het; hem; die; dit; something"
 )
 CHATTER = _any(
     r"thank(?:s| you); good (?:morning|afternoon|evening|night); hello; hi all; bye; sorry; how are you; can you hear me; congratulations; welcome; well done; "

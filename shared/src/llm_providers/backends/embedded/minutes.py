@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,8 +21,10 @@ _MEMORY = 10
 _FULL = 2
 """Words with content that a sentence needs to be understood alone."""
 _ALIKE = 0.5
-_OPENING = 30
-"""Turns at the beginning that may be small talk."""
+_SMALL_TALK = 15
+"""Turns at the beginning and at the end that may be small talk."""
+_HEADER = 30
+"""Sentences at the beginning that may list the people."""
 _LONGEST = 700
 """Characters of a quote."""
 _LATEST, _LONG_AGO = 12, 100
@@ -63,7 +66,7 @@ class Minutes:
     def __post_init__(self) -> None:
         self.said = [" ".join(transcripts.without_speaker(s.text).split()) for s in self.sentences]
         people = {word.lower() for name in set(self.speakers) if name for word in name.split()}
-        listed = (transcripts.listed(s.text) for s in self.sentences[:_OPENING])
+        listed = (transcripts.listed(s.text) for s in self.sentences[:_HEADER])
         self.names = people.union(*listed) if len(set(self.speakers) - {None}) > 1 else set[str]()
         self._stems = frozenset(words(" ".join(self.names)))
         self.content = [transcripts.content(said, self._stems) for said in self.said]
@@ -71,16 +74,18 @@ class Minutes:
         self._proposed: deque[_Open] = deque(maxlen=_LATEST)
         self._before = False
         turns = [list(turn) for _, turn in groupby(range(len(self.said)), lambda index: self.speakers[index])]
-        starts = (n for n, turn in enumerate(turns[:_OPENING]) if any(cues.OPENING.search(self.said[i]) for i in turn))
-        begin = max(starts, default=0)
-        ends = (
-            n
-            for n in range(max(begin, len(turns) - _OPENING // 2), len(turns))
-            if any(cues.CLOSING.search(self.said[i]) for i in turns[n])
+        first = self._turn_with(cues.OPENING, turns, range(min(_SMALL_TALK, len(turns))), 0)
+        last = self._turn_with(
+            cues.CLOSING, turns, range(max(first, len(turns) - _SMALL_TALK), len(turns)), len(turns) - 1
         )
-        self._chair = next((self.speakers[turn[0]] for turn in turns[begin:] if self.speakers[turn[0]]), None)
-        for number, turn in enumerate(turns[begin : min(ends, default=len(turns)) + 1]):
+        turns = turns[first : last + 1]
+        self.business = range(turns[0][0], turns[-1][-1] + 1) if turns else range(0)
+        self._chair = next((self.speakers[turn[0]] for turn in turns if self.speakers[turn[0]]), None)
+        for number, turn in enumerate(turns):
             self._read(number, turn)
+
+    def _turn_with(self, cue: re.Pattern[str], turns: list[list[int]], among: range, otherwise: int) -> int:
+        return next((n for n in among if any(cue.search(self.said[i]) for i in turns[n])), otherwise)
 
     def point(self, index: int) -> Point:
         """Return a sentence as a point."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,11 +27,16 @@ from llm_providers.sentences import Sentence, split
 from llm_providers.types import Vectors
 
 _LONGEST = 1500
-_SHORTEST = 3
-"""Words with content of a sentence that can stand for others."""
-_WEIGHT = 0.15
+_SHORTEST, _SHORTEST_SAID = 3, 5
+"""Words with content of a sentence that can stand for others, and of one in a conversation."""
+_LONGEST_TITLE = 12
+_WEIGHT = 0.3
 """What a decision is ahead of other sentences, and a task behind them, when a text is summed up."""
 _WORD = re.compile(r"[^\W\d_][\w'-]{2,}")
+_NO_TAGS = transcripts.LIGHT | frozenset(
+    """time last year years days people somebody didn't good well first second time always again thing evening morning next more every down back same over only enough without weeks months euro euros hour hours hundred thousand three four five seven eight nine eleven twelve
+    thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty don't can't isn't won't didn't""".split()
+)
 
 
 def fill(encoder: Encoder, schema: Mapping[str, Any], text: str) -> str:
@@ -59,22 +64,17 @@ class _Reading:
         return [
             index
             for index, sentence in enumerate(self.sentences)
-            if not sentence.heading
+            if index in self.minutes.business
+            and not sentence.heading
             and not sentence.text.endswith("?")
-            and len(self.minutes.content[index]) >= _SHORTEST
+            and len(self.minutes.content[index]) >= (_SHORTEST_SAID if self.minutes.names else _SHORTEST)
             and not cues.CHATTER.search(sentence.text)
+            and not cues.PROCEDURE.search(sentence.text)
         ]
 
     @cached_property
     def speakers(self) -> list[str | None]:
-        """Who says each sentence: a speaker goes on until the next one begins."""
-        found: list[str | None] = []
-        current: str | None = None
-        for index, sentence in enumerate(self.sentences):
-            before = self.text[self.sentences[index - 1].end : sentence.start] if index else ""
-            current = transcripts.speaker(sentence.text) or (None if "\n\n" in before else current)
-            found.append(current)
-        return found
+        return speakers_of(self.text, self.sentences)
 
     @cached_property
     def minutes(self) -> Minutes:
@@ -166,16 +166,21 @@ class _Reading:
             if sentence.heading:
                 return sentence.text
         first = next((line.strip() for line in self.text.splitlines() if line.strip()), "")
-        if 0 < len(first.split()) <= 12 and not first.endswith((".", "?", "!", ":")):
+        if (
+            0 < len(first.split()) <= _LONGEST_TITLE
+            and transcripts.speaker(first) is None
+            and not first.endswith((".", "?", "!", ":"))
+        ):
             return first
-        return self._best(1)[0] if self.prose else first[:120]
+        return " ".join(self._best(1)[0].split()[:_LONGEST_TITLE]) if self.prose else first[:120]
 
     def _summary(self) -> str:
-        return " ".join(self._best(3)) if self.prose else self.text.strip()[:300]
+        decided = [index for point in self.minutes.decisions for index in point.sentences]
+        return " ".join(self._best(3, decided if len(decided) > 1 else None)) if self.prose else self.text.strip()[:300]
 
-    def _best(self, count: int) -> list[str]:
+    def _best(self, count: int, among: list[int] | None = None) -> list[str]:
         """Return the most central sentences in reading order, unlike one another (maximal marginal relevance)."""
-        chosen = sorted(self._central(self.prose, count))
+        chosen = sorted(self._central(among or self.prose, count))
         return [" ".join(transcripts.without_speaker(self.sentences[index].text).split()) for index in chosen]
 
     def _central(self, among: list[int], count: int) -> list[int]:
@@ -235,9 +240,9 @@ class _Reading:
         """Return the words that recur, longest runs first: candidates by frequency, order by likeness to the whole."""
         counts: dict[str, int] = {}
         names = {name.lower() for name in self.speakers if name}
-        for match in _WORD.finditer(" ".join(transcripts.without_speaker(s.text) for s in self.sentences)):
+        for match in _WORD.finditer(" ".join(self.minutes.said[index] for index in self.minutes.business)):
             word = match.group().lower()
-            if word not in transcripts.LIGHT and word not in names and len(word) > 3:
+            if word not in _NO_TAGS and not word.endswith("th") and word not in names and len(word) > 3:
                 counts[word] = counts.get(word, 0) + 1
         frequent = sorted(counts, key=lambda word: (-counts[word], word))[:30]
         if not frequent:
@@ -267,6 +272,17 @@ class _Reading:
         if value is None:
             raise RequestRejected(f"the text holds no number for {name}", backend="embedded")
         return value
+
+
+def speakers_of(text: str, sentences: Sequence[Sentence]) -> list[str | None]:
+    """Return who says each sentence: a speaker goes on until the next one begins, or a paragraph without one."""
+    found: list[str | None] = []
+    current: str | None = None
+    for index, sentence in enumerate(sentences):
+        before = text[sentences[index - 1].end : sentence.start] if index else ""
+        current = transcripts.speaker(sentence.text) or (None if "\n\n" in before else current)
+        found.append(current)
+    return found
 
 
 def _described(schema: Mapping[str, Any]) -> dict[str, Any]:
