@@ -68,7 +68,8 @@ def test_names() -> None:
     assert listed("Absent: Jonna Freywald (ill)") == {"jonna", "freywald"}
     assert listed("Anna: Jonna is ill.") == frozenset()
     assert named("So Casper", {"casper"}) == "Casper"
-    assert named("Right", ()) is None
+    assert named("Right", ()) is named("I'll", ()) is None
+    assert named("O'Neil", ()) == "O'Neil"
 
 
 def test_content() -> None:

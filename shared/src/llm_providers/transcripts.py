@@ -67,10 +67,12 @@ def content(said: str, names: Collection[str] = ()) -> frozenset[str]:
 
 def named(words_of_name: str, names: Collection[str]) -> str | None:
     """Return the words that are a name's, None if they are nobody's."""
-    found = [
-        word for word in words_of_name.split() if (word.lower() in names if names else word.lower() not in NO_NAMES)
-    ]
+    found = [word for word in words_of_name.split() if _is_name(word.lower(), names)]
     return " ".join(found) or None
+
+
+def _is_name(word: str, names: Collection[str]) -> bool:
+    return word in names if names else NO_NAMES.isdisjoint((word, word.partition("'")[0]))
 
 
 def from_subtitles(text: str) -> str:

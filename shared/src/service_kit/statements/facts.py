@@ -76,7 +76,7 @@ class Facts:
         )
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def facts_of(text: str) -> Facts:
     """Read the facts of a sentence or a passage."""
     text = spelled(text)

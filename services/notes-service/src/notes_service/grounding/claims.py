@@ -17,23 +17,22 @@ _HEAD = 2000
 """Characters at the beginning of a text where its people may be listed."""
 
 
-def holds(said: str, quote: str, around: str) -> bool:
-    """Say whether `quote` bears `said` out; numbers, dates and names may also stand `around` it.
+def holds(said: str, quote: str, beside: str, around: str) -> bool:
+    """Say whether `quote` bears `said` out; numbers and dates may also stand `beside` it, names anywhere `around` it.
 
     What is quoted word for word holds.
     """
     plain = _plain(quote)
     if all(_plain(sentence.text) in plain for sentence in split(said)):
         return True
-    claim, source, nearby = facts_of(said), facts_of(quote), facts_of(around)
-    own = content(said)
-    if not _stands(claim, nearby, around) or len(own & content(around)) < _ALIKE * len(own):
+    claim, source, own = facts_of(said), facts_of(quote), content(said)
+    if not _stands(claim, facts_of(beside), around) or len(own & content(beside)) < _ALIKE * len(own):
         return False
     nearest = max(
         (sentence.text for sentence in split(quote)), key=lambda text: len(own & content(text)), default=quote
     )
     denied = claim.contradicts(source) and claim.contradicts(facts_of(nearest))
-    return not denied and not exchanged(said, nearest, nearby.names)
+    return not denied and not exchanged(said, nearest, facts_of(around).names)
 
 
 def stands(said: str, text: str) -> bool:
@@ -59,14 +58,15 @@ def due_in(due: str | None, near: str) -> str | None:
     if pattern and next(_spelled(pattern, near), None):
         return due
     facts = facts_of(due)
-    return due if (facts.numbers or facts.dates) and _stands(facts, facts_of(near), near) else None
+    stated = any(_stands(facts, facts_of(sentence.text), near) for sentence in split(near))
+    return due if (facts.numbers or facts.dates) and stated else None
 
 
 def _stands(claim: Facts, source: Facts, text: str) -> bool:
     if claim.missing_numbers(source, source) or not claim.dates <= source.dates or not claim.codes <= source.codes:
         return False
     # In German every noun is capitalised.
-    missing = claim.names - source.words
+    missing = claim.names - facts_of(text).words
     return not missing or _is_german(text) or not set(words(" ".join(missing))) - set(words(text))
 
 

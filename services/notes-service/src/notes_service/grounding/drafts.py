@@ -155,13 +155,14 @@ def _point(item: DraftItem, text: str, start: int, end: int, people: set[str], *
     """
     said, span = item.text, _span(item, text, start, end)
     if span is not None and _is_bare(said):
-        before = [each for each in split(text[max(start, span.start - _NEAR) : span.start]) if not _is_bare(each.text)]
+        window = split(text[max(start, span.start - _NEAR) : span.start])
+        before = [each for each in window if not _is_bare(without_speaker(f"{each.text} "))]
         if not joined or not before:
             return None
         said = " ".join(without_speaker(before[-1].text).split())
         first = text.rindex(before[-1].text, start, span.start)
         span = Span(start=first, end=span.end, quote=text[first : span.end])
-    if span is None or not holds(said, span.quote, _around(text, span, start, end)):
+    if span is None or not holds(said, span.quote, _beside(text, span, start, end), _around(text, span, start, end)):
         return None
     # Whose task or opinion it is: "Tobias orders it" is not what "Ruben, please order it" says.
     named, there = people & _words(said), people & _words(f"{_speaker(text, start, span)} {span.quote}")
@@ -183,6 +184,17 @@ def _speaker(text: str, start: int, span: Span) -> str:
 def _is_bare(said: str) -> bool:
     facts = facts_of(said)
     return not content(said) and not facts.numbers and not facts.dates
+
+
+def _beside(text: str, span: Span, start: int, end: int) -> str:
+    """Return the quoted sentences with the one before and the one behind them."""
+    first = max(start, span.start - _NEAR)
+    window = split(text[first : min(end, span.end + _NEAR)])
+    inside = [n for n, each in enumerate(window) if first + each.end > span.start and first + each.start < span.end]
+    if not inside:
+        return span.quote
+    beside = window[max(0, inside[0] - 1) : inside[-1] + 2]
+    return text[first + beside[0].start : first + beside[-1].end]
 
 
 def _around(text: str, span: Span, start: int, end: int) -> str:
