@@ -110,7 +110,7 @@ PAST = _any(
 )
 DECIDED = _any(
     r"(?:we|the (?:board|committee|council|team|group|meeting))(?: have| has|'ve)?(?: now| all| just)? (?:decided|agreed|resolved|settled|chose|voted|approved); "
-    r"decision(?: is|:); (?:it|that|this)(?:'s| is)(?: now| then| hereby| therefore)? (?:agreed|decided|settled|approved|resolved); "
+    r"decision(?: is|:); (?:it|that|this)(?:'s| is)(?: now| then| hereby| therefore)? (?:agreed|decided|settled|approved|resolved)(?=[:,.!]| that| to |$); "
     r"then it is (?:agreed|decided); it was (?:agreed|decided|resolved) (?:to|that); resolved that; motion (?:is )?(?:carried|passed); "
     r"(?:wurde|wird|ist|haben|is|wordt|werd|hebben)(?: \w+){0,6} (?:beschlossen|entschieden|vereinbart|genehmigt|besloten|afgesproken|goedgekeurd); "
     r"beschluss:; besluit:; (?:we'll|we will|we're|let's|let us) (?:go with|going with|going for|go for|stick with|adopt|move ahead|postpone|cancel)"
@@ -169,7 +169,8 @@ def addressed(said: str, names: Collection[str]) -> tuple[str, str] | None:
     Without `names`, the people of a transcript in lower case, any capitalised word is one that is no common word.
     """
     for match in _ADDRESSED.finditer(said):
-        if (name := named(match.group(1), names)) and (match.group(3) is None or match.group(3) not in NO_ORDER):
+        ordered = match.group(3) not in NO_ORDER and (names or match.start() == 0)
+        if (name := named(match.group(1), names)) and (match.group(3) is None or ordered):
             return name, match.group(2)
     verb = ORDER.match(said)
     ordered = verb is not None and verb.group(1).lower() not in NO_ORDER
