@@ -141,18 +141,19 @@ def _waits(answer: Answer, at: float) -> list[float]:
 def _seam_fault(answer: Answer, prefixes: set[str]) -> str:
     """What is wrong where one backend took over from the other; "" if nothing is.
 
-    The second tells the numbered words from the first one on, so that one that is missing or comes twice can be seen.
+    The second says the numbered words from the first one on, so that one that is missing or comes twice can be seen. The
+    reader may still wait for the last characters of what it was given, while they look like the word for "no answer".
     """
     if len(answer.failovers) != 1:
         return f"{len(answer.failovers)} failovers"
-    place = answer.failovers[0][0]
-    before = "".join(text for _, text in answer.pieces[:place])
-    after = "".join(text for _, text in answer.pieces[place:])
-    if before.rstrip() not in prefixes:
+    before = "".join(text for _, text in answer.pieces[: answer.failovers[0][0]]).strip()
+    whole, text = numbered(10_000)(""), answer.text.strip()
+    continued = [prefix.strip() for prefix in prefixes if prefix.strip().startswith(before)]
+    rests = [text[len(prefix) :].strip() for prefix in continued if text.startswith(prefix)]
+    if not rests:
         return f"continued from another text than the reader had: …{before[-20:]!r}"
-    whole = numbered(10_000)("")
-    if not after or not whole.startswith(after.rstrip()):
-        return f"goes on with {after[:30]!r}"
+    if not any(rest and whole.startswith(rest) for rest in rests):
+        return f"goes on with {rests[0][:30]!r}"
     return ""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from llm_providers.completion import Completion
 from llm_providers.errors import ProviderError
@@ -15,13 +15,12 @@ from rag_service.citations import Citation
 from rag_service.grounding import GroundedAnswer, GroundedSentence, Grounding
 from rag_service.ranking import Passage
 from rag_service.repetition import Repetition
+from rag_service.tables import GroundingMode
 
 NOT_FOUND = "This was not found in your documents."
 _CLOSEST = 3
 _SHOWN = 120
 """Characters of a sentence in a warning."""
-GroundingMode: TypeAlias = Literal["mark", "drop", "refuse"]
-"""What becomes of sentences that no passage bears out: listed, taken out, or no answer at all."""
 
 
 @dataclass(frozen=True, slots=True)

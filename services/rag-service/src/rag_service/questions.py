@@ -11,10 +11,11 @@ from llm_providers.base import LLMProvider
 from llm_providers.completion import complete
 from llm_providers.deadline import Deadline
 from llm_providers.types import ChatRequest, Message, ModelInfo, Started
-from rag_service.answers import AnswerDraft, Answered, AnswerEvent, GroundingMode, Sources
+from rag_service.answers import AnswerDraft, Answered, AnswerEvent, Sources
 from rag_service.conversations import Conversations
 from rag_service.prompts import answer_prompt, condense_prompt, fitting, joined_with_previous
 from rag_service.retrieval import Retriever
+from rag_service.tables import GroundingMode
 from service_kit.auth import Principal
 from service_kit.errors import InvalidInput
 
@@ -27,7 +28,7 @@ _DEFAULTS = ChatRequest(())
 class Question:
     """What is asked of a collection; `history` is the conversation so far, where the caller keeps it itself.
 
-    `grounding` is what becomes of sentences that no passage bears out, if not what the service's setting says. `affinity` keeps
+    `grounding` is what becomes of sentences that no passage supports; the service's setting if None. `affinity` keeps
     a conversation on one side of a canary, `backend` asks for one engine and no other. `options` says how to generate; its
     messages, length and routing are of no effect.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy import JSON, ForeignKey, UniqueConstraint
@@ -11,6 +11,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from service_kit.jobs import QUEUED, JobColumns, now
 
+GroundingMode: TypeAlias = Literal["mark", "drop", "refuse"]
+"""What becomes of an answer's sentences that no passage supports: listed, taken out, or no answer at all."""
 DELETING = "deleting"
 """A document's status besides those of its job: it is being deleted, and not shown."""
 
@@ -24,11 +26,12 @@ BUILDING, ACTIVE, RETIRED, DROPPED = "filling", "active", "retired", "dropped"
 
 
 class Collection(Base):
-    """A named set of documents."""
+    """A named set of documents; `grounding` is the mode of its answers, null for that of the service's setting."""
 
     __tablename__ = "collections"
     name: Mapped[str] = mapped_column(primary_key=True)
     description: Mapped[str] = mapped_column(default="")
+    grounding: Mapped[GroundingMode | None] = mapped_column(sa.String)
     created: Mapped[datetime] = mapped_column(default=now)
 
 

@@ -27,6 +27,8 @@ from llm_providers.errors import Unavailable
 
 _LONGEST_LINE = 2**22
 _DRAIN_SECONDS = 0.5
+_TURN = 16
+"""Lines after which other tasks get a turn: those that are in the buffer already come without a pause."""
 
 
 class EngineClient:
@@ -120,12 +122,17 @@ class Lines:
 
     def __init__(self, content: aiohttp.StreamReader, pace: Pace) -> None:
         self._content, self._pace = content, pace
+        self._count = 0
 
     async def next(self) -> bytes | None:
         """Return the next line without its end, None after the last; a line that was cut off counts as none.
 
         Raises `Timeout` where the answer pauses too long, `StreamBroken` where its engine is gone.
         """
+        self._count += 1
+        if self._count % _TURN == 0:
+            # Where engines are faster than this process, one stream would keep all others, and timers, waiting for seconds.
+            await asyncio.sleep(0)
         line = await self._pace.wait(self._content.readline())
         return line.rstrip(b"\r\n") if line.endswith(b"\n") else None
 

@@ -14,7 +14,8 @@ T = TypeVar("T")
 _SILENT_SECONDS = 0.25
 """How long a stream may be silent before its engine is asked whether it is alive."""
 _ANSWER_SECONDS = 10.0
-_PAUSE_SECONDS = 1.0
+_PAUSES = (0.1, 0.2, 0.4, 1.0)
+"""Seconds between two checks during one silence: an engine that was stopped may answer for a while before it is gone."""
 
 
 class LivenessCheck:
@@ -68,12 +69,14 @@ class Pace:
         self._scope: asyncio.Timeout | None = None
         self._fault: ProviderError | None = None
         self._check: asyncio.Task[ProviderError | None] | None = None
+        self._checks = 0
+        self._pause: asyncio.TimerHandle | None = None
         self._timer = self._loop.call_later(min(_SILENT_SECONDS, self._limit, deadline.remaining), self._look)
 
     async def wait(self, piece: Awaitable[T]) -> T:
         """Return the next piece of the exchange; the limit counts from the last progress, not from the last piece."""
         if self._progressed:
-            self._since, self._progressed = self._loop.time(), False
+            self._since, self._progressed, self._checks = self._loop.time(), False, 0
         try:
             async with asyncio.timeout(None) as self._scope:
                 return await piece
@@ -90,6 +93,8 @@ class Pace:
 
     def close(self) -> None:
         self._timer.cancel()
+        if self._pause is not None:
+            self._pause.cancel()
         if self._check is not None:
             self._check.remove_done_callback(self._checked)
 
@@ -112,10 +117,13 @@ class Pace:
                 self._stop(fault)
             else:
                 self._stop(StreamBroken(f"the engine is gone: {fault}", backend=fault.backend))
-        self._loop.call_later(_PAUSE_SECONDS, self._may_check_again)
+        self._pause = self._loop.call_later(_PAUSES[min(self._checks, len(_PAUSES) - 1)], self._look_again)
+        self._checks += 1
 
-    def _may_check_again(self) -> None:
+    def _look_again(self) -> None:
         self._check = None
+        self._timer.cancel()
+        self._look()
 
     def _stop(self, fault: ProviderError) -> None:
         if self._scope is not None and self._fault is None:

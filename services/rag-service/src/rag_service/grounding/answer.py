@@ -59,7 +59,7 @@ class GroundedAnswer:
 def ground(answer: str, passages: Sequence[Passage]) -> GroundedAnswer:
     """Attribute each sentence to passages, whatever labels the model gave; passage n has the label str(n).
 
-    A label whose passage bears the sentence out is kept; of a supported sentence all others are replaced by the best passage's,
+    A label whose passage supports the sentence is kept; of a supported sentence all others are replaced by the best passage's,
     and one without a label gets it. What a sentence claims is judged by its numbers, dates, codes, names and negation, and by how
     much of the rest stands in the quoted words.
     """
@@ -71,7 +71,7 @@ def ground(answer: str, passages: Sequence[Passage]) -> GroundedAnswer:
 class Grounding:
     """An answer that is grounded as it comes, each sentence as soon as it is complete.
 
-    With `drop`, sentences that no passage bears out are no part of the text.
+    With `drop`, sentences that no passage supports are no part of the text.
     """
 
     def __init__(self, passages: Sequence[Passage], *, drop: bool = False) -> None:
