@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Iterator
 from time import monotonic
+from typing import Any
 
 import pytest
 
@@ -156,3 +158,24 @@ async def test_a_stream_that_has_all_come_lets_other_tasks_have_their_turn(
             longest = max(longest, tokens)
         stopped.set()
     assert 1 < longest < 40
+
+
+async def test_a_process_that_stands_still_does_not_blame_the_engine(
+    engine: Engine, provider: VLLMProvider | OllamaProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither while it connects nor between two tokens."""
+    await collect(provider.chat(ask(), soon()))
+    http, loop = provider._http, asyncio.get_running_loop()
+    request = http._request
+
+    def stand_still(method: str, *more: Any) -> Any:
+        monkeypatch.undo()
+        loop.call_soon(time.sleep, 1.6)
+        return request(method, *more)
+
+    monkeypatch.setattr(http, "_request", stand_still)
+    engine.answer, engine.delay = lambda _: "word " * 8, 0.1
+    stream = provider.chat(ask(), soon())
+    assert isinstance(await anext(stream), Started)
+    loop.call_soon(time.sleep, 1.6)
+    assert len(await collect(stream)) == 9

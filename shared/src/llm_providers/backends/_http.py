@@ -66,7 +66,7 @@ class EngineClient:
         try:
             with translated(self.name):
                 headers = {} if self._keeps_after_stream else {"Connection": "close"}
-                response = await pace.wait(self._request("POST", path, body, headers).__aenter__())
+                response = await self._stream(pace, path, body, headers)
             async with response:
                 # llama.cpp says that it keeps the connection, and closes it at the end of every stream.
                 self._keeps_after_stream = response.headers.get("Server") != "llama.cpp"
@@ -84,6 +84,16 @@ class EngineClient:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+
+    async def _stream(
+        self, pace: Pace, path: str, body: Mapping[str, Any], headers: Mapping[str, str]
+    ) -> aiohttp.ClientResponse:
+        try:
+            return await pace.wait(self._request("POST", path, body, headers).__aenter__())
+        except aiohttp.ConnectionTimeoutError:
+            if not pace.stalled:
+                raise
+        return await pace.wait(self._request("POST", path, body, headers).__aenter__())
 
     async def _call(
         self, method: str, path: str, body: Mapping[str, Any] | None, deadline: Deadline, seconds: float

@@ -17,6 +17,9 @@ _ANSWER_SECONDS = 10.0
 _PAUSES = (0.1, 0.2, 0.4, 1.0)
 """Seconds between two checks during one silence: an engine that was stopped may answer for a while before it is gone."""
 
+_STALL_SECONDS = 1.0
+"""A timer that is later than this says that the process stood still, which is not the engine's silence."""
+
 
 class LivenessCheck:
     """Whether an engine is alive at all, asked at most once at a time for all of its silent streams.
@@ -57,7 +60,8 @@ class Pace:
     """Watches the waits of one exchange: a timer for every token would cost more than the token.
 
     A wait ends with `Timeout` where it takes too long, with `DeadlineExceeded` where the request does, and with
-    `StreamBroken` as soon as a liveness check fails, for a connection may stay open and silent.
+    `StreamBroken` as soon as a liveness check fails, for a connection may stay open and silent. `stalled` says that this
+    process stood still for a while: on a busy or paused machine, limits that run out are not the engine's fault.
     """
 
     def __init__(self, deadline: Deadline, timeouts: Timeouts, liveness: LivenessCheck) -> None:
@@ -71,6 +75,7 @@ class Pace:
         self._check: asyncio.Task[ProviderError | None] | None = None
         self._checks = 0
         self._pause: asyncio.TimerHandle | None = None
+        self.stalled = False
         self._timer = self._loop.call_later(min(_SILENT_SECONDS, self._limit, deadline.remaining), self._look)
 
     async def wait(self, piece: Awaitable[T]) -> T:
@@ -100,6 +105,8 @@ class Pace:
 
     def _look(self) -> None:
         now = self._loop.time()
+        if (late := now - self._timer.when()) > _STALL_SECONDS:
+            self._since, self.stalled = self._since + late, True
         silent = now - self._since if self._scope is not None else 0.0
         if now >= self._ends:
             self._stop(DeadlineExceeded("the request's time budget is spent"))
@@ -113,10 +120,10 @@ class Pace:
 
     def _checked(self, check: asyncio.Task[ProviderError | None]) -> None:
         if not check.cancelled() and (fault := check.result()) is not None:
-            if isinstance(fault, Timeout):
-                self._stop(fault)
-            else:
+            if not isinstance(fault, Timeout):
                 self._stop(StreamBroken(f"the engine is gone: {fault}", backend=fault.backend))
+            elif not self.stalled:
+                self._stop(fault)
         self._pause = self._loop.call_later(_PAUSES[min(self._checks, len(_PAUSES) - 1)], self._look_again)
         self._checks += 1
 
