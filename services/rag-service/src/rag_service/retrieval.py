@@ -18,7 +18,8 @@ from rag_service.indexes import WRONG_MODEL, Indexes, embedding_text
 from rag_service.keyword import KeywordIndex
 from rag_service.keyword.analysis import language_of
 from rag_service.metrics import SearchMetrics
-from rag_service.ranking import Passage, blended, exact_first, is_relevant, is_sure, reranked
+from rag_service.ranking import Passage, blended, exact_first, is_sure, reranked
+from rag_service.relevance import is_relevant
 from rag_service.tables import Chunk, Document
 from service_kit.database import Database
 from service_kit.errors import UpstreamUnavailable
@@ -81,7 +82,8 @@ class Retriever:
                 log.warning("the vector index is empty", collection=collection, index=near.index)
                 reasons = ("searched by keywords alone: the vector index is empty; reindexing the collection fills it",)
         degraded: tuple[str, ...] = ("embeddings",) if reasons else ()
-        ranked = blended(passages, await asyncio.to_thread(language_of, question))
+        language = await asyncio.to_thread(language_of, question)
+        ranked = blended(passages, language)
         seconds = {"vectors": vector_seconds, "keywords": keyword_seconds, "search": perf_counter() - started}
         if self.reranker is not None and self.rerank_top and not is_sure(ranked):
             begun = perf_counter()
@@ -94,7 +96,7 @@ class Retriever:
             seconds["rerank"] = perf_counter() - begun
         self.metrics.searched(degraded)
         ranked = exact_first(question, ranked)
-        relevant = is_relevant(question, ranked, near.model if near else "")
+        relevant = is_relevant(question, language, ranked, near.model if near else "")
         rounded = {name: round(value, 4) for name, value in seconds.items()}
         return Found(ranked[:limit], degraded, rounded, reasons, relevant)
 

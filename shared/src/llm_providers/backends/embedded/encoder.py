@@ -28,8 +28,8 @@ class SentenceModel:
 
     folder: str
     space: EmbeddingModel
-    least_relevance: float
-    """Of a sentence that answers a question; docs/performance.md says how often that abstains, rightly and wrongly."""
+    likeness_scale: tuple[float, float]
+    """The late interaction of a question with sentences about something else, and with one that says the same."""
 
     @property
     def path(self) -> Path:
@@ -50,9 +50,9 @@ def _mean_pooled(model: str, query_prefix: str = "", document_prefix: str = "") 
 DEFAULT_MODEL = "multilingual-e5-small"
 MODELS = {
     DEFAULT_MODEL: SentenceModel(
-        "multilingual-e5-small-int8", _mean_pooled(DEFAULT_MODEL, "query: ", "passage: "), 0.55
+        "multilingual-e5-small-int8", _mean_pooled(DEFAULT_MODEL, "query: ", "passage: "), (0.65, 0.9)
     ),
-    "all-MiniLM-L6-v2": SentenceModel("all-MiniLM-L6-v2-int8-by-token", _mean_pooled("all-MiniLM-L6-v2"), 0.46),
+    "all-MiniLM-L6-v2": SentenceModel("all-MiniLM-L6-v2-int8-by-token", _mean_pooled("all-MiniLM-L6-v2"), (0.1, 0.9)),
 }
 
 
@@ -93,8 +93,8 @@ class Encoder:
         return self._model.space
 
     @property
-    def least_relevance(self) -> float:
-        return self._model.least_relevance
+    def likeness_scale(self) -> tuple[float, float]:
+        return self._model.likeness_scale
 
     def abandonable(self, abandoned: Event) -> Encoder:
         """Return the same model for one piece of work, which raises `Abandoned` once the event is set."""
