@@ -12,6 +12,7 @@ from llm_providers.completion import complete
 from llm_providers.deadline import Deadline
 from llm_providers.types import ChatRequest, Message, ModelInfo, Started
 from rag_service.answers import AnswerDraft, Answered, AnswerEvent, Sources
+from rag_service.compaction import compacted
 from rag_service.conversations import Conversations
 from rag_service.prompts import answer_prompt, condense_prompt, fitting, joined_with_previous
 from rag_service.retrieval import Retriever
@@ -84,7 +85,7 @@ class Questions:
         condensed = draft.lap("condense", started)
         found = await self.retriever.search(question.collection, standalone, question.top_k or self.top_k, deadline)
         limit = question.max_tokens or self.max_tokens
-        passages = fitting(found.passages, info.context_tokens - limit, question.text, question.history)
+        passages = fitting(compacted(found.passages), info.context_tokens - limit, question.text, question.history)
         draft.degraded, draft.reasons = found.degraded, found.reasons
         if not info.context_known:
             words = f"{info.backend} does not tell its context length: {info.context_tokens} tokens are assumed"

@@ -27,7 +27,7 @@ _KIND = 0.2
 """What a sentence gains by standing in the best source, and by holding the kind of thing that is asked for."""
 _CLOSE = 0.8
 """A further sentence is quoted if it scores at least this share of the best one."""
-_LEAST_RELEVANCE = 0.56
+_LEAST_RELEVANCE = 0.54
 _FOREIGN_WORDS = 0.2
 _FOREIGN_LIKENESS = 0.45
 """An answer is at least so relevant, or, where no sentence has more of the question's words, for want of a common language,
