@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import TypeVar
 
-import numpy as np
 import onnxruntime
 
 from llm_providers.backends.embedded.answers import answer, digest
 from llm_providers.backends.embedded.encoder import DEFAULT_MODEL, MAX_TOKENS, Encoder
+from llm_providers.backends.embedded.worker import Urgency, Worker
 from llm_providers.completion import before_stop
 from llm_providers.deadline import Deadline
 from llm_providers.errors import RequestRejected, Unavailable
@@ -37,8 +36,10 @@ from llm_providers.types import (
 
 T = TypeVar("T")
 _PIECE = re.compile(r"\S+\s*|\s+")
-_EMBED_BATCH = 8
-"""Texts encoded at a time: bounds how long cancelling takes, and how long a query waits behind an ingestion."""
+
+
+class Abandoned(Exception):
+    """Nobody waits for the work any more."""
 
 
 class EmbeddedProvider:
@@ -54,7 +55,7 @@ class EmbeddedProvider:
         self._encoder, self._space = encoder, encoder.space
         # One thread: the encoder uses every core by itself, and each further thread would keep a heap of its own.
         self._open = True
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="embedded")
+        self._worker = Worker(name)
 
     @classmethod
     def open(
@@ -68,7 +69,7 @@ class EmbeddedProvider:
         prompt = sum(
             estimate_tokens(m.content) + sum(estimate_tokens(s.text) for s in m.sources) for m in request.messages
         )
-        text = await self._in_thread(deadline, partial(self._write, request))
+        text = await self._in_thread(deadline, Urgency.ANSWER, partial(self._write, request))
         if request.prefix:
             text = _rest(text, request.prefix)
         text = before_stop(text, request.stop)
@@ -98,11 +99,8 @@ class EmbeddedProvider:
         return ModelInfo(self.name, "extractive", self.context_tokens, extractive=True)
 
     async def embed(self, texts: Sequence[str], kind: EmbedKind, deadline: Deadline) -> Vectors:
-        parts = [np.empty((0, self._space.dimension), np.float32)]
-        for start in range(0, len(texts), _EMBED_BATCH):
-            batch = texts[start : start + _EMBED_BATCH]
-            parts.append(await self._in_thread(deadline, partial(_encode, batch, kind)))
-        return np.concatenate(parts)
+        urgency = Urgency.SEARCH if kind is EmbedKind.QUERY else Urgency.INGESTION
+        return await self._in_thread(deadline, urgency, lambda encoder: encoder.encode(texts, kind))
 
     async def embedding_model(self, deadline: Deadline) -> EmbeddingModel:
         return self._space
@@ -115,16 +113,23 @@ class EmbeddedProvider:
             read = encoder.token_vectors(documents)
             return [float((asked @ vectors.T).max(axis=1).mean()) if len(vectors) else 0.0 for vectors in read]
 
-        ranked = [Ranked(index, score) for index, score in enumerate(await self._in_thread(deadline, scores))]
+        found = await self._in_thread(deadline, Urgency.SEARCH, scores)
+        ranked = [Ranked(index, score) for index, score in enumerate(found)]
         return sorted(ranked, key=lambda result: -result.score)[:top_n]
 
-    async def _in_thread(self, deadline: Deadline, work: Callable[[Encoder], T]) -> T:
-        """Run `work` in the thread; when its caller is gone it stops before the encoder's next batch."""
+    async def _in_thread(self, deadline: Deadline, urgency: Urgency, work: Callable[[Encoder], T]) -> T:
+        """Run `work` in the thread; before each of its batches more urgent work is done, and it ends if its caller is gone."""
         abandoned = Event()
+
+        def between() -> None:
+            self._worker.give_way(urgency)
+            if abandoned.is_set():
+                raise Abandoned
+
         async with deadline.limit(deadline.remaining, "extraction"):
             if not self._open:
                 raise Unavailable("the provider is closed", backend=self.name)
-            future = self._thread.submit(work, self._encoder.abandonable(abandoned))
+            future = self._worker.submit(urgency, partial(work, self._encoder.pausing(between)))
             try:
                 return await asyncio.wrap_future(future)
             except asyncio.CancelledError as error:
@@ -153,7 +158,7 @@ class EmbeddedProvider:
         """Let the work at hand finish, and give the model's memory back; may be called twice."""
         if self._open:
             self._open = False
-            self._thread.shutdown(wait=False, cancel_futures=True)
+            self._worker.close()
             del self._encoder
 
 
@@ -163,10 +168,6 @@ def _rest(text: str, said: str) -> str:
         return text[len(said) :]
     added = [line for line in text.split("\n") if line.strip() and line.strip() not in said]
     return "\n\n" + "\n".join(added) if added else ""
-
-
-def _encode(texts: Sequence[str], kind: EmbedKind, encoder: Encoder) -> Vectors:
-    return encoder.encode(texts, kind)
 
 
 __all__ = ["MAX_TOKENS", "EmbeddedProvider"]
