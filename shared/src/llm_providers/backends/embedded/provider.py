@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import TypeVar
 
+import numpy as np
 import onnxruntime
 
 from llm_providers.backends.embedded.answers import answer, digest
 from llm_providers.backends.embedded.encoder import DEFAULT_MODEL, MAX_TOKENS, Encoder
+from llm_providers.backends.embedded.late_interaction import TokenCodes
 from llm_providers.backends.embedded.worker import Urgency, Worker
 from llm_providers.completion import before_stop
 from llm_providers.deadline import Deadline
@@ -30,12 +33,15 @@ from llm_providers.types import (
     Ranked,
     Started,
     Token,
+    TokenDocument,
     Usage,
     Vectors,
 )
 
 T = TypeVar("T")
 _PIECE = re.compile(r"\S+\s*|\s+")
+_QUESTIONS = 64
+"""Whose token vectors are remembered for the re-ranking that follows their search."""
 
 
 class Abandoned(Exception):
@@ -56,6 +62,8 @@ class EmbeddedProvider:
         # One thread: the encoder uses every core by itself, and each further thread would keep a heap of its own.
         self._open = True
         self._worker = Worker(name)
+        self._codes = TokenCodes.of(self._space.model)
+        self._asked: OrderedDict[str, Vectors] = OrderedDict()
 
     @classmethod
     def open(
@@ -99,8 +107,21 @@ class EmbeddedProvider:
         return ModelInfo(self.name, "extractive", self.context_tokens, extractive=True)
 
     async def embed(self, texts: Sequence[str], kind: EmbedKind, deadline: Deadline) -> Vectors:
+        if kind is EmbedKind.QUERY and len(texts) == 1:
+            return await self._in_thread(deadline, Urgency.SEARCH, lambda encoder: self._question(encoder, texts[0])[0])
         urgency = Urgency.SEARCH if kind is EmbedKind.QUERY else Urgency.INGESTION
         return await self._in_thread(deadline, urgency, lambda encoder: encoder.encode(texts, kind))
+
+    async def embed_with_tokens(self, texts: Sequence[str], deadline: Deadline) -> tuple[Vectors, list[bytes]]:
+        """Embed documents; their token vectors are empty for a model that has no codes for them."""
+        codes = self._codes
+        if codes is None:
+            return await self.embed(texts, EmbedKind.DOCUMENT, deadline), [b""] * len(texts)
+        return await self._in_thread(
+            deadline,
+            Urgency.INGESTION,
+            lambda encoder: encoder.encode_with_tokens(texts, EmbedKind.DOCUMENT, codes.pack),
+        )
 
     async def embedding_model(self, deadline: Deadline) -> EmbeddingModel:
         return self._space
@@ -111,11 +132,35 @@ class EmbeddedProvider:
         def scores(encoder: Encoder) -> list[float]:
             (asked,) = encoder.token_vectors([query], EmbedKind.QUERY)
             read = encoder.token_vectors(documents)
-            return [float((asked @ vectors.T).max(axis=1).mean()) if len(vectors) else 0.0 for vectors in read]
+            return [_likeness(asked, vectors) for vectors in read]
 
         found = await self._in_thread(deadline, Urgency.SEARCH, scores)
         ranked = [Ranked(index, score) for index, score in enumerate(found)]
         return sorted(ranked, key=lambda result: -result.score)[:top_n]
+
+    async def rerank_tokens(self, query: str, documents: Sequence[TokenDocument], deadline: Deadline) -> list[float]:
+        """Score by late interaction over the kept token vectors; what was kept by another model is read again."""
+        codes = self._codes
+
+        def scores(encoder: Encoder) -> list[float]:
+            asked = self._asked.get(query)
+            if asked is None:
+                asked = self._question(encoder, query, truncate=True)[1]
+            if codes is None:
+                return [_likeness(asked, own) for own in encoder.token_vectors([each.text for each in documents])]
+            missing = {each.text for each in documents if not codes.readable(each.tokens)}
+            read = dict(zip(missing, map(codes.pack, encoder.token_vectors(list(missing))), strict=True))
+            return codes.scores(asked, [read.get(each.text, each.tokens) for each in documents])
+
+        return await self._in_thread(deadline, Urgency.SEARCH, scores)
+
+    def _question(self, encoder: Encoder, text: str, *, truncate: bool = False) -> tuple[Vectors, Vectors]:
+        """Return the vector of a question, of shape (1, dimension), and those of its tokens; both are made in the thread."""
+        vectors, (tokens,) = encoder.encode_with_tokens([text], EmbedKind.QUERY, np.copy, truncate=truncate)
+        self._asked[text] = tokens
+        if len(self._asked) > _QUESTIONS:
+            self._asked.popitem(last=False)
+        return vectors, tokens
 
     async def _in_thread(self, deadline: Deadline, urgency: Urgency, work: Callable[[Encoder], T]) -> T:
         """Run `work` in the thread; before each of its batches more urgent work is done, and it ends if its caller is gone."""
@@ -168,6 +213,10 @@ def _rest(text: str, said: str) -> str:
         return text[len(said) :]
     added = [line for line in text.split("\n") if line.strip() and line.strip() not in said]
     return "\n\n" + "\n".join(added) if added else ""
+
+
+def _likeness(asked: Vectors, read: Vectors) -> float:
+    return float((asked @ read.T).max(axis=1).mean()) if len(read) else 0.0
 
 
 __all__ = ["MAX_TOKENS", "EmbeddedProvider"]
