@@ -87,10 +87,10 @@ class Retriever:
         degraded: tuple[str, ...] = ("embeddings",) if reasons else ()
         ranked = blended(passages, await asyncio.to_thread(language_of, question))
         seconds = {"vectors": vector_seconds, "keywords": keyword_seconds, "search": perf_counter() - started}
-        if self.reranker is not None and self.rerank_top and not is_sure(ranked):
+        if self.reranker is not None and self.rerank_top:
             begun = perf_counter()
             try:
-                relevance = await self._relevance(self.reranker, near, question, ranked[: self.rerank_top], deadline)
+                relevance = await self._relevance(self.reranker, near, question, ranked, deadline)
                 ranked = reranked(ranked, relevance)
             except Unavailable as error:
                 log.warning("search without reranking", error=type(error).__name__)
@@ -184,19 +184,24 @@ class Retriever:
         rerank: RerankProvider,
         near: _VectorHits | None,
         question: str,
-        head: Sequence[Passage],
+        ranked: Sequence[Passage],
         deadline: Deadline,
     ) -> dict[int, float]:
-        """Return the scores of `head` by place: by token vectors where the index has them, or else by reading the texts."""
+        """Return scores of the first passages by place: by token vectors where the index has them, which takes no time.
+
+        Otherwise the texts have to be read, and nothing is returned where the first place is sure.
+        """
+        head = ranked[: self.rerank_top]
         texts = [embedding_text(passage.title, passage.heading, passage.text) for passage in head]
         by_tokens = await self.token_reranker(near.backend) if near is not None else None
         if near is not None and by_tokens is not None:
             async with self.database.reading() as session:
                 packed = await chunk_tokens.load(session, near.index.id, [passage.chunk_id for passage in head])
-            documents = [
-                TokenDocument(text, packed.get(passage.chunk_id, b""))
-                for text, passage in zip(texts, head, strict=True)
-            ]
-            return dict(enumerate(await by_tokens.rerank_tokens(question, documents, deadline)))
-        results = await rerank.rerank(question, texts, len(texts), deadline)
-        return dict.fromkeys(range(len(head)), 0.0) | {result.index: result.score for result in results}
+            if len(packed) == len(head) or not is_sure(ranked):
+                kept = (packed.get(passage.chunk_id, b"") for passage in head)
+                documents = [TokenDocument(text, tokens) for text, tokens in zip(texts, kept, strict=True)]
+                return dict(enumerate(await by_tokens.rerank_tokens(question, documents, deadline)))
+        elif not is_sure(ranked):
+            results = await rerank.rerank(question, texts, len(texts), deadline)
+            return dict.fromkeys(range(len(head)), 0.0) | {result.index: result.score for result in results}
+        return {}

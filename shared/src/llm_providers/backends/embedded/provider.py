@@ -16,7 +16,7 @@ import onnxruntime
 
 from llm_providers.backends.embedded.answers import answer, digest
 from llm_providers.backends.embedded.encoder import DEFAULT_MODEL, MAX_TOKENS, Encoder
-from llm_providers.backends.embedded.late_interaction import TokenCodes
+from llm_providers.backends.embedded.late_interaction import TokenCodes, exact_matches, relevance
 from llm_providers.backends.embedded.worker import Urgency, Worker
 from llm_providers.completion import before_stop
 from llm_providers.deadline import Deadline
@@ -127,12 +127,12 @@ class EmbeddedProvider:
         return self._space
 
     async def rerank(self, query: str, documents: Sequence[str], top_n: int, deadline: Deadline) -> list[Ranked]:
-        """Order by late interaction: the mean of each query token's best match, https://arxiv.org/abs/2004.12832."""
+        """Order by late interaction of the texts' tokens."""
 
         def scores(encoder: Encoder) -> list[float]:
             (asked,) = encoder.token_vectors([query], EmbedKind.QUERY)
             read = encoder.token_vectors(documents)
-            return [_likeness(asked, vectors) for vectors in read]
+            return relevance(exact_matches(asked, read))
 
         found = await self._in_thread(deadline, Urgency.SEARCH, scores)
         ranked = [Ranked(index, score) for index, score in enumerate(found)]
@@ -147,10 +147,10 @@ class EmbeddedProvider:
             if asked is None:
                 asked = self._question(encoder, query, truncate=True)[1]
             if codes is None:
-                return [_likeness(asked, own) for own in encoder.token_vectors([each.text for each in documents])]
+                return relevance(exact_matches(asked, encoder.token_vectors([each.text for each in documents])))
             missing = {each.text for each in documents if not codes.readable(each.tokens)}
             read = dict(zip(missing, map(codes.pack, encoder.token_vectors(list(missing))), strict=True))
-            return codes.scores(asked, [read.get(each.text, each.tokens) for each in documents])
+            return relevance(codes.matches(asked, [read.get(each.text, each.tokens) for each in documents]))
 
         return await self._in_thread(deadline, Urgency.SEARCH, scores)
 
@@ -213,10 +213,6 @@ def _rest(text: str, said: str) -> str:
         return text[len(said) :]
     added = [line for line in text.split("\n") if line.strip() and line.strip() not in said]
     return "\n\n" + "\n".join(added) if added else ""
-
-
-def _likeness(asked: Vectors, read: Vectors) -> float:
-    return float((asked @ read.T).max(axis=1).mean()) if len(read) else 0.0
 
 
 __all__ = ["MAX_TOKENS", "EmbeddedProvider"]
