@@ -14,7 +14,7 @@ from rich.console import Console
 from switchyard.client import Client, StackError
 from switchyard_benchmarks.measurements import Measurements, percentiles
 from switchyard_benchmarks.target import Target
-from switchyard_benchmarks.texts import WORDS
+from switchyard_benchmarks.texts import WORDS, by_frequency
 
 
 @dataclass(slots=True)
@@ -101,8 +101,9 @@ def _ask(client: Client, collection: str, question: str, step: Step) -> None:
         step.first_tokens.append(first)
 
 
-def random_questions(count: int) -> Iterator[str]:
-    """Return questions of random words, the same in every run."""
+def random_questions(count: int, *, by_their_frequency: bool = False) -> Iterator[str]:
+    """Return questions of random words, the same in every run; of those of a synthetic collection if `by_their_frequency`."""
     dice = random.Random(11)  # noqa: S311
+    draw = by_frequency(dice, asking=True) if by_their_frequency else lambda number: dice.choices(WORDS, k=number)
     for _ in range(count):
-        yield f"What does the {' '.join(dice.choices(WORDS, k=7))} mean?"
+        yield f"What does the {' '.join(draw(7))} mean?"

@@ -30,7 +30,7 @@ def query(
             began = time.perf_counter()
             chunks = _fill(console, client, chunks)
             found.about["chunks a second of ingestion"] = round(chunks / (time.perf_counter() - began), 1)
-        asked = list(random_questions(questions))
+        asked = list(random_questions(questions, by_their_frequency=filled))
         # The first search after a start opens the vector index.
         _search(client, asked[0])
         for count in dict.fromkeys((1, users)):

@@ -22,7 +22,7 @@ from rag_service.vectors import VectorStore
 from service_kit.database import Database
 from service_kit.jobs import READY, now
 from switchyard_benchmarks.query import COLLECTION
-from switchyard_benchmarks.texts import document
+from switchyard_benchmarks.texts import by_frequency, document
 
 _ENCODED = 400
 _CHUNKS_PER_DOCUMENT = 500
@@ -38,6 +38,7 @@ async def fill(folder: Path, chunks: int, console: Console | None = None) -> flo
     That is the share of the ten nearest vectors by brute force that a search of fifty returns among its first ten.
     """
     console, dice = console or Console(), random.Random(7)  # noqa: S311
+    words = by_frequency(dice)
     provider = EmbeddedProvider.open()
     real = [document(dice, 1) for _ in range(_ENCODED)]
     encoded, packed = await provider.embed_with_tokens(real, Deadline.after(600))
@@ -55,7 +56,7 @@ async def fill(folder: Path, chunks: int, console: Console | None = None) -> flo
         for start in track(range(0, chunks, _BATCH), description=f"{chunks} chunks", console=console, transient=True):
             count = min(_BATCH, chunks - start)
             name = f"doc_synthetic{start // _CHUNKS_PER_DOCUMENT}"
-            texts = [document(dice, 1) for _ in range(count)]
+            texts = [document(dice, 1, words) for _ in range(count)]
             tokens = [packed[place % _ENCODED] for place in range(start, start + count)]
             await _add(database, index.id, name, texts, tokens)
             await store.upsert(index.name, [(name, n) for n in range(count)], vectors[start : start + count])
