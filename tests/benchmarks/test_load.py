@@ -44,7 +44,7 @@ def stack() -> FastAPI:
 async def test_each_step_counts_answers_and_errors(tmp_path: Path) -> None:
     async with serving(stack()) as url:
         console = Console(quiet=True)
-        target = Target(url, "key")
+        target = Target(str(url), "key")
         found = await asyncio.to_thread(load, console, target, "default", ["Does it rain?"], [1, 4], 1)
     alone, four = found.rows
     assert (alone["users"], four["users"]) == (1, 4)

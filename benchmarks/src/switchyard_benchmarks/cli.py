@@ -19,6 +19,7 @@ console = Console()
 
 
 MOST_USERS = 100
+_LOAD_CHUNKS = 2000
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write all results to this file")]
 HtmlFile = Annotated[Path | None, typer.Option("--html", help="Write a page with plots to this file")]
 BenchUrl = Annotated[
@@ -143,7 +144,9 @@ def bench_load(
     url: BenchUrl = None,
     data_dir: DataDir = DATA,
     port: int = 18080,
-    collection: str = "default",
+    collection: Annotated[
+        str, typer.Option(help="Of a running stack; a new one has 2,000 synthetic chunks")
+    ] = "default",
     users: Annotated[str, typer.Option(help="Users at once in each step, 1 to 100")] = "1,4,16,64,100",
     seconds: Annotated[float, typer.Option(help="Length of a step", min=1, max=600)] = 15,
     questions: Annotated[Path | None, typer.Option(help="JSON lines with `question`; else random words")] = None,
@@ -152,14 +155,17 @@ def bench_load(
 ) -> None:
     """Answers under load, streamed: errors, percentiles, first token and tokens a second, with more and more users."""
     from switchyard_benchmarks import load
+    from switchyard_benchmarks.query import COLLECTION
     from switchyard_benchmarks.target import target
 
     steps = [int(step) for step in users.split(",") if step.strip().isdigit()]
     if not steps or not all(1 <= step <= MOST_USERS for step in steps):
         raise typer.BadParameter(f"1 to {MOST_USERS} users, as in 1,8,64", param_hint="--users")
-    asked = [row["question"] for row in results.rows(questions)] if questions else list(load.random_questions(500))
-    with target(url, data_dir, port) as stack:
-        found = load.load(console, stack, collection, asked, steps, seconds)
+    asked = list(load.random_questions(500, by_their_frequency=url is None))
+    if questions is not None:
+        asked = [row["question"] for row in results.rows(questions)]
+    with target(url, data_dir, port, 0 if url else _LOAD_CHUNKS) as stack:
+        found = load.load(console, stack, collection if url else COLLECTION, asked, steps, seconds)
     found.show(console)
     found.write(json, html)
 
