@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +24,7 @@ def test_neighbours_become_one_passage_of_the_page() -> None:
     later, earlier = part(26, 80, score=0.9), part(0, 52, score=0.4)
     (joined,) = compacted([later, earlier])
     assert (joined.start, joined.end, joined.text, joined.score) == (0, 80, PAGE[:80], 0.9)
-    (joined,) = compacted([part(0, 52), part(54, len(PAGE))])
+    (joined,) = compacted([part(0, 52), part(54, len(PAGE), ordinal=1)])
     assert joined.text == PAGE
 
 
@@ -45,8 +47,10 @@ def test_what_says_the_same_is_left_out_and_another_number_is_not_the_same() -> 
     assert compacted([BASE, copy, notice, other]) == [BASE, notice, other]
 
 
-@given(st.lists(st.tuples(st.integers(0, len(PAGE)), st.integers(0, len(PAGE))), max_size=8))
-def test_whatever_is_joined_is_what_the_page_says_there(spans: list[tuple[int, int]]) -> None:
-    found = compacted([part(min(span), max(span)) for span in spans])
-    for passage in found:
-        assert passage.text.replace("\n", " ") == PAGE[passage.start : passage.end].replace("\n", " ")
+@given(st.lists(st.integers(1, len(PAGE) // 10), max_size=6), st.integers(0, 20), st.randoms())
+def test_whatever_is_joined_is_what_the_page_says_there(cuts: list[int], overlap: int, dice: random.Random) -> None:
+    bounds = sorted({0, *(10 * cut for cut in cuts), len(PAGE)})
+    parts = [part(max(0, at - overlap), end, ordinal=n) for n, (at, end) in enumerate(pairwise(bounds))]
+    dice.shuffle(parts)
+    for passage in compacted(parts):
+        assert passage.text == PAGE[passage.start : passage.end]

@@ -72,7 +72,7 @@ class AnswerDraft:
         self._from_documents, self._mode = asked is not None, mode
         self._held = ""
         self._reported = 0
-        self.read(())
+        self.read((), "")
         if asked is not None:
             self._completion.started = Started(asked.backend, asked.model, asked.extractive)
         self._started = perf_counter()
@@ -102,15 +102,15 @@ class AnswerDraft:
                 if event.restarted:
                     self._held, self._streamed, self._visible, self._repetition = "", 0, False, Repetition()
                     self._reported = 0
-                    self.read(self._passages)
+                    self.read(self._passages, self._question)
                 return event
             case Thought():
                 return event
         return None
 
-    def read(self, passages: Sequence[Passage]) -> None:
-        """Take the passages that the sentences are checked against, before the first event."""
-        self._passages = passages
+    def read(self, passages: Sequence[Passage], question: str) -> None:
+        """Take the passages that the sentences are checked against, and what they should answer, before the first event."""
+        self._passages, self._question = passages, question
         self._grounding = Grounding(passages, drop=self._mode == "drop")
         self._unsent: list[GroundedSentence] = []
         self._begun = self._holds = False
@@ -138,7 +138,7 @@ class AnswerDraft:
         else:
             self._unsent += self._grounding.finish(self._held if self._begun else self._held.lstrip())
         grounded = self._grounding.answer()
-        if not grounded.holds or (self._mode == "refuse" and grounded.unsupported):
+        if not grounded.answers(self._question) or (self._mode == "refuse" and grounded.unsupported):
             return self.not_found()
         self._grounded, self._final = grounded, grounded.text.rstrip()
         return self._sent(self._held if self._mode == "mark" else self._final[self._streamed :])

@@ -47,7 +47,7 @@ def _are_neighbours(passage: Passage, other: Passage) -> bool:
     first, second = sorted((passage, other), key=lambda each: each.start)
     return (
         places[0] == places[1]
-        and second.start - first.end <= _GAP
+        and second.start - first.end <= (_GAP if abs(first.ordinal - second.ordinal) == 1 else 0)
         and max(first.end, second.end) - first.start <= _LONGEST
     )
 

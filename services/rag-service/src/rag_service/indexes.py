@@ -11,12 +11,13 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from llm_providers.base import EmbeddingProvider
+from llm_providers.base import EmbeddingProvider, LateInteraction
 from llm_providers.deadline import Deadline
 from llm_providers.errors import AuthenticationFailed, ModelNotFound, NotConfigured, SpaceMismatch
 from llm_providers.providers import Providers
 from llm_providers.spaces import BackendSpace, EmbeddingFallback, Fingerprint
-from llm_providers.types import EmbedKind, Role, Vectors
+from llm_providers.types import Role, Vectors
+from rag_service import chunk_tokens
 from rag_service.index_rows import active
 from rag_service.tables import ACTIVE, DELETING, Chunk, Collection, Document, Index
 from rag_service.vectors import VectorStore, vector_collection
@@ -25,7 +26,8 @@ from service_kit.errors import NotFound, UpstreamUnavailable
 from service_kit.ids import new_id
 from service_kit.jobs import now
 
-BATCH = 64
+BATCH = 32
+"""Chunks embedded at a time: few enough that a machine with little time to spare ends a batch before it is tried again."""
 WRONG_MODEL = (SpaceMismatch, NotConfigured, ModelNotFound, AuthenticationFailed)
 """The backend answers, but cannot make this index's vectors until somebody corrects its configuration."""
 _FINGERPRINT_SECONDS = 60
@@ -52,6 +54,9 @@ class PolicyEmbeddings:
 
     async def in_process(self, backend: str) -> bool:
         return await self.providers.in_process(backend)
+
+    async def late_interaction(self, backend: str) -> LateInteraction | None:
+        return await self.providers.late_interaction(backend)
 
 
 @dataclass
@@ -114,8 +119,13 @@ class Indexes:
         deadline = Deadline.after(_EMBED_SECONDS)
         with wrong_model_waits():
             space = await self.space(index)
-            vectors = await self.fallback.embed(space, texts, EmbedKind.DOCUMENT, deadline)
-        await _uninterrupted(self._store(index, [chunk for chunk, _ in chunks], vectors, record))
+            vectors, packed = await self.fallback.embed_with_tokens(space, texts, deadline)
+
+        async def record_all(session: AsyncSession) -> None:
+            await chunk_tokens.store(session, index.id, {c.id: p for (c, _), p in zip(chunks, packed, strict=True)})
+            await record(session)
+
+        await _uninterrupted(self._store(index, [chunk for chunk, _ in chunks], vectors, record_all))
 
     async def _store(self, index: Index, chunks: Sequence[Chunk], vectors: Vectors, record: Record) -> None:
         await self.vectors.upsert(index.name, [(chunk.document_id, chunk.ordinal) for chunk in chunks], vectors)

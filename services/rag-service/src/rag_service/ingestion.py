@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
@@ -40,6 +41,8 @@ class Ingestion:
     make_chunker: Callable[[], Chunker]
     keyword: KeywordIndex
     indexes: Indexes
+    _turns: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    """By collection: one document is embedded to its end before the next, so that the first is not as late as the last."""
 
     def task(self, concurrency: int) -> Task:
         return Task("ingest", (self.parse, self.chunk, self.embed, self.finish), self.failed, concurrency)
@@ -116,8 +119,9 @@ class Ingestion:
     async def embed(self, job_id: str) -> None:
         """Make the vectors that are missing, batch by batch; waits for as long as the model server is away."""
         document = await self._begin(job_id, "embedding")
-        while await self.jobs.retry_until_available(job_id, lambda: self._embed_batch(job_id, document)):
-            pass
+        async with self._turns[document.collection]:
+            while await self.jobs.retry_until_available(job_id, lambda: self._embed_batch(job_id, document)):
+                pass
 
     async def _embed_batch(self, job_id: str, document: Document) -> bool:
         async with self.database.reading() as session:

@@ -93,7 +93,7 @@ class Questions:
         draft.seconds |= found.seconds
         draft.lap("retrieval", condensed)
         yield Sources(passages, found.degraded, standalone, question.conversation_id)
-        draft.read(passages)
+        draft.read(passages, standalone)
         if not passages or not found.relevant:
             if (notice := draft.not_found()) is not None:
                 yield notice

@@ -27,7 +27,7 @@ class RagSettings(ServiceSettings):
         12,
         ge=0,
         le=100,
-        description="Chunks re-ranked where a reranker is there and the first place is unsure; 0 for none",
+        description="Chunks re-ranked where a reranker is there (by one that reads the texts: where the first place is unsure); 0 for none",
     )
     grounding: GroundingMode = Field(
         "mark",

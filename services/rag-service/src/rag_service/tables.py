@@ -121,6 +121,15 @@ class Chunk(Base):
     embedded: Mapped[bool] = mapped_column(default=False)
 
 
+class ChunkTokens(Base):
+    """A chunk's token vectors for re-ranking, packed by the backend of the index; a chunk without them is read again."""
+
+    __tablename__ = "chunk_tokens"
+    chunk_id: Mapped[int] = mapped_column(ForeignKey("chunks.id", ondelete="CASCADE"), primary_key=True)
+    index_id: Mapped[str] = mapped_column(ForeignKey("indexes.id", ondelete="CASCADE"), primary_key=True, index=True)
+    packed: Mapped[bytes]
+
+
 class Job(JobColumns, Base):
     """An ingestion, or the build of an index: what a caller may watch, cancel, and ask about afterwards."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rag_service.citations import Citation
 from rag_service.grounding.attribution import Attribution, attribute
-from rag_service.grounding.facts import facts_of, is_chatter, is_refusal
+from rag_service.grounding.facts import facts_of, is_chatter, is_echo, is_refusal
 from rag_service.grounding.sentences import split
 from rag_service.ranking import Passage
 
@@ -50,10 +50,12 @@ class GroundedAnswer:
     def unsupported(self) -> list[GroundedSentence]:
         return [*self.dropped, *(sentence for sentence in self.sentences if sentence.supported is False)]
 
-    @property
-    def holds(self) -> bool:
-        """Whether at least one sentence is borne out."""
-        return any(sentence.supported for sentence in self.sentences)
+    def answers(self, question: str) -> bool:
+        """Whether a supported sentence says something that the question does not say itself."""
+        return any(
+            sentence.supported and not is_refusal(sentence.text) and not is_echo(sentence.text, question)
+            for sentence in self.sentences
+        )
 
 
 def ground(answer: str, passages: Sequence[Passage]) -> GroundedAnswer:
