@@ -77,11 +77,11 @@ restore: ## Restore a backup: make restore FILE=backups/...; FORCE=1 replaces ex
 
 test: ## Set up and run the fast tests
 	@scripts/setup.sh --tests
-	@$(PYTHON) -m pytest -n auto --maxprocesses 4
+	@$(PYTHON) -m pytest -n 4
 
 test-live: ## Test the command line against running stacks: compare, migrate, interrupted migrations
 	@scripts/setup.sh --tests
-	@$(PYTHON) -m pytest -n auto --maxprocesses 4 -m live tests/tools
+	@$(PYTHON) -m pytest -n 4 -m live tests/tools
 
 test-stores: ## Run the services on a real PostgreSQL and a real Chroma server
 	@scripts/setup.sh --tests && scripts/stores.sh

@@ -135,6 +135,18 @@ async def test_an_engine_that_answers_one_check_more_before_it_is_gone_is_soon_f
     assert monotonic() - begun < 1.2
 
 
+async def test_a_deadline_that_ends_as_a_piece_comes_still_ends_the_stream() -> None:
+    async def alive() -> None:
+        return None
+
+    for _ in range(40):
+        pace = Pace(Deadline.after(0.02), Timeouts(), LivenessCheck(alive))
+        with pytest.raises(DeadlineExceeded):
+            for _ in range(500):
+                await pace.wait(asyncio.sleep(0.001))
+        pace.close()
+
+
 async def test_a_stream_that_has_all_come_lets_other_tasks_have_their_turn(
     engine: Engine, provider: VLLMProvider | OllamaProvider
 ) -> None:

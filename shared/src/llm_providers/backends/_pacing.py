@@ -80,6 +80,8 @@ class Pace:
 
     async def wait(self, piece: Awaitable[T]) -> T:
         """Return the next piece of the exchange; the limit counts from the last progress, not from the last piece."""
+        # A piece may have come in the very moment in which a limit ran out, and the wait before this one did not end.
+        self._fault = None
         if self._progressed:
             self._since, self._progressed, self._checks = self._loop.time(), False, 0
         try:
