@@ -77,11 +77,11 @@ restore: ## Restore a backup: make restore FILE=backups/...; FORCE=1 replaces ex
 
 test: ## Set up and run the fast tests
 	@scripts/setup.sh --tests
-	@$(PYTHON) -m pytest -n auto --maxprocesses 4
+	@$(PYTHON) -m pytest -n 4
 
 test-live: ## Test the command line against running stacks: compare, migrate, interrupted migrations
 	@scripts/setup.sh --tests
-	@$(PYTHON) -m pytest -n auto --maxprocesses 4 -m live tests/tools
+	@$(PYTHON) -m pytest -n 4 -m live tests/tools
 
 test-stores: ## Run the services on a real PostgreSQL and a real Chroma server
 	@scripts/setup.sh --tests && scripts/stores.sh
@@ -114,8 +114,8 @@ format: ## Fix and format with ruff
 lock: ## Resolve dependencies again, one lock file per deployable, with hashes and without index URLs
 	@scripts/lock.sh
 
-bench: setup ## Measure start-up, memory, ingestion and query latency of the all-in-one stack
-	@.venv/bin/switchyard bench stack
+bench: setup ## Measure start-up, memory, ingestion, searches and answers under load of the all-in-one stack
+	@for what in stack ingest query load; do .venv/bin/switchyard bench $$what || exit 1; done
 
 bench-overhead: setup ## Measure what the stack adds to calling an engine directly
 	@.venv/bin/switchyard bench overhead

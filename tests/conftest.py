@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import settings
 
 from llm_providers.backends.embedded.encoder import DEFAULT_MODEL, MODELS
 
@@ -16,6 +17,11 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
     ]
 )
+
+
+# Busy machines are slow at times; the database of examples would be a file in the working tree.
+settings.register_profile("tests", deadline=None, database=None)
+settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from time import sleep
 
+from drill.pauses import Pauses
 from drill.processes import KEY, Process, engine
 from drill.stack import DOCUMENT, WORDS
 from drill.table import Line
@@ -81,18 +82,20 @@ async def all_in_one(folder: Path, vllm: VLLMServer) -> AsyncIterator[AllInOne]:
 
 async def migrating(stack: AllInOne, successor: VLLMServer) -> Line:
     """From vLLM to another vLLM with another model, which is added to the table while 32 users read."""
-    async with concurrent_users([f"{stack.url}/rag"], USERS) as users:
-        await users.until(lambda: len(users.reading) > USERS // 2)
-        role = f"text={successor.served_as}"
-        await stack.need("engines", "add", "vllm-next", "--engine-url", successor.url, "--role", role)
-        stages = ("--stages", "50,100", "--hold", "3", "--min-requests", "20")
-        shadow = ("--shadow-percent", "20", "--min-shadow", "5", "--min-similarity", "-1")
-        await stack.need("migrate", "--from", "vllm", "--to", "vllm-next", *stages, *shadow, "--fresh", "--yes")
+    with Pauses() as pauses:
+        async with concurrent_users([f"{stack.url}/rag"], USERS) as users:
+            await users.until(lambda: len(users.reading) > USERS // 2)
+            role = f"text={successor.served_as}"
+            await stack.need("engines", "add", "vllm-next", "--engine-url", successor.url, "--role", role)
+            stages = ("--stages", "50,100", "--hold", "3", "--min-requests", "20")
+            shadow = ("--shadow-percent", "20", "--min-shadow", "5", "--min-similarity", "-1")
+            await stack.need("migrate", "--from", "vllm", "--to", "vllm-next", *stages, *shadow, "--fresh", "--yes")
     return _line(
         f"vLLM to another vLLM, added while running, by `switchyard migrate` under {USERS} streams",
         users.answers,
         {"vllm", "vllm-next"},
         None,
+        pauses,
     )
 
 
@@ -111,13 +114,14 @@ async def upgrading(stack: AllInOne, server: VLLMServer, successor: VLLMServer) 
         await asyncio.to_thread(successor.start)
         marker.unlink()
 
-    async with concurrent_users([f"{stack.url}/rag"], USERS) as users:
-        await users.until(lambda: len(users.reading) > USERS // 2)
-        operating = asyncio.create_task(operator())
-        stages = ("--stages", "50,100", "--hold", "3", "--min-requests", "20")
-        command = ("--command", replace, *stages, "--yes")
-        text = await stack.need("engines", "upgrade", "vllm", "--stand-in", "ollama", *command)
-        await operating
+    with Pauses() as pauses:
+        async with concurrent_users([f"{stack.url}/rag"], USERS) as users:
+            await users.until(lambda: len(users.reading) > USERS // 2)
+            operating = asyncio.create_task(operator())
+            stages = ("--stages", "50,100", "--hold", "3", "--min-requests", "20")
+            command = ("--command", replace, *stages, "--yes")
+            text = await stack.need("engines", "upgrade", "vllm", "--stand-in", "ollama", *command)
+            await operating
     after = stack.call("GET", "/rag/v1/providers")["policy"]["roles"]["text"]
     steps = next((line for line in text.splitlines() if line.startswith("vllm: upgraded")), "no report")
     line = _line(
@@ -125,21 +129,25 @@ async def upgrading(stack: AllInOne, server: VLLMServer, successor: VLLMServer) 
         users.answers,
         {"vllm", "ollama"},
         1.0,
+        pauses,
     )
     held = line.held and after["stable"] == "vllm" and "upgraded" in steps
     return Line(line.what, line.must, f"{line.measured}; {steps}", held)
 
 
-def _line(what: str, answers: list[Answer], backends: set[str], longest: float | None) -> Line:
+def _line(what: str, answers: list[Answer], backends: set[str], longest: float | None, pauses: Pauses) -> Line:
     failed, corrupt = count_failures(answers)
-    silence = max(
-        (later - earlier for answer in answers for (earlier, _), (later, _) in pairwise(answer.pieces)), default=0.0
+    silences = (
+        later - earlier - pauses.within(earlier, later)
+        for answer in answers
+        for (earlier, _), (later, _) in pairwise(answer.pieces)
     )
+    silence = max(silences, default=0.0)
     served = {answer.backend for answer in answers if not answer.failed}
     must = "0 failed, 0 torn" + (f", longest silence of a stream ≤ {longest:g} s" if longest else "")
     return Line(
         what,
         f"{must}; served by {' and '.join(sorted(backends))}",
-        f"{failed} failed, {corrupt} torn of {len(answers)}, longest silence {silence:.2f} s, by {', '.join(sorted(served))}",
+        f"{failed} failed, {corrupt} torn of {len(answers)}, longest silence {silence:.2f} s{pauses}, by {', '.join(sorted(served))}",
         failed == 0 and corrupt == 0 and backends <= served and (longest is None or silence <= longest),
     )

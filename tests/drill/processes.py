@@ -100,7 +100,7 @@ def service(module: str, folder: Path, name: str, **environment: str) -> Process
     """One of the services, with data of its own."""
     port = free_port()
     data = folder / name
-    own = {"PORT": str(port), "DATA_DIR": str(data), "ADMIN_API_KEY": KEY, "LOG_LEVEL": "warning"}
+    own = {"PORT": str(port), "DATA_DIR": str(data), "ADMIN_API_KEY": KEY, "LOG_LEVEL": "info"}
     # Two cores, and many strangers on them: what must come soon must not wait for a tokenizer's threads.
     return Process(name, ["-m", module], port, "/readyz", folder, {**own, **environment})
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Iterator
 from time import monotonic
+from typing import Any
 
 import pytest
 
 from engines import Engine, Fault, OllamaEngine, OpenAIEngine
 from engines.contract import ask, collect, soon
 from llm_providers import Deadline, OllamaProvider, VLLMProvider
+from llm_providers.backends._pacing import LivenessCheck, Pace
 from llm_providers.deadline import Timeouts
-from llm_providers.errors import DeadlineExceeded, Timeout, Unavailable
+from llm_providers.errors import DeadlineExceeded, StreamBroken, Timeout, Unavailable
 from llm_providers.types import EmbedKind, Started
 
 SHORT = Timeouts(connect=0.5, first_token=0.5, idle=0.5)
@@ -113,3 +116,78 @@ async def test_connecting_has_its_own(name: str, silent_port: int) -> None:
     assert type(caught.value) is Timeout
     assert monotonic() - begun < 5
     await provider.aclose()
+
+
+async def test_an_engine_that_answers_one_check_more_before_it_is_gone_is_soon_found_out() -> None:
+    checks = 0
+
+    async def ask_health() -> None:
+        nonlocal checks
+        checks += 1
+        if checks > 1:
+            raise Unavailable("connection refused")
+
+    pace, begun = Pace(soon(), Timeouts(), LivenessCheck(ask_health)), monotonic()
+    with pytest.raises(StreamBroken, match="gone"):
+        await pace.wait(asyncio.Event().wait())
+    pace.close()
+    assert checks == 2
+    assert monotonic() - begun < 1.2
+
+
+async def test_a_deadline_that_ends_as_a_piece_comes_still_ends_the_stream() -> None:
+    async def alive() -> None:
+        return None
+
+    for _ in range(40):
+        pace = Pace(Deadline.after(0.02), Timeouts(), LivenessCheck(alive))
+        with pytest.raises(DeadlineExceeded):
+            for _ in range(500):
+                await pace.wait(asyncio.sleep(0.001))
+        pace.close()
+
+
+async def test_a_stream_that_has_all_come_lets_other_tasks_have_their_turn(
+    engine: Engine, provider: VLLMProvider | OllamaProvider
+) -> None:
+    engine.answer = lambda _: "word " * 4000
+    turns, stopped = 0, asyncio.Event()
+
+    async def other() -> None:
+        nonlocal turns
+        while not stopped.is_set():
+            turns += 1
+            await asyncio.sleep(0)
+
+    longest = tokens = before = 0
+    async with asyncio.TaskGroup() as group:
+        async for event in provider.chat(ask(max_tokens=4000), soon()):
+            if isinstance(event, Started):
+                # The rest of the answer comes meanwhile.
+                await asyncio.sleep(1)
+                group.create_task(other())
+            tokens, before = (tokens + 1, before) if turns == before else (0, turns)
+            longest = max(longest, tokens)
+        stopped.set()
+    assert 1 < longest < 40
+
+
+async def test_a_process_that_stands_still_does_not_blame_the_engine(
+    engine: Engine, provider: VLLMProvider | OllamaProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither while it connects nor between two tokens."""
+    await collect(provider.chat(ask(), soon()))
+    http, loop = provider._http, asyncio.get_running_loop()
+    request = http._request
+
+    def stand_still(method: str, *more: Any) -> Any:
+        monkeypatch.undo()
+        loop.call_soon(time.sleep, 1.6)
+        return request(method, *more)
+
+    monkeypatch.setattr(http, "_request", stand_still)
+    engine.answer, engine.delay = lambda _: "word " * 8, 0.1
+    stream = provider.chat(ask(), soon())
+    assert isinstance(await anext(stream), Started)
+    loop.call_soon(time.sleep, 1.6)
+    assert len(await collect(stream)) == 9

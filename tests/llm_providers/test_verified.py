@@ -118,6 +118,9 @@ class Two:
     async def in_process(self, backend: str) -> bool:
         return False
 
+    async def late_interaction(self, backend: str) -> None:
+        return None
+
 
 async def compared(two: Two, records: ParityRecords) -> None:
     a, b = [BackendSpace(name, await taken(two.backends[name])) for name in ("ollama", "vllm")]
@@ -195,6 +198,9 @@ async def test_a_long_text_is_verified_in_each_of_its_parts(
 
         async def in_process(self, backend: str) -> bool:
             return False
+
+        async def late_interaction(self, backend: str) -> None:
+            return None
 
     fallback = EmbeddingFallback(One(), ParityRecords(None))
     home = BackendSpace("vllm", await taken(vllm_embeddings))

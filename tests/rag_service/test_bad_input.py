@@ -154,7 +154,7 @@ async def test_invalid_utf8_and_nul_bytes_are_read_as_what_they_can_be(stack: An
 async def test_a_folder_that_cannot_be_written_is_a_clear_error(
     stack: Any, monkeypatch: pytest.MonkeyPatch, write: bytes
 ) -> None:
-    await stack.add("Kept before the disk was full.", "Kept")
+    await stack.add("The harbour register was kept before the disk was full.", "Kept")
 
     def full(*_: Any, **__: Any) -> Any:
         raise OSError(28 if write == b"full" else 30, "No space left on device")

@@ -211,3 +211,22 @@ async def test_tokens_used_up_before_the_first_word_are_an_error(stack: Any, eng
     refused = await stack.http.post("/v1/query", json={**QUESTION, "max_tokens": 16})
     assert refused.status_code == 502
     assert "did not begin its answer" in refused.json()["detail"]
+
+
+async def test_a_collection_has_a_grounding_mode_of_its_own(stack: Any, engine: OllamaEngine) -> None:
+    engine.answer = lambda prompt: "Visitors pay twelve euros. A ticket to Mars costs 20 euros."
+    changed = await stack.http.patch("/v1/collections/default", json={"grounding": "drop"})
+    assert changed.status_code == 200, changed.text
+    assert changed.json()["grounding"] == "drop"
+    assert (await stack.query(QUESTION["question"]))["text"] == "Visitors pay twelve euros. [1]"
+    assert "Mars" in (await stack.query(QUESTION["question"], grounding="mark"))["text"]
+    chat = {"model": "default", "messages": [{"role": "user", "content": QUESTION["question"]}]}
+    assert (
+        "Mars"
+        not in (await stack.http.post("/v1/chat/completions", json=chat)).json()["choices"][0]["message"]["content"]
+    )
+    back = await stack.http.patch("/v1/collections/default", json={"grounding": None})
+    assert (back.json()["grounding"], back.json()["description"]) == (None, changed.json()["description"])
+    assert "Mars" in (await stack.query(QUESTION["question"]))["text"]
+    assert (await stack.http.patch("/v1/collections/default", json={"grounding": "maybe"})).status_code == 422
+    assert (await stack.http.patch("/v1/collections/none", json={"grounding": "drop"})).status_code == 404

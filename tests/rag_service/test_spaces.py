@@ -14,6 +14,7 @@ from engines import Fault, OllamaEngine, OpenAIEngine
 from harness.rag import ScriptedProcessor, Stack, running
 from llm_providers.types import EmbedKind
 from rag_service import retrieval
+from rag_service.indexes import BATCH
 from rag_service.vectors import VectorStore
 
 HARBOUR = "Visitors moor at the north pontoon and pay twelve euros a night."
@@ -493,13 +494,13 @@ async def test_an_interrupted_move_goes_on_where_it_was(
         fallback.embed = then_away
         job = await reindex(stack, "vllm")
         await waits(stack, job)
-        assert (await indexes(stack))[1]["chunks_done"] == 64
+        assert (await indexes(stack))[1]["chunks_done"] == BATCH
     vllm.heal()
     before = sum(len(seen.body["input"]) for seen in vllm.requests("/embeddings"))
     async with run() as stack:
         assert (await stack.ended(job))["status"] == "ready"
         embedded = sum(len(seen.body["input"]) for seen in vllm.requests("/embeddings")) - before
-        assert chunks - 64 <= embedded < chunks - 64 + 40
+        assert chunks - BATCH <= embedded < chunks - BATCH + 40
         assert await stored(stack) == {"active": chunks, "retired": chunks}
 
 
@@ -555,10 +556,11 @@ async def test_a_batch_that_ends_after_its_collection_was_deleted_leaves_no_vect
     chunks = [chunk for chunk, _ in await built.sample("default", 10)]
     await both.http.delete("/v1/collections/default")
 
-    async def record(_: Any) -> None:
+    async def record(*_: Any) -> None:
         raise AssertionError("there is nothing to be recorded")
 
-    await built.indexes._store(state.index, chunks, np.ones((len(chunks), 96), np.float32), record)
+    vectors, tokens = np.ones((len(chunks), 96), np.float32), [b""] * len(chunks)
+    await built.indexes._store(state.index, chunks, vectors, tokens, record)
     assert await vector_collections(both) == []
 
 

@@ -12,10 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from llm_providers.errors import DeadlineExceeded, Halted, Unavailable
+from service_kit.auth import Principal
 from service_kit.database import Database
 from service_kit.durable import Durable
 from service_kit.errors import Conflict, InvalidInput
 from service_kit.jobs import CANCELLED, FAILED, QUEUED, READY, RUNNING, JobColumns, Jobs
+from service_kit.keys import Scope
 from service_kit.metrics import JobMetrics
 
 
@@ -116,3 +118,18 @@ async def test_what_never_fits_its_deadline_is_tried_a_bounded_number_of_times(j
     assert errors == []
     async with jobs.database.reading() as session:
         assert await session.scalar(select(Task.waiting_for).where(Task.id == "job-1")) == "halted"
+
+
+async def test_a_waiting_job_says_how_many_are_before_it(jobs: Jobs[Task]) -> None:
+    async with jobs.database.writing() as session:
+        session.add_all([Task(id=f"job-{number}", kind="task") for number in (2, 3, 4)])
+        session.add(Task(id="job-0", kind="other"))
+    await jobs.begin("job-1", "working")
+    async with jobs.database.writing() as session:
+        await session.execute(update(Task).where(Task.id == "job-2").values(status=READY))
+    admin = Principal("key", "admin", Scope.ADMIN)
+    listed = await jobs.listing(admin, None, 10, None)
+    assert {job.id: job.ahead for job in listed.items} == {
+        "job-0": 0, "job-1": 0, "job-2": 0, "job-3": 1, "job-4": 2
+    }  # fmt: skip
+    assert (await jobs.get("job-4", admin)).ahead == 2

@@ -18,7 +18,13 @@ evaluate = typer.Typer(no_args_is_help=True, help="Measure quality on questions 
 console = Console()
 
 
-JsonFile = Annotated[Path | None, typer.Option("--json", help="Write every question's result to this file")]
+MOST_USERS = 100
+_LOAD_CHUNKS = 2000
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Write all results to this file")]
+HtmlFile = Annotated[Path | None, typer.Option("--html", help="Write a page with plots to this file")]
+BenchUrl = Annotated[
+    str | None, typer.Option(help="A running stack, its key in SWITCHYARD_API_KEY; else a new one is started")
+]
 
 
 @evaluate.command("retrieval")
@@ -107,15 +113,78 @@ def bench_stack(port: int = 18080, documents: int = 12, questions: int = 200) ->
 
 @bench.command("query")
 def bench_query(
+    url: BenchUrl = None,
+    data_dir: DataDir = DATA,
     port: int = 18080,
     chunks: Annotated[int, typer.Option(help="Size of the collection")] = 2000,
-    questions: int = 200,
-    users: Annotated[int, typer.Option(help="Users at once in the second round")] = 8,
+    questions: Annotated[int, typer.Option(max=10_000)] = 200,
+    users: Annotated[int, typer.Option(help="Users at once in the second round", max=MOST_USERS)] = 8,
+    synthetic: Annotated[
+        bool, typer.Option(help="Fill the store of a new stack without encoding: for collections of 100,000 chunks")
+    ] = False,
+    json: JsonFile = None,
+    html: HtmlFile = None,
 ) -> None:
     """Latency of a search over many chunks, alone and with several users at once."""
     from switchyard_benchmarks.query import query
+    from switchyard_benchmarks.target import target
 
-    query(console, port, chunks, questions, users)
+    with target(url, data_dir, port, chunks if synthetic else 0) as stack:
+        found = query(console, stack, chunks, questions, users, filled=synthetic)
+    found.show(console)
+    found.write(json, html)
+
+
+@bench.command("ingest")
+def bench_ingest(
+    url: BenchUrl = None,
+    data_dir: DataDir = DATA,
+    port: int = 18080,
+    documents: Annotated[int, typer.Option(min=1, max=1000)] = 36,
+    paragraphs: Annotated[int, typer.Option(help="Of a document; a chunk is about one and a half", max=3000)] = 40,
+    limit: Annotated[float, typer.Option(help="Seconds until the run is given up")] = 900,
+    json: JsonFile = None,
+    html: HtmlFile = None,
+) -> None:
+    """Add many documents at once: when each is ready, and chunks a second; they are deleted again."""
+    from switchyard_benchmarks.ingest import ingest
+    from switchyard_benchmarks.target import target
+
+    with target(url, data_dir, port) as stack:
+        found = ingest(console, stack, documents, paragraphs, limit)
+    console.print(found.about)
+    found.write(json, html)
+
+
+@bench.command("load")
+def bench_load(
+    url: BenchUrl = None,
+    data_dir: DataDir = DATA,
+    port: int = 18080,
+    collection: Annotated[
+        str, typer.Option(help="Of a running stack; a new one has 2,000 synthetic chunks")
+    ] = "default",
+    users: Annotated[str, typer.Option(help="Users at once in each step, 1 to 100")] = "1,4,16,64,100",
+    seconds: Annotated[float, typer.Option(help="Length of a step", min=1, max=600)] = 15,
+    questions: Annotated[Path | None, typer.Option(help="JSON lines with `question`; else random words")] = None,
+    json: JsonFile = None,
+    html: HtmlFile = None,
+) -> None:
+    """Answers under load, streamed: errors, percentiles, first token and tokens a second, with more and more users."""
+    from switchyard_benchmarks import load
+    from switchyard_benchmarks.query import COLLECTION
+    from switchyard_benchmarks.target import target
+
+    steps = [int(step) for step in users.split(",") if step.strip().isdigit()]
+    if not steps or not all(1 <= step <= MOST_USERS for step in steps):
+        raise typer.BadParameter(f"1 to {MOST_USERS} users, as in 1,8,64", param_hint="--users")
+    asked = list(load.random_questions(500, by_their_frequency=url is None))
+    if questions is not None:
+        asked = [row["question"] for row in results.rows(questions)]
+    with target(url, data_dir, port, 0 if url else _LOAD_CHUNKS) as stack:
+        found = load.load(console, stack, collection if url else COLLECTION, asked, steps, seconds)
+    found.show(console)
+    found.write(json, html)
 
 
 @bench.command("services")

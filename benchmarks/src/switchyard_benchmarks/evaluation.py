@@ -7,6 +7,7 @@ The data are JSON lines: NAME.corpus.jsonl (`doc_id`, `title`, `text`), NAME.que
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from switchyard.tasks import watch
 from switchyard_benchmarks.results import Evaluation, Result, ranking_figures, rows
 
 _DEPTH = 10
+_CHECKABLE = re.compile(r"\d+|(?<=[a-z,] )[A-Z][a-z]{2,}")
+"""Runs of digits, and words with a capital within a sentence."""
 _ENOUGH_TOKENS = 25
 
 
@@ -84,8 +87,13 @@ def retrieval(console: Console, client: Client, data: Path, name: str, corpus: s
 
 
 def answers(console: Console, client: Client, data: Path, name: str, count: int | None) -> Iterator[Evaluation]:
-    """Ask answerable and unanswerable questions: whether the answer holds the gold one, abstains, and cites."""
-    _load(console, client, data, name)
+    """Ask answerable and unanswerable questions: whether the answer holds the gold one, abstains, and cites.
+
+    `unmarked` is the share of the sentences not marked as unsupported that have a number or a name which the cited documents
+    and the question lack; what is checked here does without the service's own grounding.
+    """
+    documents = _load(console, client, data, name)
+    texts = {line["doc_id"]: f"{line['title']}\n{line['text']}" for line in rows(data / f"{name}.corpus.jsonl")}
     for kind in ("questions", "unanswerable"):
         results = []
         began = time.perf_counter()
@@ -97,9 +105,19 @@ def answers(console: Console, client: Client, data: Path, name: str, count: int 
             if kind == "questions":
                 correct = any(contains(answer["text"], gold) for gold in question["answers"])
                 figures = {"contains the answer": float(correct), **figures}
+            if answer["answered"]:
+                cited = (texts[documents[citation["document_id"]]] for citation in answer["citations"])
+                said = " ".join((question["question"], *cited))
+                shown = [sentence for sentence in answer["sentences"] if sentence["supported"] is not False]
+                if shown:
+                    figures["unmarked"] = sum(_is_foreign(each["text"], said) for each in shown) / len(shown)
             details = {"text": answer["text"], "provider": answer["provider"]}
             results.append(Result(qid=question["qid"], question=question["question"], figures=figures, details=details))
         yield _evaluation("answers", f"{name} {kind}", results, began)
+
+
+def _is_foreign(sentence: str, said: str) -> bool:
+    return not set(_CHECKABLE.findall(sentence)) <= set(_CHECKABLE.findall(said))
 
 
 def _evaluation(kind: str, name: str, results: list[Result], began: float) -> Evaluation:

@@ -1,49 +1,48 @@
-"""Search latency over many chunks, alone and with several users at once, and the recall of the vector index."""
+"""Search latency over many chunks, alone and with several users at once."""
 
 from __future__ import annotations
 
 import random
-import tempfile
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
-from llm_providers.percentile import percentile
 from switchyard.client import Client
-from switchyard.server import background, own_key
 from switchyard.tasks import watch
-from switchyard_benchmarks.processes import resident
-from switchyard_benchmarks.texts import WORDS, document
+from switchyard_benchmarks.load import random_questions
+from switchyard_benchmarks.measurements import Measurements, percentiles
+from switchyard_benchmarks.target import Target
+from switchyard_benchmarks.texts import document
 
 _CHUNKS_PER_DOCUMENT = 500
-_COLLECTION = "bench-query"
+COLLECTION = "bench-query"
 
 
-def query(console: Console, port: int, chunks: int, questions: int, users: int) -> None:
-    """Fill a collection with about `chunks` chunks of random prose; print p50 and p99 of a search, alone and by `users`."""
-    table = Table("what", "measured", title=f"Search, embedded, {chunks} chunks")
-    with tempfile.TemporaryDirectory() as folder:
-        data_dir = Path(folder)
-        with background(data_dir, port) as child, Client(f"http://127.0.0.1:{port}", own_key(data_dir)) as client:
+def query(
+    console: Console, stack: Target, chunks: int, questions: int, users: int, *, filled: bool = False
+) -> Measurements:
+    """Search a collection of about `chunks` chunks of random prose, made first unless it is `filled`: one user, then `users`."""
+    found = Measurements("Search", {"url": stack.url}, plots=[("users", ("p50_ms", "p95_ms", "p99_ms"))])
+    with stack.client() as client:
+        if not filled:
             began = time.perf_counter()
-            made = _fill(console, client, chunks)
-            seconds = time.perf_counter() - began
-            table.add_row("ingestion", f"{made / seconds:.1f} chunks/s ({made} chunks)")
-            asked = list(_questions(questions))
-            with Progress(console=console, transient=True) as progress:
-                alone = [_search(client, text) for text in progress.track(asked, description="one user")]
-                with ThreadPoolExecutor(users) as pool:
-                    search = pool.map(lambda text: _search(client, text), asked)
-                    together = list(progress.track(search, total=len(asked), description=f"{users} users"))
-            table.add_row("p50 / p99, one user", _percentiles(alone))
-            table.add_row(f"p50 / p99, {users} users at once", _percentiles(together))
-            table.add_row("resident afterwards", f"{resident(child.pid):.0f} MB")
-    console.print(table)
+            chunks = _fill(console, client, chunks)
+            found.about["chunks a second of ingestion"] = round(chunks / (time.perf_counter() - began), 1)
+        asked = list(random_questions(questions, by_their_frequency=filled))
+        # The first search after a start opens the vector index.
+        _search(client, asked[0])
+        for count in dict.fromkeys((1, users)):
+            with Progress(console=console, transient=True) as progress, ThreadPoolExecutor(count) as pool:
+                answers = pool.map(lambda text: _search(client, text), asked)
+                times = list(progress.track(answers, total=len(asked), description=f"{count} users"))
+            whole, reranking = [seconds for seconds, _ in times], [parts.get("rerank", 0.0) for _, parts in times]
+            stages = {f"{stage}_ms": _median(times, stage) for stage in ("vectors", "keywords")}
+            rerank = {f"rerank_{name}": value for name, value in percentiles(reranking).items()}
+            found.rows.append({"users": count, "searches": len(times), **percentiles(whole), **stages, **rerank})
+    found.about |= {"chunks": chunks, "resident": stack.resident()}
+    return found
 
 
 def _fill(console: Console, client: Client, chunks: int) -> int:
@@ -52,7 +51,7 @@ def _fill(console: Console, client: Client, chunks: int) -> int:
     for number in range(-(-chunks // _CHUNKS_PER_DOCUMENT)):
         # A chunk is about one and a half paragraphs of `document`.
         paragraphs = min(chunks, _CHUNKS_PER_DOCUMENT) * 3 // 2
-        body = {"text": document(dice, paragraphs), "title": f"Document {number}", "collection": _COLLECTION}
+        body = {"text": document(dice, paragraphs), "title": f"Document {number}", "collection": COLLECTION}
         added = client.call("POST", "/rag/v1/documents", json=body)["items"][0]
         jobs[added["job_id"]] = added["document"]["title"]
     if not watch(console, client, jobs):
@@ -60,17 +59,12 @@ def _fill(console: Console, client: Client, chunks: int) -> int:
     return sum(client.call("GET", f"/rag/v1/jobs/{job}")["chunks_total"] for job in jobs)
 
 
-def _questions(count: int) -> Iterator[str]:
-    dice = random.Random(11)  # noqa: S311
-    for _ in range(count):
-        yield f"What does the {' '.join(dice.choices(WORDS, k=7))} mean?"
-
-
-def _search(client: Client, question: str) -> float:
+def _search(client: Client, question: str) -> tuple[float, dict[str, float]]:
     began = time.perf_counter()
-    client.call("POST", "/rag/v1/search", json={"question": question, "collection": _COLLECTION, "limit": 6})
-    return time.perf_counter() - began
+    body = {"question": question, "collection": COLLECTION, "limit": 6}
+    seconds = client.call("POST", "/rag/v1/search", json=body)["seconds"]
+    return time.perf_counter() - began, seconds
 
 
-def _percentiles(seconds: list[float]) -> str:
-    return f"{percentile(seconds, 50) * 1000:.0f} / {percentile(seconds, 99) * 1000:.0f} ms"
+def _median(times: list[tuple[float, dict[str, float]]], stage: str) -> float:
+    return percentiles([parts.get(stage, 0.0) for _, parts in times])["p50_ms"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from llm_providers import blas  # noqa: F401 - before anything imports NumPy
 from llm_providers.base import EmbeddingProvider, LLMProvider, RerankProvider
 from llm_providers.deadline import Deadline
 from llm_providers.providers import Providers, get_provider

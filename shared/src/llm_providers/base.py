@@ -14,6 +14,7 @@ from llm_providers.types import (
     EngineInfo,
     ModelInfo,
     Ranked,
+    TokenDocument,
     Vectors,
 )
 
@@ -60,6 +61,17 @@ class RerankProvider(Protocol):
 
     async def rerank(self, query: str, documents: Sequence[str], top_n: int, deadline: Deadline) -> list[Ranked]:
         """Return at most `top_n` results, best first."""
+
+
+@runtime_checkable
+class LateInteraction(Protocol):
+    """Re-ranks by token vectors that were made together with the documents' vectors, https://arxiv.org/abs/2004.12832."""
+
+    async def embed_with_tokens(self, texts: Sequence[str], deadline: Deadline) -> tuple[Vectors, list[bytes]]:
+        """Return what `embed` does for documents, and for each text what `rerank_tokens` wants to have kept of it."""
+
+    async def rerank_tokens(self, query: str, documents: Sequence[TokenDocument], deadline: Deadline) -> list[float]:
+        """Return the relevance of each document, higher for better."""
 
 
 @runtime_checkable

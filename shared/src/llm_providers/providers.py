@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from llm_providers.backends import BackendOpener
-from llm_providers.base import EmbeddingProvider, LLMProvider, RerankProvider
+from llm_providers.base import EmbeddingProvider, LateInteraction, LLMProvider, RerankProvider
 from llm_providers.completion import complete
 from llm_providers.composer import ChatComposer, EmbeddingComposer, RerankComposer, RoleComposer, Shared
 from llm_providers.deadline import Deadline
@@ -22,6 +22,7 @@ from llm_providers.portal import Portal
 from llm_providers.readiness import Readiness, RoleWatch
 from llm_providers.routing import InvalidPolicy, Observer, Policy
 from llm_providers.routing.breaker import BreakerState
+from llm_providers.routing.monitor import MonitoredTokens
 from llm_providers.routing.policy import CHAT_ROLES
 from llm_providers.routing.policy_file import PolicyError, PolicyFile
 from llm_providers.settings import ProviderSettings, SettingsError
@@ -128,6 +129,18 @@ class Providers:
     async def in_process(self, backend: str) -> bool:
         """Whether the model of an embedding backend lives in this process; raises `NotConfigured`."""
         return (await self._composer(Role.EMBEDDINGS, backend).member(backend)).backend.in_process
+
+    async def late_interaction(self, backend: str) -> LateInteraction | None:
+        """Return an embedding backend as one that re-ranks by token vectors, None if it does not; raises `NotConfigured`."""
+        member = await self._composer(Role.EMBEDDINGS, backend).member(backend)
+        return MonitoredTokens(member.backend, member.monitor) if isinstance(member.backend, LateInteraction) else None
+
+    async def token_reranker(self, backend: str) -> LateInteraction | None:
+        """Return what `late_interaction` does, if the policy has `backend` re-rank too; None otherwise."""
+        wanted = self.policy.current.roles.get(Role.RERANK)
+        if Role.RERANK not in self._composers or wanted is None or wanted.halted or wanted.stable != backend:
+            return None
+        return await self.late_interaction(backend)
 
     def _composer(self, role: Role, backend: str) -> RoleComposer[Any]:
         if role not in self._composers:

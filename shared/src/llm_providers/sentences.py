@@ -16,6 +16,8 @@ _NUMBER = re.compile(r"\s*\d+\.")
 _WIDEST = 40
 """Characters before the point of a list item's number, spaces included."""
 _WORD = re.compile(r"\w+", re.UNICODE)
+_ENDINGS = ("ations", "ation", "ingly", "ings", "ing", "edly", "ies", "ed", "es", "en", "er", "ly", "s", "e", "y")
+_SHORTEST_STEM = 4
 _MARKUP = re.compile(r"^\s*(?:#{1,6}\s+|[-*•>]\s+|\d+[.)]\s+)")
 
 STOP_WORDS = frozenset(
@@ -75,7 +77,9 @@ def words(text: str) -> list[str]:
 
 
 def _stem(word: str) -> str:
-    for ending in ("ations", "ation", "ingly", "ings", "ing", "edly", "ies", "ed", "es", "en", "er", "ly", "s", "e"):
-        if word.endswith(ending) and len(word) - len(ending) >= 4:
-            return word[: -len(ending)]
+    # Until nothing comes off, so that "delivers" and "deliver" become the same.
+    while (
+        ending := next((e for e in _ENDINGS if word.endswith(e) and len(word) - len(e) >= _SHORTEST_STEM), "")
+    ) != "":
+        word = word[: -len(ending)]
     return word

@@ -190,6 +190,14 @@ class EmbeddingModel:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenDocument:
+    """A document to be re-ranked by its token vectors, as a provider packed them; by its text where there are none (b"")."""
+
+    text: str
+    tokens: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
 class Ranked:
     """A document's place in the input and its relevance; only the order of scores means something."""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
@@ -50,6 +52,8 @@ class JobColumns:
     error: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     created: Mapped[datetime] = mapped_column(default=now)
     updated: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+    ahead = 0
+    """How many jobs of its kind are open that were there before it; not stored, and 0 once it runs."""
 
 
 class Row(BaseModel):
@@ -70,6 +74,7 @@ class JobRow(Row):
     kind: str
     status: Status
     stage: str
+    ahead: int = Field(description="How many jobs of this kind were there before it and are not done, while it waits")
     waiting_for: str | None = Field(description="What the job waits for, if a peer is away")
     error: dict[str, Any] | None = Field(description="The problem detail of a failed job")
     updated: datetime
@@ -146,9 +151,22 @@ class Jobs(Generic[J]):
         statement = select(self.table).where(self.table.id == job_id, self.visible(principal))
         async with self.database.reading() as session:
             job = await session.scalar(statement)
+            if job is not None:
+                await self._place(session, [job])
         if job is None:
             raise NotFound(f"there is no job {job_id!r}", field="job_id")
         return job
+
+    async def _place(self, session: AsyncSession, jobs: list[J]) -> None:
+        """Tell those that wait their place in the queue: ids are in the order in which jobs came."""
+        if not any(job.status == QUEUED for job in jobs):
+            return
+        statement = select(self.table.kind, self.table.id).where(self.table.status.in_(OPEN))
+        queues = defaultdict[str, list[str]](list)
+        for kind, identity in await session.execute(statement.order_by(self.table.id)):
+            queues[kind].append(identity)
+        for job in jobs:
+            job.ahead = bisect_left(queues[job.kind], job.id) if job.status == QUEUED else 0
 
     async def listing(self, principal: Principal, status: str | None, limit: int, cursor: str | None) -> Page[J]:
         """List newest first."""
@@ -159,6 +177,7 @@ class Jobs(Generic[J]):
             statement = statement.where(self.table.id < before)
         async with self.database.reading() as session:
             rows = list(await session.scalars(statement.order_by(self.table.id.desc()).limit(limit + 1)))
+            await self._place(session, rows)
         return page(rows, [row.id for row in rows], limit)
 
     async def watch(self, job_id: str, principal: Principal) -> AsyncGenerator[J, None]:

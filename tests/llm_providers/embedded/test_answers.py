@@ -57,3 +57,32 @@ def test_what_one_sentence_lacks_another_of_the_same_source_adds(encoder: Encode
     assert "fuse T2" in found
     assert "T1" not in found
     assert "T3" not in found
+
+
+TABLE = Source(
+    "1",
+    "Price list",
+    "| Herb | Pot | Pots per crate |\n|---|---|---|\n| Basil | 11 cm | 10 |\n| Mint | 13 cm | 8 |\n| Thyme | | 12 |",
+)
+
+
+def test_a_row_of_a_table_is_quoted_with_the_names_of_its_columns(encoder: Encoder) -> None:
+    assert answer(encoder, "How many pots of mint are in a crate?", [TABLE]) == (
+        "Herb: Mint; Pot: 13 cm; Pots per crate: 8. [1]"
+    )
+    assert "Herb: Thyme; Pots per crate: 12." in answer(encoder, "How many pots of thyme are in a crate?", [TABLE])
+
+
+def test_the_kind_of_thing_that_is_asked_for_may_stand_in_the_next_sentence(encoder: Encoder) -> None:
+    supplier = Source("1", "Suppliers", "Hollin sells compost in bags of 70 litres. Delivers on Tuesdays before 11:00.")
+    assert "Tuesdays" in answer(encoder, "On which day does Hollin deliver compost?", [supplier, PUMPS])
+
+
+def test_a_question_in_another_language_is_answered(encoder: Encoder) -> None:
+    assert "1874" in answer(encoder, "Wanneer is de haven gebouwd?", [HARBOUR, PUMPS])
+    assert answer(encoder, "Hoe bak ik zuurdesembrood?", [HARBOUR, PUMPS]) == NO_ANSWER
+
+
+def test_a_word_of_the_question_is_not_enough(encoder: Encoder) -> None:
+    grower = Source("1", "Handbook", "Wrenfield Glasshouse grows herbs under three glass houses and sells them.")
+    assert answer(encoder, "Who is the mayor of Wrenfield?", [grower]) == NO_ANSWER

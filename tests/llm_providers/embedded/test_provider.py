@@ -40,7 +40,7 @@ async def test_the_deadline_ends_it(encoder: Encoder) -> None:
 async def test_closing_while_busy_is_an_error_by_type(encoder: Encoder) -> None:
     provider = EmbeddedProvider(encoder)
     tasks = [asyncio.create_task(provider.rerank("ferry", LONG[:8], 3, soon())) for _ in range(4)]
-    await asyncio.sleep(0)
+    await asyncio.sleep(0.05)  # the first has begun
     await provider.aclose()
     first, *waiting = await asyncio.gather(*tasks, return_exceptions=True)
     assert isinstance(first, list)

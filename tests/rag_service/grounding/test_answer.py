@@ -135,8 +135,8 @@ def test_a_pronoun_takes_its_name_from_the_sentence_before() -> None:
 
 def test_names_are_compared_by_their_stems() -> None:
     found = Passage(1, "d", 0, "Hafen", "h.md", "de", 1, 0, 60, "", "Im Hafen liegen 25 Boote mit gelben Segeln.", 1.0)
-    assert ground("Es liegen 25 Boote im Hafen.", [found]).holds
-    assert not ground("Es liegen 25 Yachten im Hafen.", [found]).holds
+    assert ground("Es liegen 25 Boote im Hafen.", [found]).answers("Wie viele?")
+    assert not ground("Es liegen 25 Yachten im Hafen.", [found]).answers("Wie viele?")
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_a_sentence_in_another_language_is_judged_by_its_facts(sentence: str, su
 
 
 def test_a_passage_without_a_sentence_bears_nothing_out() -> None:
-    assert not ground("Deposits are returned.", [passage("— | —")]).holds
+    assert not ground("Deposits are returned.", [passage("— | —")]).answers("What is returned?")
 
 
 @pytest.mark.parametrize(
@@ -281,3 +281,20 @@ def test_hostile_answers_take_bounded_time(answer: str) -> None:
     began = perf_counter()
     ground(answer, [passage(), passage(PUMPS)])
     assert perf_counter() - began < 20
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "answers"),
+    [
+        ("What caused the oil crisis of 1973?", "The crisis of 1973 was caused.", False),
+        ("What caused the oil crisis of 1973?", "The crisis of 1973 was caused by an embargo.", True),
+        ("When did the oil crisis begin?", "The oil crisis began in 1973.", True),
+        ("Did the oil crisis begin in 1973?", "The oil crisis began in 1973.", True),
+        ("Wodurch und wann kam die Ölkrise?", "Die Ölkrise kam.", False),
+    ],
+)
+def test_to_say_the_question_again_is_no_answer(question: str, answer: str, *, answers: bool) -> None:
+    found = passage(
+        "The oil crisis began in 1973. The crisis of 1973 was caused by an embargo. Die Ölkrise kam 1973 durch ein Embargo."
+    )
+    assert ground(answer, [found]).answers(question) is answers

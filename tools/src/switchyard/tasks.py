@@ -84,6 +84,8 @@ def _state(job: dict[str, Any]) -> str:
         return f"waits: {job['waiting_for'][:60]}"
     if job["status"] in ("failed", "cancelled"):
         return str(job["status"])
+    if job["status"] == "queued" and job.get("ahead"):
+        return f"{job['ahead']} before it"
     chunks = f"{job['chunks_done']}/{job['chunks_total'] or '?'} chunks"
     if job["document_id"] is None:
         return chunks

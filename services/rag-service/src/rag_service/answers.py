@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from llm_providers.completion import Completion
 from llm_providers.errors import ProviderError
@@ -15,13 +15,12 @@ from rag_service.citations import Citation
 from rag_service.grounding import GroundedAnswer, GroundedSentence, Grounding
 from rag_service.ranking import Passage
 from rag_service.repetition import Repetition
+from rag_service.tables import GroundingMode
 
 NOT_FOUND = "This was not found in your documents."
 _CLOSEST = 3
 _SHOWN = 120
 """Characters of a sentence in a warning."""
-GroundingMode: TypeAlias = Literal["mark", "drop", "refuse"]
-"""What becomes of sentences that no passage bears out: listed, taken out, or no answer at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ class AnswerDraft:
         self._from_documents, self._mode = asked is not None, mode
         self._held = ""
         self._reported = 0
-        self.read(())
+        self.read((), "")
         if asked is not None:
             self._completion.started = Started(asked.backend, asked.model, asked.extractive)
         self._started = perf_counter()
@@ -103,15 +102,15 @@ class AnswerDraft:
                 if event.restarted:
                     self._held, self._streamed, self._visible, self._repetition = "", 0, False, Repetition()
                     self._reported = 0
-                    self.read(self._passages)
+                    self.read(self._passages, self._question)
                 return event
             case Thought():
                 return event
         return None
 
-    def read(self, passages: Sequence[Passage]) -> None:
-        """Take the passages that the sentences are checked against, before the first event."""
-        self._passages = passages
+    def read(self, passages: Sequence[Passage], question: str) -> None:
+        """Take the passages that the sentences are checked against, and what they should answer, before the first event."""
+        self._passages, self._question = passages, question
         self._grounding = Grounding(passages, drop=self._mode == "drop")
         self._unsent: list[GroundedSentence] = []
         self._begun = self._holds = False
@@ -139,7 +138,7 @@ class AnswerDraft:
         else:
             self._unsent += self._grounding.finish(self._held if self._begun else self._held.lstrip())
         grounded = self._grounding.answer()
-        if not grounded.holds or (self._mode == "refuse" and grounded.unsupported):
+        if not grounded.answers(self._question) or (self._mode == "refuse" and grounded.unsupported):
             return self.not_found()
         self._grounded, self._final = grounded, grounded.text.rstrip()
         return self._sent(self._held if self._mode == "mark" else self._final[self._streamed :])

@@ -113,7 +113,14 @@ def _assemble(
     service.health.checks += [HealthCheck("database", database.check), HealthCheck("vector-index", vectors.check)]
     search_metrics = SearchMetrics(service.metrics.registry)
     retriever = Retriever(
-        database, words, indexes, providers.rerank, search_metrics, settings.candidates, settings.rerank_top
+        database,
+        words,
+        indexes,
+        providers.rerank,
+        providers.token_reranker,
+        search_metrics,
+        settings.candidates,
+        settings.rerank_top,
     )
     conversations = Conversations(database)
     index_build = IndexBuild(jobs, indexes)

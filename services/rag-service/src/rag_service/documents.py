@@ -172,7 +172,7 @@ class Documents:
         for document in waiting:
             await self.delete(document)
 
-    async def ensure_collection(self, name: str, description: str = "") -> Collection:
+    async def ensure_collection(self, name: str, description: str = "", grounding: str | None = None) -> Collection:
         if not _NAME.fullmatch(name):
             raise InvalidInput(
                 "a collection's name is 1 to 63 of a-z, 0-9, '-' and '_', beginning with a letter or digit",
@@ -181,9 +181,14 @@ class Documents:
         async with self._database.writing() as session:
             found = await session.get(Collection, name)
             if found is None:
-                found = Collection(name=name, description=description)
+                found = Collection(name=name, description=description, grounding=grounding)
                 session.add(found)
         return found
+
+    async def change_collection(self, name: str, changes: dict[str, str | None]) -> None:
+        """Set the columns that `changes` names."""
+        async with self._database.writing() as session:
+            await session.execute(update(Collection).where(Collection.name == name).values(changes))
 
     async def collections(self, principal: Principal) -> list[tuple[Collection, int]]:
         """Return the caller's collections with their number of documents."""

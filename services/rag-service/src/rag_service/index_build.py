@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from llm_providers.errors import NotConfigured
 from llm_providers.spaces import BackendSpace, Fingerprint
 from rag_service import index_rows as rows
-from rag_service.indexes import BATCH, Indexes, new_index
+from rag_service.indexes import WRITTEN_AT_ONCE, Indexes, new_index
 from rag_service.tables import ACTIVE, BUILDING, DROPPED, RETIRED, Chunk, Collection, Document, Index, Job
 from service_kit.durable import Task
 from service_kit.errors import Conflict, InvalidInput, NotFound
@@ -164,26 +165,27 @@ class IndexBuild:
         """Embed some chunks, or finish; return whether there is more to do."""
         async with self.indexes.database.reading() as session:
             index = await rows.index_of_job(session, job_id)
-            chunks = await rows.next_chunks(session, index, BATCH)
+            chunks = await rows.next_chunks(session, index, WRITTEN_AT_ONCE)
         if not chunks:
             await self._delete_orphans(index)
             return not await self._finish(job_id)
 
-        async def record(session: AsyncSession) -> None:
+        async def record(session: AsyncSession, stored: Sequence[Chunk]) -> None:
             row = await session.get(Index, index.id)
             if row is not None and row.status == BUILDING:
-                row.filled_to = max(row.filled_to, chunks[-1][0].id)
+                row.filled_to = max(row.filled_to, stored[-1].id)
             elif row is not None and row.status == ACTIVE == index.status:
-                ids = [chunk.id for chunk, _ in chunks]
+                ids = [chunk.id for chunk in stored]
                 await session.execute(update(Chunk).where(Chunk.id.in_(ids)).values(embedded=True))
             if row is not None:
-                done = Job.chunks_done + len(chunks)
+                done = Job.chunks_done + len(stored)
                 total = case((Job.chunks_total < done, done), else_=Job.chunks_total)
                 values = {"chunks_done": done, "chunks_total": total, "waiting_for": None}
                 await session.execute(update(Job).where(Job.id == job_id).values(values))
 
+            self.jobs.metrics.progressed(KIND, "chunks", len(stored))
+
         await self.indexes.write(index, chunks, record)
-        self.jobs.metrics.progressed(KIND, "chunks", len(chunks))
         return True
 
     async def _delete_orphans(self, index: Index) -> None:

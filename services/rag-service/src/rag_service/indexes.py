@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from llm_providers.base import EmbeddingProvider
+from llm_providers.base import EmbeddingProvider, LateInteraction
 from llm_providers.deadline import Deadline
 from llm_providers.errors import AuthenticationFailed, ModelNotFound, NotConfigured, SpaceMismatch
 from llm_providers.providers import Providers
 from llm_providers.spaces import BackendSpace, EmbeddingFallback, Fingerprint
-from llm_providers.types import EmbedKind, Role, Vectors
+from llm_providers.types import Role, Vectors
+from rag_service import chunk_tokens
 from rag_service.index_rows import active
 from rag_service.tables import ACTIVE, DELETING, Chunk, Collection, Document, Index
 from rag_service.vectors import VectorStore, vector_collection
@@ -25,12 +25,14 @@ from service_kit.errors import NotFound, UpstreamUnavailable
 from service_kit.ids import new_id
 from service_kit.jobs import now
 
-BATCH = 64
+BATCH = 32
+"""Chunks embedded at a time: few enough that a machine with little time to spare ends a batch before it is tried again."""
+WRITTEN_AT_ONCE = 4 * BATCH
 WRONG_MODEL = (SpaceMismatch, NotConfigured, ModelNotFound, AuthenticationFailed)
 """The backend answers, but cannot make this index's vectors until somebody corrects its configuration."""
 _FINGERPRINT_SECONDS = 60
 _EMBED_SECONDS = 120
-Record = Callable[[AsyncSession], Awaitable[None]]
+Record = Callable[[AsyncSession, Sequence[Chunk]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,9 @@ class PolicyEmbeddings:
 
     async def in_process(self, backend: str) -> bool:
         return await self.providers.in_process(backend)
+
+    async def late_interaction(self, backend: str) -> LateInteraction | None:
+        return await self.providers.late_interaction(backend)
 
 
 @dataclass
@@ -105,19 +110,36 @@ class Indexes:
         return await Fingerprint.take(embedder, Deadline.after(_FINGERPRINT_SECONDS))
 
     async def write(self, index: Index, chunks: Sequence[tuple[Chunk, str]], record: Record) -> None:
-        """Embed chunks (each with its document's title) and store their vectors, then `record` it; may be repeated.
+        """Embed chunks (each with its document's title) and store their vectors, batch by batch; may be repeated.
 
-        No vector outlives its document, whatever is deleted, cancelled or killed meanwhile. Raises `UpstreamUnavailable`
-        where the backend has another model than the index, and what the backend raises.
+        A batch is stored, and given to `record`, while the next one is embedded. No vector outlives its document, whatever is
+        deleted, cancelled or killed meanwhile. Raises `UpstreamUnavailable` where the backend has another model than the
+        index, and what the backend raises.
         """
+        storing: list[asyncio.Task[None]] = []
+        try:
+            for start in range(0, len(chunks), BATCH):
+                batch = chunks[start : start + BATCH]
+                vectors, packed = await self._embed(index, batch)
+                for before in storing[-1:]:
+                    await asyncio.shield(before)
+                rows = [chunk for chunk, _ in batch]
+                storing.append(asyncio.create_task(self._store(index, rows, vectors, packed, record)))
+            for last in storing[-1:]:
+                await asyncio.shield(last)
+        finally:
+            # Even when cancelled: a thread that writes vectors can't be stopped, and its result must be recorded.
+            await asyncio.gather(*storing, return_exceptions=True)
+
+    async def _embed(self, index: Index, chunks: Sequence[tuple[Chunk, str]]) -> tuple[Vectors, list[bytes]]:
         texts = [embedding_text(title, chunk.heading, chunk.text) for chunk, title in chunks]
-        deadline = Deadline.after(_EMBED_SECONDS)
         with wrong_model_waits():
             space = await self.space(index)
-            vectors = await self.fallback.embed(space, texts, EmbedKind.DOCUMENT, deadline)
-        await _uninterrupted(self._store(index, [chunk for chunk, _ in chunks], vectors, record))
+            return await self.fallback.embed_with_tokens(space, texts, Deadline.after(_EMBED_SECONDS))
 
-    async def _store(self, index: Index, chunks: Sequence[Chunk], vectors: Vectors, record: Record) -> None:
+    async def _store(
+        self, index: Index, chunks: Sequence[Chunk], vectors: Vectors, packed: Sequence[bytes], record: Record
+    ) -> None:
         await self.vectors.upsert(index.name, [(chunk.document_id, chunk.ordinal) for chunk in chunks], vectors)
         documents = {chunk.document_id for chunk in chunks}
         async with self.database.reading() as session:
@@ -132,7 +154,9 @@ class Indexes:
         for document in deleted:
             await self.vectors.delete_document(index.name, document)
         async with self.database.writing() as session:
-            await record(session)
+            tokens = {chunk.id: own for chunk, own in zip(chunks, packed, strict=True)}
+            await chunk_tokens.store(session, index.id, tokens)
+            await record(session, chunks)
 
     async def adopt(self) -> None:
         """Attribute indexes of an earlier release, which name no backend, to the stable one; answers are verified anyway."""
@@ -167,13 +191,3 @@ def wrong_model_waits() -> Generator[None, None, None]:
         yield
     except WRONG_MODEL as error:
         raise UpstreamUnavailable(f"{error.backend or 'embeddings'}: {error}") from error
-
-
-async def _uninterrupted(work: Coroutine[Any, Any, None]) -> None:
-    """Finish `work` even when cancelled: a thread that writes vectors can't be stopped, and its result must be recorded."""
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.gather(task, return_exceptions=True)
-        raise

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
@@ -15,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from rag_service import index_rows
 from rag_service.chunking import Chunker, Piece
-from rag_service.indexes import BATCH, Indexes, wrong_model_waits
+from rag_service.indexes import WRITTEN_AT_ONCE, Indexes, wrong_model_waits
 from rag_service.keyword import ChunkWords, KeywordIndex
 from rag_service.keyword.analysis import language_of
 from rag_service.tables import Chunk, Document, Job, PageText
@@ -40,6 +41,8 @@ class Ingestion:
     make_chunker: Callable[[], Chunker]
     keyword: KeywordIndex
     indexes: Indexes
+    _turns: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    """By collection: one document is embedded to its end before the next, so that the first is not as late as the last."""
 
     def task(self, concurrency: int) -> Task:
         return Task("ingest", (self.parse, self.chunk, self.embed, self.finish), self.failed, concurrency)
@@ -116,30 +119,31 @@ class Ingestion:
     async def embed(self, job_id: str) -> None:
         """Make the vectors that are missing, batch by batch; waits for as long as the model server is away."""
         document = await self._begin(job_id, "embedding")
-        while await self.jobs.retry_until_available(job_id, lambda: self._embed_batch(job_id, document)):
-            pass
+        async with self._turns[document.collection]:
+            while await self.jobs.retry_until_available(job_id, lambda: self._embed_batch(job_id, document)):
+                pass
 
     async def _embed_batch(self, job_id: str, document: Document) -> bool:
         async with self.database.reading() as session:
             statement = select(Chunk).where(Chunk.document_id == document.id, Chunk.embedded.is_(False))
-            chunks = list(await session.scalars(statement.order_by(Chunk.ordinal).limit(BATCH)))
+            chunks = list(await session.scalars(statement.order_by(Chunk.ordinal).limit(WRITTEN_AT_ONCE)))
         if not chunks:
             return False
         with wrong_model_waits():
             index = await self.indexes.ensure(document.collection)
 
-        async def record(session: AsyncSession) -> None:
+        async def record(session: AsyncSession, stored: Sequence[Chunk]) -> None:
             active = await index_rows.active(session, document.collection)
             # Where another index has replaced it meanwhile, its swap has recorded which chunks are in that one.
             if active is not None and active.id == index.id:
-                ids = [chunk.id for chunk in chunks]
+                ids = [chunk.id for chunk in stored]
                 await session.execute(update(Chunk).where(Chunk.id.in_(ids)).values(embedded=True))
             done = select(func.count()).where(Chunk.document_id == document.id, Chunk.embedded.is_(True))
             changes = {"chunks_done": done.scalar_subquery(), "waiting_for": None}
             await session.execute(update(Job).where(Job.id == job_id).values(changes))
+            self.jobs.metrics.progressed("ingest", "chunks", len(stored))
 
         await self.indexes.write(index, [(chunk, document.title) for chunk in chunks], record)
-        self.jobs.metrics.progressed("ingest", "chunks", len(chunks))
         return True
 
     async def finish(self, job_id: str) -> None:

@@ -11,10 +11,12 @@ from llm_providers.base import LLMProvider
 from llm_providers.completion import complete
 from llm_providers.deadline import Deadline
 from llm_providers.types import ChatRequest, Message, ModelInfo, Started
-from rag_service.answers import AnswerDraft, Answered, AnswerEvent, GroundingMode, Sources
+from rag_service.answers import AnswerDraft, Answered, AnswerEvent, Sources
+from rag_service.compaction import compacted
 from rag_service.conversations import Conversations
 from rag_service.prompts import answer_prompt, condense_prompt, fitting, joined_with_previous
 from rag_service.retrieval import Retriever
+from rag_service.tables import GroundingMode
 from service_kit.auth import Principal
 from service_kit.errors import InvalidInput
 
@@ -27,7 +29,7 @@ _DEFAULTS = ChatRequest(())
 class Question:
     """What is asked of a collection; `history` is the conversation so far, where the caller keeps it itself.
 
-    `grounding` is what becomes of sentences that no passage bears out, if not what the service's setting says. `affinity` keeps
+    `grounding` is what becomes of sentences that no passage supports; the service's setting if None. `affinity` keeps
     a conversation on one side of a canary, `backend` asks for one engine and no other. `options` says how to generate; its
     messages, length and routing are of no effect.
     """
@@ -83,7 +85,7 @@ class Questions:
         condensed = draft.lap("condense", started)
         found = await self.retriever.search(question.collection, standalone, question.top_k or self.top_k, deadline)
         limit = question.max_tokens or self.max_tokens
-        passages = fitting(found.passages, info.context_tokens - limit, question.text, question.history)
+        passages = fitting(compacted(found.passages), info.context_tokens - limit, question.text, question.history)
         draft.degraded, draft.reasons = found.degraded, found.reasons
         if not info.context_known:
             words = f"{info.backend} does not tell its context length: {info.context_tokens} tokens are assumed"
@@ -91,7 +93,7 @@ class Questions:
         draft.seconds |= found.seconds
         draft.lap("retrieval", condensed)
         yield Sources(passages, found.degraded, standalone, question.conversation_id)
-        draft.read(passages)
+        draft.read(passages, standalone)
         if not passages or not found.relevant:
             if (notice := draft.not_found()) is not None:
                 yield notice

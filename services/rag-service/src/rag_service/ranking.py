@@ -16,8 +16,6 @@ _VECTOR_SHARE_ACROSS = 0.8
 _RERANK_SHARE = 0.3
 _SURE = 0.1
 """A lead in the blended score from which a re-ranker hardly ever changes the first place (docs/performance.md)."""
-_LEAST_COSINE = {"multilingual-e5-small": 0.755, "all-MiniLM-L6-v2": 0.17}
-"""Of the nearest passage with a question that the documents may answer, by embedding model (docs/performance.md)."""
 _PHRASE = re.compile(r"[\"“”„«»]([^\"“”„«»]{3,200})[\"“”„«»]")
 
 
@@ -81,11 +79,11 @@ def exact_first(question: str, ranked: Sequence[Passage]) -> list[Passage]:
 
     Documents that differ in nothing but a part number are alike to every model, so no score may outweigh it.
     """
-    held = _held(question, ranked)
+    held = exact_terms(question, ranked)
     return [ranked[place] for place in sorted(range(len(ranked)), key=lambda place: -held[place])]
 
 
-def _held(question: str, passages: Sequence[Passage]) -> list[int]:
+def exact_terms(question: str, passages: Sequence[Passage]) -> list[int]:
     """Return how many of the question's codes and quoted phrases each passage holds."""
     asked, phrases = codes(question), [terms(phrase, "") for phrase in _PHRASE.findall(question)]
 
@@ -95,18 +93,6 @@ def _held(question: str, passages: Sequence[Passage]) -> list[int]:
         return len(asked & codes(text)) + sum(f" {' '.join(phrase)} " in joined for phrase in phrases)
 
     return [count(passage) for passage in passages] if asked or phrases else [0] * len(passages)
-
-
-def is_relevant(question: str, passages: Sequence[Passage], model: str) -> bool:
-    """Say whether any passage is near enough to a question to be worth an answer, by the scale of the embedding model.
-
-    One that holds a code or a quoted phrase of the question always is; for a model whose scale is unknown all are.
-    """
-    least = _LEAST_COSINE.get(model.rsplit("/", 1)[-1])
-    cosines = [passage.cosine for passage in passages if passage.cosine is not None]
-    if least is None or not cosines or max(cosines) >= least:
-        return bool(passages)
-    return any(_held(question, passages))
 
 
 def _scaled(scores: Mapping[int, float]) -> dict[int, float]:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import monotonic, perf_counter
 
 import structlog
 from sqlalchemy import and_, or_, select
 
-from llm_providers.base import RerankProvider
+from llm_providers.base import LateInteraction, RerankProvider
 from llm_providers.deadline import Deadline
 from llm_providers.errors import DeadlineExceeded, Unavailable
-from llm_providers.types import EmbedKind, Vectors
+from llm_providers.types import EmbedKind, TokenDocument, Vectors
+from rag_service import chunk_tokens
 from rag_service.indexes import WRONG_MODEL, Indexes, embedding_text
 from rag_service.keyword import KeywordIndex
 from rag_service.keyword.analysis import language_of
 from rag_service.metrics import SearchMetrics
-from rag_service.ranking import Passage, blended, exact_first, is_relevant, is_sure, reranked
-from rag_service.tables import Chunk, Document
+from rag_service.ranking import Passage, blended, exact_first, is_sure, reranked
+from rag_service.relevance import is_relevant
+from rag_service.tables import Chunk, Document, Index
 from service_kit.database import Database
 from service_kit.errors import UpstreamUnavailable
 from service_kit.jobs import READY
@@ -48,7 +50,8 @@ class Found:
 class _VectorHits:
     """The question's vector, the index it was sought in, and what was found near it."""
 
-    index: str
+    index: Index
+    backend: str
     model: str
     vector: Vectors
     cosines: Mapping[tuple[str, int], float]
@@ -62,6 +65,8 @@ class Retriever:
     keyword: KeywordIndex
     indexes: Indexes
     reranker: RerankProvider | None
+    token_reranker: Callable[[str], Awaitable[LateInteraction | None]]
+    """Of an embedding backend: returns what re-ranks by the token vectors in its indexes, if the policy has it re-rank."""
     metrics: SearchMetrics
     candidates: int
     rerank_top: int
@@ -78,15 +83,16 @@ class Retriever:
             passages = await self._with_cosines(near, passages)
             # Every chunk of a ready document has its vector, so this index has lost them all.
             if not near.cosines and passages:
-                log.warning("the vector index is empty", collection=collection, index=near.index)
+                log.warning("the vector index is empty", collection=collection, index=near.index.name)
                 reasons = ("searched by keywords alone: the vector index is empty; reindexing the collection fills it",)
         degraded: tuple[str, ...] = ("embeddings",) if reasons else ()
-        ranked = blended(passages, await asyncio.to_thread(language_of, question))
+        language = await asyncio.to_thread(language_of, question)
+        ranked = blended(passages, language)
         seconds = {"vectors": vector_seconds, "keywords": keyword_seconds, "search": perf_counter() - started}
-        if self.reranker is not None and self.rerank_top and not is_sure(ranked):
+        if self.reranker is not None and self.rerank_top:
             begun = perf_counter()
             try:
-                relevance = await self._relevance(self.reranker, question, ranked[: self.rerank_top], deadline)
+                relevance = await self._relevance(self.reranker, near, question, ranked, deadline)
                 ranked = reranked(ranked, relevance)
             except Unavailable as error:
                 log.warning("search without reranking", error=type(error).__name__)
@@ -94,7 +100,7 @@ class Retriever:
             seconds["rerank"] = perf_counter() - begun
         self.metrics.searched(degraded)
         ranked = exact_first(question, ranked)
-        relevant = is_relevant(question, ranked, near.model if near else "")
+        relevant = is_relevant(question, language, ranked, near.model if near else "")
         rounded = {name: round(value, 4) for name, value in seconds.items()}
         return Found(ranked[:limit], degraded, rounded, reasons, relevant)
 
@@ -113,7 +119,7 @@ class Retriever:
                 (vector,) = await self.indexes.fallback.embed(space, [question], EmbedKind.QUERY, soon)
                 nearest = await self.indexes.vectors.search(index.name, vector, self.candidates)
                 cosines = {(document, ordinal): cosine for document, ordinal, cosine in nearest}
-                near = _VectorHits(index.name, space.space.model.model, vector, cosines)
+                near = _VectorHits(index, space.backend, space.space.model.model, vector, cosines)
         except (Unavailable, UpstreamUnavailable, DeadlineExceeded, *WRONG_MODEL) as error:
             if isinstance(error, DeadlineExceeded):
                 if deadline.remaining <= 0:
@@ -133,7 +139,7 @@ class Retriever:
         """Score by vector what only the keywords found: left at zero, fusion would lose to either search alone."""
         missing = {(p.document_id, p.ordinal): p for p in passages if p.cosine is None}
         try:
-            cosines = await self.indexes.vectors.cosines(near.index, near.vector, list(missing))
+            cosines = await self.indexes.vectors.cosines(near.index.name, near.vector, list(missing))
         except UpstreamUnavailable:
             return passages
         return [
@@ -176,8 +182,28 @@ class Retriever:
         ]
 
     async def _relevance(
-        self, rerank: RerankProvider, question: str, head: Sequence[Passage], deadline: Deadline
+        self,
+        rerank: RerankProvider,
+        near: _VectorHits | None,
+        question: str,
+        ranked: Sequence[Passage],
+        deadline: Deadline,
     ) -> dict[int, float]:
+        """Return scores of the first passages by place: by token vectors where the index has them, which takes no time.
+
+        Otherwise the texts have to be read, and nothing is returned where the first place is sure.
+        """
+        head = ranked[: self.rerank_top]
         texts = [embedding_text(passage.title, passage.heading, passage.text) for passage in head]
-        results = await rerank.rerank(question, texts, len(texts), deadline)
-        return dict.fromkeys(range(len(head)), 0.0) | {result.index: result.score for result in results}
+        by_tokens = await self.token_reranker(near.backend) if near is not None else None
+        if near is not None and by_tokens is not None:
+            async with self.database.reading() as session:
+                packed = await chunk_tokens.load(session, near.index.id, [passage.chunk_id for passage in head])
+            if len(packed) == len(head) or not is_sure(ranked):
+                kept = (packed.get(passage.chunk_id, b"") for passage in head)
+                documents = [TokenDocument(text, tokens) for text, tokens in zip(texts, kept, strict=True)]
+                return dict(enumerate(await by_tokens.rerank_tokens(question, documents, deadline)))
+        elif not is_sure(ranked):
+            results = await rerank.rerank(question, texts, len(texts), deadline)
+            return dict.fromkeys(range(len(head)), 0.0) | {result.index: result.score for result in results}
+        return {}

@@ -9,10 +9,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from rag_service.citations import Citation
 from rag_service.documents import DEFAULT
+from rag_service.tables import GroundingMode
 from service_kit.jobs import JobRow, Row
 
 MAX_QUESTION = 8000
 MAX_TEXT = 20_000_000
+_GROUNDING = "What becomes of sentences that no passage supports: marked, dropped, or no answer at all"
 CollectionName = Annotated[
     str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", description="1 to 63 of a-z, 0-9, '-', '_'", examples=["default"])
 ]
@@ -107,6 +109,14 @@ class DeletedOut(BaseModel):
 class CollectionIn(BaseModel):
     name: CollectionName
     description: str = Field("", max_length=1000)
+    grounding: GroundingMode | None = Field(None, description=f"{_GROUNDING}; the service's setting if null")
+
+
+class CollectionChange(BaseModel):
+    """What to change of a collection; what is left out stays."""
+
+    description: str = Field("", max_length=1000)
+    grounding: GroundingMode | None = Field(None, description=f"{_GROUNDING}; the service's setting if null")
 
 
 class IndexOut(BaseModel):
@@ -130,6 +140,7 @@ class CollectionOut(Row):
     name: str
     description: str
     documents: int
+    grounding: GroundingMode | None
     embedding_model: dict[str, Any] | None
 
 
@@ -177,10 +188,7 @@ class QueryIn(BaseModel):
     top_k: int | None = Field(None, ge=1, le=50)
     max_tokens: int | None = Field(None, ge=16, le=8192)
     temperature: float | None = Field(None, ge=0, le=2, description="Of the sampling; 0.2 if not given")
-    grounding: Literal["mark", "drop", "refuse"] | None = Field(
-        None,
-        description="Sentences that no passage bears out: marked, dropped, or no answer; the service's setting if not given",
-    )
+    grounding: GroundingMode | None = Field(None, description=f"{_GROUNDING}; the collection's mode if null")
 
 
 class SentenceOut(BaseModel):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field
 
+from rag_service.tables import GroundingMode
 from service_kit.settings import ServiceSettings
 
 
@@ -28,11 +27,11 @@ class RagSettings(ServiceSettings):
         12,
         ge=0,
         le=100,
-        description="Chunks re-ranked where a reranker is there and the first place is unsure; 0 for none",
+        description="Chunks re-ranked where a reranker is there (by one that reads the texts: where the first place is unsure); 0 for none",
     )
-    grounding: Literal["mark", "drop", "refuse"] = Field(
+    grounding: GroundingMode = Field(
         "mark",
-        description="Sentences of an answer that no passage bears out: marked, dropped, or the answer is refused",
+        description="Sentences of an answer that no passage supports: marked, dropped, or the answer is refused",
     )
     max_answer_tokens: int = Field(800, ge=16, description="Longest answer")
     query_timeout_seconds: float = Field(

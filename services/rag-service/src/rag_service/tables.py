@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy import JSON, ForeignKey, UniqueConstraint
@@ -11,6 +11,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from service_kit.jobs import QUEUED, JobColumns, now
 
+GroundingMode: TypeAlias = Literal["mark", "drop", "refuse"]
+"""What becomes of an answer's sentences that no passage supports: listed, taken out, or no answer at all."""
 DELETING = "deleting"
 """A document's status besides those of its job: it is being deleted, and not shown."""
 
@@ -24,11 +26,12 @@ BUILDING, ACTIVE, RETIRED, DROPPED = "filling", "active", "retired", "dropped"
 
 
 class Collection(Base):
-    """A named set of documents."""
+    """A named set of documents; `grounding` is the mode of its answers, null for that of the service's setting."""
 
     __tablename__ = "collections"
     name: Mapped[str] = mapped_column(primary_key=True)
     description: Mapped[str] = mapped_column(default="")
+    grounding: Mapped[GroundingMode | None] = mapped_column(sa.String)
     created: Mapped[datetime] = mapped_column(default=now)
 
 
@@ -116,6 +119,15 @@ class Chunk(Base):
     heading: Mapped[str] = mapped_column(default="")
     text: Mapped[str]
     embedded: Mapped[bool] = mapped_column(default=False)
+
+
+class ChunkTokens(Base):
+    """A chunk's token vectors for re-ranking, packed by the backend of the index; a chunk without them is read again."""
+
+    __tablename__ = "chunk_tokens"
+    chunk_id: Mapped[int] = mapped_column(ForeignKey("chunks.id", ondelete="CASCADE"), primary_key=True)
+    index_id: Mapped[str] = mapped_column(ForeignKey("indexes.id", ondelete="CASCADE"), primary_key=True, index=True)
+    packed: Mapped[bytes]
 
 
 class Job(JobColumns, Base):

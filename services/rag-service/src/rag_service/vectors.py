@@ -23,6 +23,8 @@ T = TypeVar("T")
 _HTTP_SECONDS = 20.0
 _PAGE = 5000
 """Chroma's limit is 5461 ids a call."""
+_EF_SEARCH = 200
+"""Neighbours that a search follows, https://arxiv.org/abs/1603.09320; docs/performance.md has the recall."""
 _SAFE = re.compile(r"[^a-zA-Z0-9_-]")
 
 
@@ -78,7 +80,7 @@ class VectorStore:
 
         def work() -> None:
             collection = self._collections.get(name) or client.get_or_create_collection(
-                name, configuration={"hnsw": {"space": "cosine"}}, embedding_function=None
+                name, configuration={"hnsw": {"space": "cosine", "ef_search": _EF_SEARCH}}, embedding_function=None
             )
             self._collections[name] = collection
             collection.upsert(ids=ids, embeddings=vectors, metadatas=metadata)

@@ -27,6 +27,8 @@ from llm_providers.errors import Unavailable
 
 _LONGEST_LINE = 2**22
 _DRAIN_SECONDS = 0.5
+_TURN = 16
+"""Lines after which other tasks get a turn: those that are in the buffer already come without a pause."""
 
 
 class EngineClient:
@@ -64,7 +66,7 @@ class EngineClient:
         try:
             with translated(self.name):
                 headers = {} if self._keeps_after_stream else {"Connection": "close"}
-                response = await pace.wait(self._request("POST", path, body, headers).__aenter__())
+                response = await self._stream(pace, path, body, headers)
             async with response:
                 # llama.cpp says that it keeps the connection, and closes it at the end of every stream.
                 self._keeps_after_stream = response.headers.get("Server") != "llama.cpp"
@@ -82,6 +84,16 @@ class EngineClient:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+
+    async def _stream(
+        self, pace: Pace, path: str, body: Mapping[str, Any], headers: Mapping[str, str]
+    ) -> aiohttp.ClientResponse:
+        try:
+            return await pace.wait(self._request("POST", path, body, headers).__aenter__())
+        except aiohttp.ConnectionTimeoutError:
+            if not pace.stalled:
+                raise
+        return await pace.wait(self._request("POST", path, body, headers).__aenter__())
 
     async def _call(
         self, method: str, path: str, body: Mapping[str, Any] | None, deadline: Deadline, seconds: float
@@ -120,12 +132,17 @@ class Lines:
 
     def __init__(self, content: aiohttp.StreamReader, pace: Pace) -> None:
         self._content, self._pace = content, pace
+        self._count = 0
 
     async def next(self) -> bytes | None:
         """Return the next line without its end, None after the last; a line that was cut off counts as none.
 
         Raises `Timeout` where the answer pauses too long, `StreamBroken` where its engine is gone.
         """
+        self._count += 1
+        if self._count % _TURN == 0:
+            # Where engines are faster than this process, one stream would keep all others, and timers, waiting for seconds.
+            await asyncio.sleep(0)
         line = await self._pace.wait(self._content.readline())
         return line.rstrip(b"\r\n") if line.endswith(b"\n") else None
 

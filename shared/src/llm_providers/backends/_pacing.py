@@ -14,7 +14,11 @@ T = TypeVar("T")
 _SILENT_SECONDS = 0.25
 """How long a stream may be silent before its engine is asked whether it is alive."""
 _ANSWER_SECONDS = 10.0
-_PAUSE_SECONDS = 1.0
+_PAUSES = (0.1, 0.2, 0.4, 1.0)
+"""Seconds between two checks during one silence: an engine that was stopped may answer for a while before it is gone."""
+
+_STALL_SECONDS = 1.0
+"""A timer that is later than this says that the process stood still, which is not the engine's silence."""
 
 
 class LivenessCheck:
@@ -56,7 +60,8 @@ class Pace:
     """Watches the waits of one exchange: a timer for every token would cost more than the token.
 
     A wait ends with `Timeout` where it takes too long, with `DeadlineExceeded` where the request does, and with
-    `StreamBroken` as soon as a liveness check fails, for a connection may stay open and silent.
+    `StreamBroken` as soon as a liveness check fails, for a connection may stay open and silent. `stalled` says that this
+    process stood still for a while: on a busy or paused machine, limits that run out are not the engine's fault.
     """
 
     def __init__(self, deadline: Deadline, timeouts: Timeouts, liveness: LivenessCheck) -> None:
@@ -68,12 +73,17 @@ class Pace:
         self._scope: asyncio.Timeout | None = None
         self._fault: ProviderError | None = None
         self._check: asyncio.Task[ProviderError | None] | None = None
+        self._checks = 0
+        self._pause: asyncio.TimerHandle | None = None
+        self.stalled = False
         self._timer = self._loop.call_later(min(_SILENT_SECONDS, self._limit, deadline.remaining), self._look)
 
     async def wait(self, piece: Awaitable[T]) -> T:
         """Return the next piece of the exchange; the limit counts from the last progress, not from the last piece."""
+        # A piece may have come in the very moment in which a limit ran out, and the wait before this one did not end.
+        self._fault = None
         if self._progressed:
-            self._since, self._progressed = self._loop.time(), False
+            self._since, self._progressed, self._checks = self._loop.time(), False, 0
         try:
             async with asyncio.timeout(None) as self._scope:
                 return await piece
@@ -90,11 +100,15 @@ class Pace:
 
     def close(self) -> None:
         self._timer.cancel()
+        if self._pause is not None:
+            self._pause.cancel()
         if self._check is not None:
             self._check.remove_done_callback(self._checked)
 
     def _look(self) -> None:
         now = self._loop.time()
+        if (late := now - self._timer.when()) > _STALL_SECONDS:
+            self._since, self.stalled = self._since + late, True
         silent = now - self._since if self._scope is not None else 0.0
         if now >= self._ends:
             self._stop(DeadlineExceeded("the request's time budget is spent"))
@@ -108,14 +122,17 @@ class Pace:
 
     def _checked(self, check: asyncio.Task[ProviderError | None]) -> None:
         if not check.cancelled() and (fault := check.result()) is not None:
-            if isinstance(fault, Timeout):
-                self._stop(fault)
-            else:
+            if not isinstance(fault, Timeout):
                 self._stop(StreamBroken(f"the engine is gone: {fault}", backend=fault.backend))
-        self._loop.call_later(_PAUSE_SECONDS, self._may_check_again)
+            elif not self.stalled:
+                self._stop(fault)
+        self._pause = self._loop.call_later(_PAUSES[min(self._checks, len(_PAUSES) - 1)], self._look_again)
+        self._checks += 1
 
-    def _may_check_again(self) -> None:
+    def _look_again(self) -> None:
         self._check = None
+        self._timer.cancel()
+        self._look()
 
     def _stop(self, fault: ProviderError) -> None:
         if self._scope is not None and self._fault is None:

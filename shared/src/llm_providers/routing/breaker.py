@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from enum import StrEnum
@@ -16,6 +17,8 @@ from llm_providers.types import ChatRequest, Done, EmbedKind, Message, Thought, 
 _ONE_TOKEN = ChatRequest((Message("user", "Say yes."),), max_tokens=1, temperature=0.0)
 
 Probe = Callable[[Deadline], Awaitable[None]]
+
+log = logging.getLogger(__name__)
 
 
 class BreakerState(StrEnum):
@@ -77,6 +80,7 @@ class CircuitBreaker:
         self._failures += 1
         # Each caller of a hanging backend waits for its whole time-out: one such caller is enough.
         if self._state is BreakerState.CLOSED and (self._failures >= self._limit or isinstance(error, Timeout)):
+            log.warning("%s is not called for a while: %s", self.name, error)
             self._open()
             self._recovery = asyncio.create_task(self._recover(), name=f"breaker-{self.name}")
 
@@ -96,6 +100,7 @@ class CircuitBreaker:
             except Exception:  # whatever it is, the backend does not work, and the next probe must come
                 self._open()
             else:
+                log.info("%s works again", self.name)
                 self._failures = 0
                 self._become(BreakerState.CLOSED)
 

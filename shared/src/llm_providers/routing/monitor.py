@@ -11,12 +11,21 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from time import monotonic, time
 
-from llm_providers.base import ChatWrapper, EmbeddingProvider, EmbeddingWrapper, LLMProvider, P, RerankProvider, Wrapper
+from llm_providers.base import (
+    ChatWrapper,
+    EmbeddingProvider,
+    EmbeddingWrapper,
+    LateInteraction,
+    LLMProvider,
+    P,
+    RerankProvider,
+    Wrapper,
+)
 from llm_providers.deadline import Deadline
 from llm_providers.errors import ProviderError
 from llm_providers.routing.breaker import CircuitBreaker
 from llm_providers.routing.policy import Policy
-from llm_providers.types import ChatEvent, ChatRequest, Done, EmbedKind, Ranked, Role, Vectors
+from llm_providers.types import ChatEvent, ChatRequest, Done, EmbedKind, Ranked, Role, TokenDocument, Vectors
 
 
 class Observer:
@@ -157,3 +166,18 @@ class MonitoredRerank(Monitored[RerankProvider]):
     async def rerank(self, query: str, documents: Sequence[str], top_n: int, deadline: Deadline) -> list[Ranked]:
         with self._monitor.call(admitted=self._admitted):
             return await self._provider.rerank(query, documents, top_n, deadline)
+
+
+class MonitoredTokens:
+    """Late interaction whose calls count as those of its backend's embeddings."""
+
+    def __init__(self, provider: LateInteraction, monitor: Monitor) -> None:
+        self._provider, self._monitor = provider, monitor
+
+    async def embed_with_tokens(self, texts: Sequence[str], deadline: Deadline) -> tuple[Vectors, list[bytes]]:
+        with self._monitor.call(admitted=False):
+            return await self._provider.embed_with_tokens(texts, deadline)
+
+    async def rerank_tokens(self, query: str, documents: Sequence[TokenDocument], deadline: Deadline) -> list[float]:
+        with self._monitor.call(admitted=False):
+            return await self._provider.rerank_tokens(query, documents, deadline)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import count
 from typing import Protocol
 
 import numpy as np
 
-from llm_providers.base import EmbeddingProvider, Wrapper
+from llm_providers.base import EmbeddingProvider, LateInteraction, Wrapper
 from llm_providers.deadline import Deadline
 from llm_providers.errors import ContextLengthExceeded, SpaceMismatch, Unavailable
 from llm_providers.routing.fallback import Failures
@@ -38,11 +39,7 @@ class Verified(Wrapper[EmbeddingProvider]):
         """Return vectors of the space; raises `SpaceMismatch`, and what the provider raises."""
         if not texts:
             return np.zeros((0, self._space.model.dimension), dtype=np.float32)
-        if not self._compared:
-            difference = self._space.differs_from(await Fingerprint.take(self._provider, deadline))
-            if difference is not None:
-                raise self._mismatch(difference)
-            self._compared = True
+        await self.compare(deadline)
         probes = places(kind)
         probe = probes[next(self._turn) % len(probes)]
         batch = [*texts, PROBES[probe][1]] if self._replaceable else texts
@@ -54,6 +51,15 @@ class Verified(Wrapper[EmbeddingProvider]):
             return vectors
         self._compare(vectors, probe)
         return vectors[:-1]
+
+    async def compare(self, deadline: Deadline) -> None:
+        """Compare a whole fingerprint, unless it was; raises `SpaceMismatch`, and what the provider raises."""
+        if self._compared:
+            return
+        difference = self._space.differs_from(await Fingerprint.take(self._provider, deadline))
+        if difference is not None:
+            raise self._mismatch(difference)
+        self._compared = True
 
     async def embedding_model(self, deadline: Deadline) -> EmbeddingModel:
         return self._space.model
@@ -95,6 +101,9 @@ class EmbeddingBackends(Protocol):
     async def in_process(self, backend: str) -> bool:
         """Whether its model can't be replaced while the process runs; raises `NotConfigured`."""
 
+    async def late_interaction(self, backend: str) -> LateInteraction | None:
+        """Return it as one that re-ranks by token vectors; raises `NotConfigured`."""
+
 
 class EmbeddingFallback:
     """Embeds in given spaces. A fallback is used only if its parity with the space is on record, and is held to it."""
@@ -127,7 +136,20 @@ class EmbeddingFallback:
                 return vectors
         raise failures.errors[0]
 
-    async def verified(self, side: BackendSpace) -> EmbeddingProvider:
+    async def embed_with_tokens(
+        self, home: BackendSpace, texts: Sequence[str], deadline: Deadline
+    ) -> tuple[Vectors, list[bytes]]:
+        """Embed documents as `embed` does, with token vectors where its backend makes them in the same pass (else b"")."""
+        # What the backend refuses or is too long for it is a matter for `embed`, which may ask another, or cut.
+        with suppress(Unavailable, SpaceMismatch, ContextLengthExceeded):
+            backend = await self.backends.late_interaction(home.backend)
+            # Only a model that can't be replaced meanwhile: its answers hold no probe.
+            if backend is not None and await self.backends.in_process(home.backend):
+                await (await self.verified(home)).compare(deadline)
+                return await backend.embed_with_tokens(texts, deadline)
+        return await self.embed(home, texts, EmbedKind.DOCUMENT, deadline), [b""] * len(texts)
+
+    async def verified(self, side: BackendSpace) -> Verified:
         """Return the backend, held to the space; raises `NotConfigured`."""
         key = (side.backend, side.space.digest)
         if key not in self._verified:

@@ -6,12 +6,15 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import takewhile
 
 from service_kit.statements.codes import codes
 from service_kit.statements.lexicon import (
+    ASKING,
     CHATTER,
     DAYS_OF_MONTH,
     FINDING,
+    GENERIC,
     MAGNITUDES,
     MONTHS_AND_DAYS,
     NEGATIONS,
@@ -27,6 +30,9 @@ from service_kit.statements.numbers import Number, numbers_of, spelled, units_of
 from service_kit.statements.stop_words import STOP_WORDS
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_TERM = re.compile(r"\w+")
+_SHORTEST_STEM = 4
+_LONGEST_ENDING = 3
 _CLAUSE_END = re.compile(
     r"[,;:.!?()–—]+\s|\b(?:and|but|or|und|aber|oder|sondern|en|maar|of|y|pero|et|mais)\b", re.IGNORECASE
 )
@@ -106,6 +112,23 @@ def is_refusal(text: str) -> bool:
         return False
     denies = facts.words & (NEGATIONS | UNABLE) or any(word.endswith(("n't", "n’t")) for word in facts.words)
     return bool(denies and facts.words & SOURCE_WORDS and facts.words & (FINDING | UNABLE))
+
+
+def is_echo(sentence: str, question: str) -> bool:
+    """Say whether a sentence only says again what a question of who, what, when, where or how wants to know.
+
+    To a question of yes or no that may be the answer.
+    """
+    asked, said = (frozenset(_TERM.findall(normalised(text))) for text in (question, sentence))
+    if not asked & ASKING:
+        return False
+    return all(any(_same_stem(word, other) for other in asked) for word in said - asked - ALL_STOP_WORDS - GENERIC)
+
+
+def _same_stem(word: str, other: str) -> bool:
+    """Say whether two words differ in their endings alone: "causes" and "caused"."""
+    shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(word, other, strict=False)))
+    return shared >= _SHORTEST_STEM and max(len(word), len(other)) - shared <= _LONGEST_ENDING
 
 
 def _overlap(clause: frozenset[str], words: frozenset[str]) -> bool:

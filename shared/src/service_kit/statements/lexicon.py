@@ -241,6 +241,14 @@ FINDING = frozenset(
     ).split()
 )
 UNABLE = frozenset("unable insufficient unclear unknown unfortunately sorry helaas leider".split())
+ASKING = frozenset(
+    normalised(
+        "who whom whose what which when where why how wer wen wem wessen was welche welcher welches welchem welchen wann wo woher "
+        "wohin warum wie wieviel wat welk welke wanneer waar waarom hoe hoeveel qui que quoi quel quelle quels quelles quand où "
+        "pourquoi comment combien quién qué cuál cuándo dónde cómo cuánto cuántos cuántas"
+    ).split()
+)
+"""Words that ask for something, rather than whether something is so."""
 PRONOUNS = frozenset(
     normalised(word)
     for word in (

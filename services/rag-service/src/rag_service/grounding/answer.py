@@ -10,7 +10,7 @@ from rag_service.citations import Citation
 from rag_service.grounding.attribution import Attribution, attribute
 from rag_service.grounding.sentences import split
 from rag_service.ranking import Passage
-from service_kit.statements.facts import facts_of, is_chatter, is_refusal
+from service_kit.statements.facts import facts_of, is_chatter, is_echo, is_refusal
 
 _MARKER = re.compile(r"(?:(?<!\s)\s+)?\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]")
 _BEGUN = re.compile(r"(?!\[)\S+\s")
@@ -50,16 +50,18 @@ class GroundedAnswer:
     def unsupported(self) -> list[GroundedSentence]:
         return [*self.dropped, *(sentence for sentence in self.sentences if sentence.supported is False)]
 
-    @property
-    def holds(self) -> bool:
-        """Whether at least one sentence is borne out."""
-        return any(sentence.supported for sentence in self.sentences)
+    def answers(self, question: str) -> bool:
+        """Whether a supported sentence says something that the question does not say itself."""
+        return any(
+            sentence.supported and not is_refusal(sentence.text) and not is_echo(sentence.text, question)
+            for sentence in self.sentences
+        )
 
 
 def ground(answer: str, passages: Sequence[Passage]) -> GroundedAnswer:
     """Attribute each sentence to passages, whatever labels the model gave; passage n has the label str(n).
 
-    A label whose passage bears the sentence out is kept; of a supported sentence all others are replaced by the best passage's,
+    A label whose passage supports the sentence is kept; of a supported sentence all others are replaced by the best passage's,
     and one without a label gets it. What a sentence claims is judged by its numbers, dates, codes, names and negation, and by how
     much of the rest stands in the quoted words.
     """
@@ -71,7 +73,7 @@ def ground(answer: str, passages: Sequence[Passage]) -> GroundedAnswer:
 class Grounding:
     """An answer that is grounded as it comes, each sentence as soon as it is complete.
 
-    With `drop`, sentences that no passage bears out are no part of the text.
+    With `drop`, sentences that no passage supports are no part of the text.
     """
 
     def __init__(self, passages: Sequence[Passage], *, drop: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Which passage bears a sentence out, and whether it does."""
+"""Which passage supports a sentence, if any."""
 
 from __future__ import annotations
 

@@ -13,6 +13,9 @@ from rag_service.keyword.analysis import terms
 from rag_service.keyword.base import HEADING_WEIGHT, ChunkWords, terms_of_question
 from service_kit.jobs import READY
 
+_MORE = 4
+"""Times as many matches are taken as are asked for, in case some are of documents that are not ready."""
+
 
 class Fts5Index:
     """Ranked by FTS5's own BM25, https://www.sqlite.org/fts5.html#the_bm25_function.
@@ -45,17 +48,31 @@ class Fts5Index:
         words = await terms_of_question(session, collection, question)
         if not words or not await _exists(session, collection):
             return []
+        query = " OR ".join(f'"{word}"' for word in words)
+        # Chunks of unfinished documents are sorted out afterwards: looking up the document of every match takes as long as
+        # the search itself. Only where too few are left is each one looked up.
+        first = await self._ranked(session, collection, query, limit, several=_MORE)
+        if len(first) >= limit:
+            return first[:limit]
+        return await self._ranked(session, collection, query, limit)
+
+    async def _ranked(
+        self, session: AsyncSession, collection: str, query: str, limit: int, several: int | None = None
+    ) -> list[tuple[int, float]]:
         table = _table(collection)
+        score = f"-bm25({table}, {HEADING_WEIGHT}, {HEADING_WEIGHT}, 1.0)"
+        matches = f"SELECT rowid AS id, {score} AS score FROM {table} WHERE {table} MATCH :query"  # noqa: S608
+        if several is not None:
+            matches += f" ORDER BY score DESC LIMIT {several * limit}"
         found = await session.execute(
             text(
-                f"SELECT words.rowid, -bm25({table}, {HEADING_WEIGHT}, {HEADING_WEIGHT}, 1.0) AS score "  # noqa: S608
-                f"FROM {table} AS words JOIN chunks ON chunks.id = words.rowid "
+                f"SELECT found.id, found.score FROM ({matches}) AS found JOIN chunks ON chunks.id = found.id "  # noqa: S608
                 "JOIN documents ON documents.id = chunks.document_id "
-                f"WHERE {table} MATCH :query AND documents.status = :ready ORDER BY score DESC LIMIT :limit"
+                "WHERE documents.status = :ready ORDER BY found.score DESC LIMIT :limit"
             ),
-            {"query": " OR ".join(f'"{word}"' for word in words), "ready": READY, "limit": limit},
+            {"query": query, "ready": READY, "limit": limit},
         )
-        return [(row.rowid, float(row.score)) for row in found]
+        return [(row.id, float(row.score)) for row in found]
 
 
 def _row(row: ChunkWords, language: str) -> dict[str, Any]:

@@ -52,8 +52,8 @@ async def query(
 ) -> Response:
     """Answer a question from the documents, with citations.
 
-    Each sentence is attributed to the passages, whatever the model cites; `grounding` says what becomes of those that none bears
-    out, and without any that one does, the answer is "not found".
+    Each sentence is attributed to the passages, whatever the model cites. `grounding` says what becomes of sentences that
+    no passage supports; an answer without any supported sentence is "not found".
 
     With `Accept: text/event-stream` as events: `sources`, then `token` many times, a `sentence` for each as soon as it
     was checked (its places count in the text of `done`), and at the end one `done`, `error` or `cancelled`. The text of `done` is
@@ -61,7 +61,7 @@ async def query(
     and if it is `restarted`, that the tokens so far are void. What a model thinks before its answer comes as
     `reasoning` events.
     """
-    await rag.documents.require_collection(given.collection, user)
+    collection = await rag.documents.require_collection(given.collection, user)
     question = Question(
         given.question,
         given.collection,
@@ -70,7 +70,7 @@ async def query(
         max_tokens=given.max_tokens,
         affinity=f"{user.id}:{request_id()}",
         backend=backend,
-        grounding=given.grounding,
+        grounding=given.grounding or collection.grounding,
     )
     if given.temperature is not None:
         question = replace(question, options=replace(question.options, temperature=given.temperature))

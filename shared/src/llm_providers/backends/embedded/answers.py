@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from itertools import zip_longest
 from math import log
 
 import numpy as np
@@ -16,14 +17,24 @@ from llm_providers.sentences import split, words
 from llm_providers.types import EmbedKind, Source, Vectors
 
 _MAX_SENTENCES = 3
-_LEXICAL = 0.4
-"""Weight of shared words against late interaction: names and numbers matter more than MiniLM's vectors tell."""
-_FIRST_SOURCE = 0.15
-_KIND = 0.1
+_LEXICAL = 0.3
+"""Weight of shared words against late interaction: names and numbers matter more than the vectors say."""
+_CONTEXT = 0.3
+"""Weight of a word that stands in the sentences before, against one in the sentence itself."""
+_CONTEXT_SENTENCES = 3
+_FIRST_SOURCE = 0.1
+_KIND = 0.2
 """What a sentence gains by standing in the best source, and by holding the kind of thing that is asked for."""
-_CLOSE = 0.87
+_CLOSE = 0.8
 """A further sentence is quoted if it scores at least this share of the best one."""
+_LEAST_RELEVANCE = 0.54
+_FOREIGN_WORDS = 0.2
+_FOREIGN_LIKENESS = 0.45
+"""An answer is at least so relevant, or, where no sentence has more of the question's words, for want of a common language,
+so like the question; docs/performance.md says how often that abstains, rightly and wrongly."""
 _LONGEST = 1500
+_SHORTEST = 15
+"""Characters of a sentence that may be quoted."""
 _COMPLEMENT = 0.1
 """Share of the question's words, rare ones first, that a further sentence of the same source must add to be quoted."""
 _TITLE = 200
@@ -56,6 +67,7 @@ class _Candidate:
     text: str
     source: Source
     rank: int
+    row: bool = False
 
 
 def answer(encoder: Encoder, question: str, sources: Sequence[Source]) -> str:
@@ -64,39 +76,66 @@ def answer(encoder: Encoder, question: str, sources: Sequence[Source]) -> str:
     if not candidates:
         return NO_ANSWER
     likeness, words_held = _likeness(encoder, question, candidates), _WordsHeld(question, candidates)
-    relevance = (1 - _LEXICAL) * likeness + _LEXICAL * words_held.shares()
+    shares = words_held.shares()
+    relevance = (1 - _LEXICAL) * likeness + _LEXICAL * (shares + _CONTEXT * words_held.context_shares())
     score = relevance + np.array([_FIRST_SOURCE / (1 + candidate.rank) for candidate in candidates])
     if (kind := next((kind for asked, kind in _KINDS if asked.search(question)), None)) is not None:
         score += np.array([_KIND * (kind.search(candidate.text) is not None) for candidate in candidates])
     order = [int(index) for index in np.argsort(-score)[:_MAX_SENTENCES]]
-    best, enough = order[0], encoder.least_relevance
-    if relevance[best] < enough:
+    best = order[0]
+    foreign = shares.max() < _FOREIGN_WORDS
+    enough = likeness >= _FOREIGN_LIKENESS if foreign else relevance >= _LEAST_RELEVANCE
+    if not enough[best]:
         return NO_ANSWER
-    chosen = [index for index in order if score[index] >= _CLOSE * score[best] and relevance[index] >= enough]
-    further = words_held.complement(best)
-    if len(chosen) < _MAX_SENTENCES and further is not None and further not in chosen:
-        chosen.append(further)
+    chosen = [index for index in order if score[index] >= _CLOSE * score[best] and enough[index]]
+    chosen = [index for index in chosen if words_held.is_same_subject(best, index)]
+    if further := set(words_held.complements(best)) - set(chosen):
+        chosen[_MAX_SENTENCES - 1 :] = [max(further, key=lambda index: score[index])]
     # In one line: where the source breaks its lines is no part of what it says.
     said = [(" ".join(candidates[index].text.split()), candidates[index].source.label) for index in chosen]
     return " ".join(f"{sentence} [{label}]" for sentence, label in said)
 
 
 def _candidates(sources: Sequence[Source]) -> list[_Candidate]:
-    """Return the sources' sentences, each once: overlapping passages share some."""
+    """Return the sources' sentences, each once: overlapping passages share some; table rows with the names of their columns."""
     found: dict[str, _Candidate] = {}
     for rank, source in enumerate(sources):
+        columns: list[str] = []
         for sentence in split(source.text):
-            if not sentence.heading and len(sentence.text) > 15:
-                found.setdefault(sentence.text, _Candidate(sentence.text, source, rank))
+            text = sentence.text
+            if (cells := _cells(text)) and not columns:
+                columns = cells
+                continue
+            columns = columns if cells else []
+            text = _row(columns, cells) if cells else text
+            if not sentence.heading and len(text) > _SHORTEST:
+                found.setdefault(text, _Candidate(text, source, rank, bool(cells)))
     return list(found.values())
 
 
+def _row(columns: Sequence[str], cells: Sequence[str]) -> str:
+    named = zip_longest(columns, cells, fillvalue="")
+    return "; ".join(f"{name}: {cell}" if name else cell for name, cell in named if cell) + "."
+
+
+def _cells(row: str) -> list[str]:
+    """Return the cells of a Markdown table's row, [] of anything else."""
+    row = row.strip()
+    return [cell.strip() for cell in row.strip("|").split("|")] if row.startswith("|") and row.endswith("|") else []
+
+
 def _likeness(encoder: Encoder, question: str, candidates: Sequence[_Candidate]) -> Vectors:
-    """Return the late interaction (https://arxiv.org/abs/2004.12832) of the question with each sentence, behind its title."""
+    """Return the late interaction (https://arxiv.org/abs/2004.12832) of the question with each sentence, behind its title.
+
+    On the scale of the model, 0 for sentences about something else to 1 for one that says the same.
+    """
     titled = [f"{candidate.source.title[:_TITLE]}: {candidate.text}"[:_LONGEST] for candidate in candidates]
     (asked,) = encoder.token_vectors([question[:_LONGEST]], EmbedKind.QUERY)
     read = encoder.token_vectors(titled)
-    return np.array([(asked @ vectors.T).max(axis=1).mean() for vectors in read], np.float32)
+    unlike, alike = encoder.likeness_scale
+    found = np.array([(asked @ vectors.T).max(axis=1).mean() for vectors in read], np.float32)
+    scaled: Vectors = np.clip((found - unlike) / (alike - unlike), 0.0, 1.5)
+    return scaled
 
 
 class _WordsHeld:
@@ -114,16 +153,33 @@ class _WordsHeld:
         """Return, for each sentence, the share of the question's words that it has."""
         return np.array([self._share(held) for held in self._held], np.float32)
 
-    def complement(self, best: int) -> int | None:
-        """Return the sentence of the same source that has most of the words that `best` lacks, if it has enough of them."""
-        source = self._candidates[best].rank
-        added = {
-            index: self._share(held - self._held[best])
+    def context_shares(self) -> Vectors:
+        """Return, for each sentence, the share of the words that it lacks and its context has."""
+        return np.array([self._share(self._context(at) - held) for at, held in enumerate(self._held)], np.float32)
+
+    def _context(self, at: int) -> Set[str]:
+        source = self._candidates[at].source
+        before = (i for i in range(max(0, at - _CONTEXT_SENTENCES), at) if self._candidates[i].source is source)
+        return set().union(*(self._held[i] for i in before))
+
+    def is_same_subject(self, best: int, other: int) -> bool:
+        """Say whether `other` has the numbers of the question that `best` has, or stands in the same source.
+
+        A row of a table is about its own cells, so it must have all the words that `best` has.
+        """
+        if self._candidates[other].row:
+            return self._held[best] <= self._held[other]
+        numbers = {word for word in self._held[best] if any(map(str.isdigit, word))}
+        return self._candidates[other].rank == self._candidates[best].rank or numbers <= self._held[other]
+
+    def complements(self, best: int) -> list[int]:
+        """Return the sentences of the same source that have enough of the words that `best` lacks."""
+        source, lacking = self._candidates[best].rank, self._rarity.keys() - self._held[best]
+        return [
+            index
             for index, held in enumerate(self._held)
-            if self._candidates[index].rank == source and index != best
-        }
-        found = max(added, key=lambda index: added[index], default=None)
-        return found if found is not None and added[found] >= _COMPLEMENT else None
+            if self._candidates[index].rank == source and self._share(held & lacking) >= _COMPLEMENT
+        ]
 
     def _share(self, held: Set[str]) -> float:
         return sum(self._rarity[word] for word in held) / self._total

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
+from typing import TypeVar
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from llm_providers.backends.embedded.cores import usable_cores
 from llm_providers.backends.embedded.tokens import load_tokenizer
 from llm_providers.errors import ContextLengthExceeded, NotConfigured
 from llm_providers.types import EmbeddingModel, EmbedKind, Vectors
 
+T = TypeVar("T")
 MAX_TOKENS = 512
 """Positions that the models have; MiniLM's usual limit of 256 is where its authors cut, not where it ends."""
-_BATCH_TOKENS = 2048
+_BATCH_TOKENS = 768
+"""What fits a core's cache: 2,048 took half as much time again for a chunk, and twice as much on a busy machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +31,8 @@ class SentenceModel:
 
     folder: str
     space: EmbeddingModel
-    least_relevance: float
-    """Of a sentence that answers a question; docs/performance.md says how often that abstains, rightly and wrongly."""
+    likeness_scale: tuple[float, float]
+    """The late interaction of a question with sentences about something else, and with one that says the same."""
 
     @property
     def path(self) -> Path:
@@ -50,14 +53,10 @@ def _mean_pooled(model: str, query_prefix: str = "", document_prefix: str = "") 
 DEFAULT_MODEL = "multilingual-e5-small"
 MODELS = {
     DEFAULT_MODEL: SentenceModel(
-        "multilingual-e5-small-int8", _mean_pooled(DEFAULT_MODEL, "query: ", "passage: "), 0.55
+        "multilingual-e5-small-int8", _mean_pooled(DEFAULT_MODEL, "query: ", "passage: "), (0.65, 0.9)
     ),
-    "all-MiniLM-L6-v2": SentenceModel("all-MiniLM-L6-v2-int8-by-token", _mean_pooled("all-MiniLM-L6-v2"), 0.46),
+    "all-MiniLM-L6-v2": SentenceModel("all-MiniLM-L6-v2-int8-by-token", _mean_pooled("all-MiniLM-L6-v2"), (0.1, 0.9)),
 }
-
-
-class Abandoned(Exception):
-    """Nobody waits for the work any more."""
 
 
 class Encoder:
@@ -76,11 +75,12 @@ class Encoder:
                 f"no embedding model in {model_dir}: run `make setup EMBEDDED_MODEL={model}`, which builds it",
                 backend="embedded",
             )
-        self._abandoned = Event()
+        self._between: Callable[[], None] = lambda: None
         self._tokenize = load_tokenizer(model_dir)
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = len(os.sched_getaffinity(0))
-        # Threads that spin while they wait take the cores from everything else in the process.
+        options.intra_op_num_threads = usable_cores()
+        # Threads that spin while they wait take the cores from everything else in the process. The pool that sessions can
+        # share is not used: from Python it can't be told not to spin, and a process has one session for each model.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         # The arena keeps the largest batch ever seen; without it the process gives that memory back.
         options.enable_cpu_mem_arena = False
@@ -93,74 +93,85 @@ class Encoder:
         return self._model.space
 
     @property
-    def least_relevance(self) -> float:
-        return self._model.least_relevance
+    def likeness_scale(self) -> tuple[float, float]:
+        return self._model.likeness_scale
 
-    def abandonable(self, abandoned: Event) -> Encoder:
-        """Return the same model for one piece of work, which raises `Abandoned` once the event is set."""
+    def pausing(self, between: Callable[[], None]) -> Encoder:
+        """Return the same model, which calls `between` before each batch: there it may do other work, or give up by raising."""
         same = copy(self)
-        same._abandoned = abandoned
+        same._between = between
         return same
 
     def count(self, text: str, kind: EmbedKind = EmbedKind.DOCUMENT) -> int:
         """Return how many of the model's tokens a text takes, its prefix and the marks of beginning and end included."""
-        return len(self._tokens([text], kind)[0])
+        return len(self._tokenize([self._model.prefix(kind) + text])[0])
 
     def encode(self, texts: Sequence[str], kind: EmbedKind = EmbedKind.DOCUMENT, *, truncate: bool = False) -> Vectors:
         """Return unit vectors, float32 of shape (len(texts), dimension).
 
         Over 512 tokens, the model's prefix included, a text is cut if `truncate`, otherwise `ContextLengthExceeded` is raised.
         """
-        tokens = self._tokens(texts, kind)
+        tokens = self._tokens(texts, kind, truncate=truncate)
+        vectors = np.empty((len(texts), self.space.dimension), np.float32)
+        for rows, hidden, mask in self._run(tokens):
+            vectors[rows] = _pooled(hidden, mask)
+        return vectors
+
+    def encode_with_tokens(
+        self, texts: Sequence[str], kind: EmbedKind, keep: Callable[[Vectors], T], *, truncate: bool = False
+    ) -> tuple[Vectors, list[T]]:
+        """Return what `encode` does, and for each text what `keep` makes of its own tokens' unit vectors, in the same pass.
+
+        These are float32 of shape (tokens, dimension), without the model's prefix and the marks of beginning and end.
+        """
+        tokens = self._tokens(texts, kind, truncate=truncate)
+        before = self.count("", kind) - 1
+        vectors = np.empty((len(texts), self.space.dimension), np.float32)
+        kept: dict[int, T] = {}
+        for rows, hidden, mask in self._run(tokens):
+            vectors[rows] = _pooled(hidden, mask)
+            hidden /= np.linalg.norm(hidden, axis=2, keepdims=True)
+            for row, own in zip(rows, hidden, strict=True):
+                kept[row] = keep(own[before : len(tokens[row]) - 1])
+        return vectors, [kept[row] for row in range(len(texts))]
+
+    def token_vectors(self, texts: Sequence[str], kind: EmbedKind = EmbedKind.DOCUMENT) -> list[Vectors]:
+        """Return each text's token vectors, as `encode_with_tokens` has them; long texts are cut."""
+        return self.encode_with_tokens(texts, kind, lambda own: own, truncate=True)[1]
+
+    def _tokens(self, texts: Sequence[str], kind: EmbedKind, *, truncate: bool) -> list[list[int]]:
+        prefix = self._model.prefix(kind)
+        tokens = self._tokenize([prefix + text for text in texts])
         if truncate:
-            tokens = _cut(tokens)
+            return [own if len(own) <= MAX_TOKENS else [*own[: MAX_TOKENS - 1], own[-1]] for own in tokens]
         longest = max(map(len, tokens), default=0)
         if longest > MAX_TOKENS:
             raise ContextLengthExceeded(
                 f"a text has {longest} tokens, the model takes {MAX_TOKENS}", backend="embedded"
             )
-        vectors = np.empty((len(texts), self.space.dimension), np.float32)
+        return tokens
+
+    def _run(
+        self, tokens: Sequence[Sequence[int]]
+    ) -> Iterator[tuple[list[int], NDArray[np.float32], NDArray[np.float32]]]:
+        """Yield rows, their hidden states and their mask, batch by batch."""
         for rows in _batches(tokens):
-            hidden, mask = self._run([tokens[row] for row in rows])
-            pooled = (hidden * mask[..., None]).sum(axis=1) / mask.sum(axis=1, keepdims=True)
-            vectors[rows] = pooled / np.linalg.norm(pooled, axis=1, keepdims=True)
-        return vectors
-
-    def token_vectors(self, texts: Sequence[str], kind: EmbedKind = EmbedKind.DOCUMENT) -> list[Vectors]:
-        """Return, for each text, unit vectors of its own tokens, float32 of shape (tokens, dimension); long texts are cut.
-
-        The model's prefix and the tokens that mark beginning and end are left out.
-        """
-        tokens = _cut(self._tokens(texts, kind))
-        before = self.count("", kind) - 1
-        found: list[Vectors] = [np.empty((0, self.space.dimension), np.float32)] * len(texts)
-        for rows in _batches(tokens):
-            hidden, _ = self._run([tokens[row] for row in rows])
-            hidden /= np.linalg.norm(hidden, axis=2, keepdims=True)
-            for row, vectors in zip(rows, hidden, strict=True):
-                found[row] = vectors[before : len(tokens[row]) - 1]
-        return found
-
-    def _tokens(self, texts: Sequence[str], kind: EmbedKind) -> list[list[int]]:
-        prefix = self._model.prefix(kind)
-        return self._tokenize([prefix + text for text in texts])
-
-    def _run(self, tokens: Sequence[Sequence[int]]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        if self._abandoned.is_set():
-            raise Abandoned
-        width = max(map(len, tokens))
-        ids = np.zeros((len(tokens), width), np.int64)
-        mask = np.zeros((len(tokens), width), np.int64)
-        for row, own in enumerate(tokens):
-            ids[row, : len(own)] = own
-            mask[row, : len(own)] = 1
-        feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-        (hidden,) = self._session.run(["last_hidden_state"], feed)
-        return hidden, mask.astype(np.float32)
+            self._between()
+            width = max(len(tokens[row]) for row in rows)
+            ids = np.zeros((len(rows), width), np.int64)
+            mask = np.zeros((len(rows), width), np.int64)
+            for place, row in enumerate(rows):
+                ids[place, : len(tokens[row])] = tokens[row]
+                mask[place, : len(tokens[row])] = 1
+            feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+            (hidden,) = self._session.run(["last_hidden_state"], feed)
+            yield rows, hidden, mask.astype(np.float32)
 
 
-def _cut(tokens: Sequence[list[int]]) -> list[list[int]]:
-    return [own if len(own) <= MAX_TOKENS else [*own[: MAX_TOKENS - 1], own[-1]] for own in tokens]
+def _pooled(hidden: NDArray[np.float32], mask: NDArray[np.float32]) -> Vectors:
+    mean: Vectors = (hidden * mask[..., None]).sum(axis=1) / mask.sum(axis=1, keepdims=True)
+    mean /= np.linalg.norm(mean, axis=1, keepdims=True)
+    return mean
 
 
 def _batches(tokens: Sequence[Sequence[int]]) -> list[list[int]]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -16,6 +16,8 @@ import onnxruntime
 
 from llm_providers.backends.embedded.answers import answer, digest
 from llm_providers.backends.embedded.encoder import DEFAULT_MODEL, MAX_TOKENS, Encoder
+from llm_providers.backends.embedded.late_interaction import TokenCodes, exact_matches, relevance
+from llm_providers.backends.embedded.worker import Urgency, Worker
 from llm_providers.completion import before_stop
 from llm_providers.deadline import Deadline
 from llm_providers.errors import RequestRejected, Unavailable
@@ -31,14 +33,19 @@ from llm_providers.types import (
     Ranked,
     Started,
     Token,
+    TokenDocument,
     Usage,
     Vectors,
 )
 
 T = TypeVar("T")
 _PIECE = re.compile(r"\S+\s*|\s+")
-_EMBED_BATCH = 8
-"""Texts encoded at a time: bounds how long cancelling takes, and how long a query waits behind an ingestion."""
+_QUESTIONS = 64
+"""Whose token vectors are remembered for the re-ranking that follows their search."""
+
+
+class Abandoned(Exception):
+    """Nobody waits for the work any more."""
 
 
 class EmbeddedProvider:
@@ -54,7 +61,9 @@ class EmbeddedProvider:
         self._encoder, self._space = encoder, encoder.space
         # One thread: the encoder uses every core by itself, and each further thread would keep a heap of its own.
         self._open = True
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="embedded")
+        self._worker = Worker(name)
+        self._codes = TokenCodes.of(self._space.model)
+        self._asked: OrderedDict[str, Vectors] = OrderedDict()
 
     @classmethod
     def open(
@@ -68,7 +77,7 @@ class EmbeddedProvider:
         prompt = sum(
             estimate_tokens(m.content) + sum(estimate_tokens(s.text) for s in m.sources) for m in request.messages
         )
-        text = await self._in_thread(deadline, partial(self._write, request))
+        text = await self._in_thread(deadline, Urgency.ANSWER, partial(self._write, request))
         if request.prefix:
             text = _rest(text, request.prefix)
         text = before_stop(text, request.stop)
@@ -98,33 +107,74 @@ class EmbeddedProvider:
         return ModelInfo(self.name, "extractive", self.context_tokens, extractive=True)
 
     async def embed(self, texts: Sequence[str], kind: EmbedKind, deadline: Deadline) -> Vectors:
-        parts = [np.empty((0, self._space.dimension), np.float32)]
-        for start in range(0, len(texts), _EMBED_BATCH):
-            batch = texts[start : start + _EMBED_BATCH]
-            parts.append(await self._in_thread(deadline, partial(_encode, batch, kind)))
-        return np.concatenate(parts)
+        if kind is EmbedKind.QUERY and len(texts) == 1:
+            return await self._in_thread(deadline, Urgency.SEARCH, lambda encoder: self._question(encoder, texts[0])[0])
+        urgency = Urgency.SEARCH if kind is EmbedKind.QUERY else Urgency.INGESTION
+        return await self._in_thread(deadline, urgency, lambda encoder: encoder.encode(texts, kind))
+
+    async def embed_with_tokens(self, texts: Sequence[str], deadline: Deadline) -> tuple[Vectors, list[bytes]]:
+        """Embed documents; their token vectors are empty for a model that has no codes for them."""
+        codes = self._codes
+        if codes is None:
+            return await self.embed(texts, EmbedKind.DOCUMENT, deadline), [b""] * len(texts)
+        return await self._in_thread(
+            deadline,
+            Urgency.INGESTION,
+            lambda encoder: encoder.encode_with_tokens(texts, EmbedKind.DOCUMENT, codes.pack),
+        )
 
     async def embedding_model(self, deadline: Deadline) -> EmbeddingModel:
         return self._space
 
     async def rerank(self, query: str, documents: Sequence[str], top_n: int, deadline: Deadline) -> list[Ranked]:
-        """Order by late interaction: the mean of each query token's best match, https://arxiv.org/abs/2004.12832."""
+        """Order by late interaction of the texts' tokens."""
 
         def scores(encoder: Encoder) -> list[float]:
             (asked,) = encoder.token_vectors([query], EmbedKind.QUERY)
             read = encoder.token_vectors(documents)
-            return [float((asked @ vectors.T).max(axis=1).mean()) if len(vectors) else 0.0 for vectors in read]
+            return relevance(exact_matches(asked, read))
 
-        ranked = [Ranked(index, score) for index, score in enumerate(await self._in_thread(deadline, scores))]
+        found = await self._in_thread(deadline, Urgency.SEARCH, scores)
+        ranked = [Ranked(index, score) for index, score in enumerate(found)]
         return sorted(ranked, key=lambda result: -result.score)[:top_n]
 
-    async def _in_thread(self, deadline: Deadline, work: Callable[[Encoder], T]) -> T:
-        """Run `work` in the thread; when its caller is gone it stops before the encoder's next batch."""
+    async def rerank_tokens(self, query: str, documents: Sequence[TokenDocument], deadline: Deadline) -> list[float]:
+        """Score by late interaction over the kept token vectors; what was kept by another model is read again."""
+        codes = self._codes
+
+        def scores(encoder: Encoder) -> list[float]:
+            asked = self._asked.get(query)
+            if asked is None:
+                asked = self._question(encoder, query, truncate=True)[1]
+            if codes is None:
+                return relevance(exact_matches(asked, encoder.token_vectors([each.text for each in documents])))
+            missing = {each.text for each in documents if not codes.readable(each.tokens)}
+            read = dict(zip(missing, map(codes.pack, encoder.token_vectors(list(missing))), strict=True))
+            return relevance(codes.matches(asked, [read.get(each.text, each.tokens) for each in documents]))
+
+        return await self._in_thread(deadline, Urgency.SEARCH, scores)
+
+    def _question(self, encoder: Encoder, text: str, *, truncate: bool = False) -> tuple[Vectors, Vectors]:
+        """Return the vector of a question, of shape (1, dimension), and those of its tokens; both are made in the thread."""
+        vectors, (tokens,) = encoder.encode_with_tokens([text], EmbedKind.QUERY, np.copy, truncate=truncate)
+        self._asked[text] = tokens
+        if len(self._asked) > _QUESTIONS:
+            self._asked.popitem(last=False)
+        return vectors, tokens
+
+    async def _in_thread(self, deadline: Deadline, urgency: Urgency, work: Callable[[Encoder], T]) -> T:
+        """Run `work` in the thread; before each of its batches more urgent work is done, and it ends if its caller is gone."""
         abandoned = Event()
+
+        def between() -> None:
+            self._worker.give_way(urgency)
+            if abandoned.is_set():
+                raise Abandoned
+
         async with deadline.limit(deadline.remaining, "extraction"):
             if not self._open:
                 raise Unavailable("the provider is closed", backend=self.name)
-            future = self._thread.submit(work, self._encoder.abandonable(abandoned))
+            future = self._worker.submit(urgency, partial(work, self._encoder.pausing(between)))
             try:
                 return await asyncio.wrap_future(future)
             except asyncio.CancelledError as error:
@@ -153,7 +203,7 @@ class EmbeddedProvider:
         """Let the work at hand finish, and give the model's memory back; may be called twice."""
         if self._open:
             self._open = False
-            self._thread.shutdown(wait=False, cancel_futures=True)
+            self._worker.close()
             del self._encoder
 
 
@@ -163,10 +213,6 @@ def _rest(text: str, said: str) -> str:
         return text[len(said) :]
     added = [line for line in text.split("\n") if line.strip() and line.strip() not in said]
     return "\n\n" + "\n".join(added) if added else ""
-
-
-def _encode(texts: Sequence[str], kind: EmbedKind, encoder: Encoder) -> Vectors:
-    return encoder.encode(texts, kind)
 
 
 __all__ = ["MAX_TOKENS", "EmbeddedProvider"]

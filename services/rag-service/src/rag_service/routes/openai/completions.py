@@ -50,13 +50,13 @@ async def chat_completions(
         affinity=f"{user.id}:{_conversation(given)}",
         backend=backend,
         options=generation(given, direct=direct),
-        grounding=given.grounding,
     )
     if direct:
         history, warnings = direct_turns(given.messages)
         events = rag.questions.converse(replace(question, history=history), deadline)
     else:
-        await rag.documents.require_collection(given.model, user)
+        collection = await rag.documents.require_collection(given.model, user)
+        question = replace(question, grounding=given.grounding or collection.grounding)
         text, history, warnings = question_and_history(given.messages)
         events = rag.questions.ask(replace(question, text=text, history=history), deadline)
     head = {"id": f"chatcmpl-{uuid4().hex}", "created": int(time.time()), "model": given.model}

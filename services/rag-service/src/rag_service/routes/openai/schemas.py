@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rag_service.answers import GroundingMode
+from rag_service.tables import GroundingMode
 
 Stop = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -86,7 +86,7 @@ class CompletionIn(BaseModel):
     stop: Stop | Annotated[list[Stop], Field(max_length=4)] | None = None
     response_format: ResponseFormat | None = Field(None, description="`switchyard/direct` only, except for `text`")
     grounding: GroundingMode | None = Field(
-        None, description="An addition of ours, for collections: what becomes of sentences that no passage bears out"
+        None, description="An addition of ours, for collections: what becomes of sentences that no passage supports"
     )
 
 
