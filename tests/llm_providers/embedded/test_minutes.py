@@ -193,6 +193,7 @@ def test_whatever_is_said_every_span_stands_in_the_text_and_every_owner_is_a_nam
     [
         "Anna: " + "I will order chairs and Ben should do it then, please, " * 2000,
         "\n\n".join(f"Speaker{n}: I will order chair {n}. Ben, could you do that?" for n in range(10_000)),
+        "\n\n".join(f"Speaker{n}: No, I can't. Speaker{n + 1}, please order chair {n}." for n in range(10_000)),
         "I will " * 15_000,
         "A-" * 50_000,
         "then so " * 12_000,

@@ -118,9 +118,11 @@ def _current(decisions: Sequence[Point]) -> list[Point]:
     """Leave out what a later decision names as what it replaces: "fourteen, not sixteen"."""
     kept: list[Point] = []
     for point in decisions:
-        replaced = content(" ".join(_INSTEAD.findall(point.text)))
-        about = content(point.text)
-        kept = [each for each in kept if not (own := content(each.text)) & replaced or len(own & about) <= 1]
+        replaced, about = content(" ".join(_INSTEAD.findall(point.text))), content(point.text)
+        for earlier in kept[-_LOOKED_BACK:] if replaced else ():
+            own = content(earlier.text)
+            if own & replaced and len(own & about) > 1:
+                kept.remove(earlier)
         kept.append(point)
     return kept
 

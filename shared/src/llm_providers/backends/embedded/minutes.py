@@ -117,7 +117,7 @@ class Minutes:
         """Take a turn as the answer to what the ones before it asked or offered."""
         head, last = turn[:_REACTION], self.actions[-1] if self.actions else None
         if objects and last and last.turn == number - 1 and not _same(last.owner, who):
-            self.actions.remove(last)
+            _drop(last, self.actions)
             self._asked.append(_Open("need", last.sentences[0], last.turn, who, last.owner))
         promises = any(cues.PROMISE.search(self.said[index]) for index in head)
         for asked in self._recent(self._asked, number):
@@ -132,8 +132,7 @@ class Minutes:
             elif asked.kind in ("ask", "order") and (_same(asked.to, who) if asked.to else asked.by != who):
                 if refuses:
                     asked.kind = "need"
-                    if asked.point in self.actions:
-                        self.actions.remove(asked.point)
+                    _drop(asked.point, self.actions)
                 elif assents and not promises:
                     asked.kind, promises = "done", True
                     if asked.point is None:
@@ -246,26 +245,19 @@ class Minutes:
                 self._act([index] if empty else [asked.index, index], who, number)
                 return
         last = self.actions[-1] if self.actions else None
-        thin = len(self.content[index]) < _FULL
-        if (
-            last
-            and firm
-            and last.turn == number
-            and last.sentences[-1] == index - 1
-            and _same(last.owner, who)
-            and not self.content[index - 1]
-        ):
-            # "I can do it. I will get three offers."
-            self._extend(last, index)
-        elif last and thin and last.sentences[-1] == index - 1 and not _same(last.owner, who):
-            # "Jonna should write the rota. I will ask her."
-            self._extend(last, index)
-        elif last and thin and _same(last.owner, who) and number - last.turn <= _PATIENCE:
+        if last and self._goes_on(last, index, who, number, firm):
             self._extend(last, index)
         elif firm:
             self._act([index], who, number)
         else:
             self._asked.append(_Open("offer", index, number, who))
+
+    def _goes_on(self, last: Point, index: int, who: str | None, number: int, firm: bool) -> bool:
+        """Say whether a promise is about the task before, as in: Jonna should write the rota. I will ask her."""
+        next_to, thin = last.sentences[-1] == index - 1, len(self.content[index]) < _FULL
+        if _same(last.owner, who):
+            return (thin and number - last.turn <= _PATIENCE) or (firm and next_to and not self.content[index - 1])
+        return thin and next_to
 
     def _extend(self, point: Point, index: int) -> None:
         """Add what the same person says further about a task: most often by when."""
@@ -305,7 +297,7 @@ class Minutes:
             same = point.owner is None or _same(earlier.owner, point.owner)
             if same and point.turn - earlier.turn <= _MEMORY and len(earlier.about & point.about) > _ALIKE * fewer:
                 point.due = point.due or earlier.due
-                points.remove(earlier)
+                _drop(earlier, points)
                 break
         points.append(point)
         return point
@@ -334,11 +326,19 @@ class Minutes:
         owner = before if cues.YOU.search(self.said[index]) else who
         mine = [action for action in self.actions[-_LONG_AGO:] if _same(action.owner, owner) and action.about & about]
         if mine:
-            self.actions.remove(max(reversed(mine), key=lambda action: len(action.about & about)))
+            _drop(max(reversed(mine), key=lambda action: len(action.about & about)), self.actions)
 
     @staticmethod
     def _recent(things: Iterable[_Open], number: int, turns: int = _PATIENCE) -> Iterator[_Open]:
         return (thing for thing in reversed(list(things)) if number - thing.turn <= turns)
+
+
+def _drop(point: Point | None, points: list[Point]) -> None:
+    """Remove one of the latest points; only those are looked at, so that many take linear time."""
+    for place in range(len(points) - 1, max(-1, len(points) - 1 - _LONG_AGO), -1):
+        if points[place] is point:
+            del points[place]
+            return
 
 
 def _same(name: str | None, other: str | None) -> bool:
