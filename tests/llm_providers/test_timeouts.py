@@ -139,11 +139,14 @@ async def test_a_deadline_that_ends_as_a_piece_comes_still_ends_the_stream() -> 
     async def alive() -> None:
         return None
 
+    async def stream(pace: Pace) -> None:
+        for _ in range(500):
+            await pace.wait(asyncio.sleep(0.001))
+
     for _ in range(40):
         pace = Pace(Deadline.after(0.02), Timeouts(), LivenessCheck(alive))
         with pytest.raises(DeadlineExceeded):
-            for _ in range(500):
-                await pace.wait(asyncio.sleep(0.001))
+            await stream(pace)
         pace.close()
 
 
