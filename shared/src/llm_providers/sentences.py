@@ -11,6 +11,9 @@ _ABBREVIATED = re.compile(
 )
 # Possessive, and only from the first mark on: a million full stops take linear time.
 _END = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’)\]]*+(?=\s+[\"'“‘(\[]?[\w¿¡])|[。！？]++[」』”’）]*+")
+_DAY = re.compile(
+    r"(?<!\d)\d{1,2}\.\s+(?:Januar|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember)\b"
+)
 _BLOCK = re.compile(r"\n\s*\n|\n(?=\s*(?:[-*•|#>]|\d+[.)]\s|[A-Z][\w .'-]{0,30}:\s))")
 _NUMBER = re.compile(r"\s*\d+\.")
 _WIDEST = 40
@@ -53,6 +56,8 @@ def split(text: str) -> list[Sentence]:
                 continue
             before = max(cut, match.start() - 6)
             if _ABBREVIATED.search(text, before, match.end()) or _NUMBERED.search(text, before, match.end() + 2):
+                continue
+            if any(_DAY.match(text, max(cut, match.start() - digits)) for digits in (1, 2)):
                 continue
             found.append(_trimmed(text, cut, match.end()))
             cut = match.end()

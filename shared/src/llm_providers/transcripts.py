@@ -30,14 +30,15 @@ NO_NAMES = STOP_WORDS | frozenset(
 )
 """What may begin a sentence before a comma or a verb, and is nobody's name either."""
 LIGHT = NO_NAMES | frozenset(
-    """about after before around already perhaps everybody it them this that these those one ones her him so there das es
-    ihn sie ihm dat het hem die dit am shall happy glad agreed decided propose suggest proposal suggestion ll ve
-    re don didn ask asked bring can come could done find get give go going got help home it'll i'll i'd i'm i've
-    know let's look make me myself need put said say send take talk tell that's thing things think want way
-    whether week month you'll end middle january february march april june july august september october november
-    december tonight morning afternoon evening weekend werde wird mache machen mach kann kannst morgen heute bis
-    montag dienstag mittwoch donnerstag freitag samstag sonntag woche mir dir euch sollte zal gaat doe doen kun
-    kan vraag wel nog hij vandaag maandag dinsdag woensdag donderdag vrijdag""".split()
+    """ich mein meine meinen dein deine unser unsere ihre etwas schon noch auch mooi afgesproken besloten beschlossen
+    vereinbart einverstanden akkoord about after before around already perhaps everybody it them this that these
+    those one ones her him so there das es ihn sie ihm dat het hem die dit am shall happy glad agreed decided
+    propose suggest proposal suggestion ll ve re don didn ask asked bring can come could done find get give go
+    going got help home it'll i'll i'd i'm i've know let's look make me myself need put said say send take talk
+    tell that's thing things think want way whether week month you'll end middle january february march april june
+    july august september october november december tonight morning afternoon evening weekend werde wird mache
+    machen mach kann kannst morgen heute bis montag dienstag mittwoch donnerstag freitag samstag sonntag woche mir
+    dir euch sollte zal gaat doe doen kun kan vraag wel nog hij vandaag maandag dinsdag woensdag donderdag vrijdag""".split()
 )
 """Words that say nothing of what is to be done."""
 _LIGHT_STEMS = frozenset(words(" ".join(LIGHT)))

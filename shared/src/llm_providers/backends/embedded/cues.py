@@ -146,6 +146,7 @@ WE_DO = re.compile(
     rf"\b(?:we(?:'ll)?|wir) {_NOT_DONE}\w+|\b(?:let's|let us)\b|\b\w{{3,}}en (?:wir|we)\b", re.IGNORECASE
 )
 UNREAL = _any("could; would; might; can't; if; könnten; würden?; wenn; zouden; als")
+DENIED = _any(r"no; not; \w+n't; nein; nicht; nee; niet")
 WITHDRAWN = _any(
     r"i (?:can't|cannot|won't) .{0,40}after all; i take (?:it|that|this) back; i(?:'ve| have)? changed my mind; you (?:needn't|don't need to|don't have to|no longer have to) \w+; "
     r"kann .{0,40}doch nicht; du (?:musst|brauchst) .{0,40}nicht mehr; kan .{0,40}toch niet; (?:je|jij) hoeft .{0,40}niet meer"
@@ -172,11 +173,15 @@ def addressed(said: str, names: Collection[str]) -> tuple[str, str] | None:
         ordered = match.group(3) not in NO_ORDER and (names or match.start() == 0)
         if (name := named(match.group(1), names)) and (match.group(3) is None or ordered):
             return name, match.group(2)
-    verb = ORDER.match(said)
-    ordered = verb is not None and verb.group(1).lower() not in NO_ORDER
-    if ordered and names and (called := _CALLED.search(said)) and (name := named(called.group(1), names)):
+    if names and orders(said) and (called := _CALLED.search(said)) and (name := named(called.group(1), names)):
         return name, ""
     return None
+
+
+def orders(said: str) -> bool:
+    """Say whether a sentence begins with what may be the verb of an order."""
+    verb = ORDER.match(said)
+    return verb is not None and verb.group(1).lower() not in NO_ORDER
 
 
 def assigned(said: str, names: Collection[str]) -> str | None:

@@ -107,6 +107,8 @@ class Minutes:
         self._answer(who, number, turn, assents, refuses, objects)
         if assents:
             self._agree(who, number)
+        for proposed in self._recent(self._proposed, number, 1) if objects else ():
+            proposed.kind = "refused"
         for index in turn:
             self._hear(index, who, number, assents)
         self._before = assents
@@ -144,7 +146,9 @@ class Minutes:
         """Take assent to what was proposed just before; to a mere thought only that of who leads the meeting."""
         for proposed in self._recent(self._proposed, number):
             full = len(self.content[proposed.index]) >= _FULL
-            near = proposed.kind == "proposal" or (full and who == self._chair and number - proposed.turn == 1)
+            near = proposed.kind == "proposal" or (
+                proposed.kind == "thought" and full and who == self._chair and number - proposed.turn == 1
+            )
             if proposed.by != who and proposed.point is None and near:
                 proposed.point = self._decide([proposed.index], number)
                 return
@@ -168,18 +172,27 @@ class Minutes:
             self._request(index, who, number, *called)
         elif not question and not past and any(cue.search(said) for cue in (cues.PROMISE, cues.OFFER, cues.DELIVERY)):
             self._promise(index, who, number)
-        elif not past and not question and (name := cues.assigned(said, self.names)) and (who or name):
+        elif not past and not question and (name := self._assigned(index)):
             self._act([index], name, number)
         elif cues.NEED.search(said):
             self._asked.append(_Open("need", index, number, who))
         elif (cues.ASKED.search(said) and not cues.THANKS.match(said)) or (
-            cues.PLEASE.search(said) and not question and self.content[index]
+            cues.PLEASE.search(said) and not question and self.content[index] and cues.orders(said)
         ):
             self._asked.append(_Open("ask", index, number, who))
         if not past and not cues.PROCEDURE.search(said):
             strong = cues.STRONG.search(said)
             if strong or cues.PROPOSAL.search(said):
                 self._proposed.append(_Open("proposal" if strong else "thought", index, number, who))
+
+    def _assigned(self, index: int) -> str | None:
+        """Return whose task a sentence tells of: somebody's in the room, or who is to be told of it by the speaker."""
+        if (name := cues.assigned(self.said[index], self.names)) or index + 1 == len(self.said):
+            return name
+        told = cues.PROMISE.search(self.said[index + 1]) and len(self.content[index + 1]) < _FULL
+        return (
+            cues.assigned(self.said[index], ()) if told and self.speakers[index] == self.speakers[index + 1] else None
+        )
 
     def _concluded(self, index: int, who: str | None, number: int, assents: bool) -> bool:
         """Say whether a sentence decides; what it decides may have been said before."""
@@ -192,19 +205,21 @@ class Minutes:
             or cues.WITHDRAWN.search(said)
         ):
             return False
-        open_ = next((p for p in self._recent(self._proposed, number, _MEMORY)), None)
+        proposals = list(self._recent(self._proposed, number, _MEMORY))
         if len(about) < _FULL:
-            if open_ and open_.point is None and (explicit or cues.WE_DO.search(said)):
-                open_.point = self._decide([open_.index], number)
+            last = next((proposed for proposed in proposals if proposed.kind != "refused"), None)
+            if last and last.point is None and (explicit or (cues.WE_DO.search(said) and not cues.DENIED.search(said))):
+                last.point = self._decide([last.index], number)
             return bool(explicit)
-        related = any(about & self._topic(p.index) for p in self._recent(self._proposed, number, _MEMORY))
+        topics = frozenset().union(*(self._topic(proposed.index) for proposed in proposals))
+        related = len(about & topics) >= (1 if cues.WE_DO.search(said) else _FULL)
         backed = assents or self._before
         if cues.WE_DO.match(said):
             # "We open on the third" alone tells of something.
             related = backed = assents
         if explicit or related or (backed and (cues.WE_DO.search(said) or len(about) > _FULL)):
             point = self._decide([index], number)
-            for proposed in self._recent(self._proposed, number, _MEMORY):
+            for proposed in proposals:
                 proposed.point = proposed.point or point
             return True
         self._proposed.append(_Open("proposal", index, number, who))
