@@ -86,3 +86,14 @@ def test_a_question_in_another_language_is_answered(encoder: Encoder) -> None:
 def test_a_word_of_the_question_is_not_enough(encoder: Encoder) -> None:
     grower = Source("1", "Handbook", "Wrenfield Glasshouse grows herbs under three glass houses and sells them.")
     assert answer(encoder, "Who is the mayor of Wrenfield?", [grower]) == NO_ANSWER
+
+
+def test_a_row_of_a_table_from_a_pdf_is_quoted_alone(encoder: Encoder) -> None:
+    manual = Source(
+        "1",
+        "Manual",
+        "The following values are set.\n\nHouse Day Night Alarm below\nNorth House 21 °C 16 °C 13 °C\nLong House 18 °C 12 °C 8 °C",
+    )
+    found = answer(encoder, "What is the alarm temperature of the North House?", [manual])
+    assert "House Day Night Alarm below: North House 21 °C 16 °C 13 °C. [1]" in found
+    assert "Long House" not in found

@@ -40,6 +40,8 @@ _COMPLEMENT = 0.1
 _TITLE = 200
 """Characters of a sentence, and of its source's title, that are compared with the question."""
 
+_FEWEST_ROWS = 2
+_NUMBER_IN = re.compile(r"\d")
 _NUMBER = re.compile(
     r"\d|%|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|hundred|thousand|million|percent)\b", re.I
 )
@@ -107,9 +109,10 @@ def _candidates(sources: Sequence[Source]) -> list[_Candidate]:
                 columns = cells
                 continue
             columns = columns if cells else []
-            text = _row(columns, cells) if cells else text
-            if not sentence.heading and len(text) > _SHORTEST:
-                found.setdefault(text, _Candidate(text, source, rank, bool(cells)))
+            rows = [_row(columns, cells)] if cells else _unmarked_rows(text)
+            for quoted in rows or [text]:
+                if not sentence.heading and len(quoted) > _SHORTEST:
+                    found.setdefault(quoted, _Candidate(quoted, source, rank, bool(rows)))
     return list(found.values())
 
 
@@ -122,6 +125,14 @@ def _cells(row: str) -> list[str]:
     """Return the cells of a Markdown table's row, [] of anything else."""
     row = row.strip()
     return [cell.strip() for cell in row.strip("|").split("|")] if row.startswith("|") and row.endswith("|") else []
+
+
+def _unmarked_rows(text: str) -> list[str]:
+    """Return the rows of a table that came without marks, as from a PDF, behind its first line; [] of anything else."""
+    first, *rows = text.splitlines()
+    if len(rows) < _FEWEST_ROWS or not all(_NUMBER_IN.search(row) and row[-1:] not in ".,;:!?" for row in rows):
+        return []
+    return [f"{' '.join(first.split())}: {' '.join(row.split())}." for row in rows]
 
 
 def _likeness(encoder: Encoder, question: str, candidates: Sequence[_Candidate]) -> Vectors:
