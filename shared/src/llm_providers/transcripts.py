@@ -19,7 +19,7 @@ _LABELS = frozenset(
     actions todo decision decisions minutes anwesend abwesend entschuldigt teilnehmer vorsitz datum ort zeit tagesordnung protokoll
     aufgabe aufgaben beschluss aanwezig afwezig afgemeld voorzitter plaats tijd actie besluit notulen""".split()
 )
-"""What stands before a colon and is nobody's name."""
+"""Words before a colon that are not a speaker's name."""
 NO_NAMES = STOP_WORDS | frozenset(
     """actually all also although anyone anything anybody because both certainly each everybody everyone everything exactly excellent
     finally fine first good great hello here hm honestly just let lovely maybe next nobody no none nothing now oh ok okay once
@@ -28,7 +28,7 @@ NO_NAMES = STOP_WORDS | frozenset(
     nein genau klar bitte gern gerne also dann jetzt prima goed nee graag nu wir ihr sie man wij jij jullie iedereen niemand
     jemand keiner alle""".split()
 )
-"""What may begin a sentence before a comma or a verb, and is nobody's name either."""
+"""Words at the beginning of a sentence, before a comma or a verb, that are not a name either."""
 LIGHT = NO_NAMES | frozenset(
     """ich mein meine meinen dein deine unser unsere ihre etwas schon noch auch mooi afgesproken besloten beschlossen
     vereinbart einverstanden akkoord about after before around already perhaps everybody it them this that these

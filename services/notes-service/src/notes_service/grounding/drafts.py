@@ -24,7 +24,6 @@ _LOOKED_BACK = 100
 _NEAR = 600
 """Characters around a quote in which facts and the due date of a point may stand."""
 _LONGEST_TITLE = 12
-_NO_TITLE = re.compile(r"\W*(?:webvtt\b.*|[\d\s:.,]*(?:-->.*)?)\W*", re.IGNORECASE)
 _INSTEAD = re.compile(r"\b(?:not|instead of|rather than|nicht|statt|niet|in plaats van)\s+(.{1,60})", re.IGNORECASE)
 P = TypeVar("P", bound=Point)
 
@@ -138,9 +137,13 @@ def _title(title: str, found: Content) -> str:
         " ".join(without_speaker(title).split()),
         *(" ".join(text.split()[:_LONGEST_TITLE]) for text in points),
     ):
-        if content(each) and not _NO_TITLE.fullmatch(each):
+        if content(each) and not _is_subtitle_mark(each):
             return each
     return ""
+
+
+def _is_subtitle_mark(text: str) -> bool:
+    return text.lower().startswith("webvtt") or "-->" in text or not any(map(str.isalpha, text))
 
 
 def _tags(tags: list[str], text: str) -> list[str]:

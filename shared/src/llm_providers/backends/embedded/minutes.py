@@ -335,7 +335,7 @@ class Minutes:
         return frozenset().union(*(self.content[max(0, index - 1) : index + 1]))
 
     def _withdraw(self, index: int, who: str | None) -> None:
-        """Leave out the task that the speaker gives back, or that whoever spoke before is told not to do."""
+        """Leave out the task that the speaker gives back, or that the speaker before is asked not to do."""
         before = next((name for name in reversed(self.speakers[max(0, index - 20) : index]) if name != who), None)
         about = self._topic(index)
         owner = before if cues.YOU.search(self.said[index]) else who
