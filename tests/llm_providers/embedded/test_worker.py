@@ -6,11 +6,11 @@ from threading import Event
 
 import pytest
 
-from llm_providers.backends.embedded.worker import Urgency, Worker
+from llm_providers.backends.embedded.worker import Urgency, UrgencyWorker
 
 
 def test_urgent_work_goes_first_and_into_the_middle_of_long_work() -> None:
-    worker, begun, go, done = Worker("test"), Event(), Event(), list[str]()
+    worker, begun, go, done = UrgencyWorker("test"), Event(), Event(), list[str]()
 
     def ingest() -> None:
         begun.set()
@@ -32,7 +32,7 @@ def test_urgent_work_goes_first_and_into_the_middle_of_long_work() -> None:
 
 
 def test_a_failure_is_the_callers_and_the_next_work_is_done() -> None:
-    worker = Worker("test")
+    worker = UrgencyWorker("test")
     with pytest.raises(ZeroDivisionError):
         worker.submit(Urgency.SEARCH, lambda: 1 / 0).result(10)
     assert worker.submit(Urgency.SEARCH, lambda: 1).result(10) == 1
@@ -40,7 +40,7 @@ def test_a_failure_is_the_callers_and_the_next_work_is_done() -> None:
 
 
 def test_closing_cancels_what_waits() -> None:
-    worker, begun, go = Worker("test"), Event(), Event()
+    worker, begun, go = UrgencyWorker("test"), Event(), Event()
     running = worker.submit(Urgency.ANSWER, lambda: begun.set() or go.wait(10))
     begun.wait(10)
     waiting = worker.submit(Urgency.ANSWER, lambda: None)

@@ -43,7 +43,7 @@ ALL_STOP_WORDS = frozenset().union(*STOP_WORDS.values())
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class StatedFacts:
     """What must stand in a source if a sentence is to be borne out by it; everything is normalised."""
 
     numbers: frozenset[Number]
@@ -57,13 +57,13 @@ class Facts:
     days: frozenset[Number] = frozenset()
     """Numbers that are said as "the fifteenth": what is written as 15 agrees with them."""
 
-    def missing_numbers(self, said: Facts, named: Facts) -> set[Number]:
+    def missing_numbers(self, said: StatedFacts, named: StatedFacts) -> set[Number]:
         """Return the numbers that neither `said` nor `named` has, or only with another unit."""
         units = said.units | named.units
         there = said.numbers | named.numbers | said.days | named.days
         return {number for number in self.numbers if not any(number.agrees(other, units) for other in there)}
 
-    def contradicts(self, source: Facts) -> bool:
+    def contradicts(self, source: StatedFacts) -> bool:
         """Say whether one denies what the other says, or says the opposite, or this allows less: "only"."""
         if self._denies_alone(source) or source._denies_alone(self):
             return True
@@ -74,7 +74,7 @@ class Facts:
             for word, opposite in OPPOSITES
         )
 
-    def _denies_alone(self, other: Facts) -> bool:
+    def _denies_alone(self, other: StatedFacts) -> bool:
         """Say whether this denies something that `other` speaks of and does not deny."""
         return any(
             _overlap(clause, other.words) and not any(_alike(clause, theirs) for theirs in other.denied)
@@ -83,11 +83,11 @@ class Facts:
 
 
 @lru_cache(maxsize=1024)
-def facts_of(text: str) -> Facts:
+def facts_of(text: str) -> StatedFacts:
     """Read the facts of a sentence or a passage."""
     text = spelled(text)
     words = [folded(match.group()) for match in _WORD.finditer(text)]
-    return Facts(
+    return StatedFacts(
         numbers=frozenset(numbers_of(text)),
         units=units_of(text),
         dates=frozenset(MONTHS_AND_DAYS[word] for word in words if word in MONTHS_AND_DAYS),

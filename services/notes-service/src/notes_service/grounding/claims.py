@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from llm_providers.sentences import split, words
 from llm_providers.transcripts import NO_NAMES, content
 from service_kit.statements.alignment import exchanged
-from service_kit.statements.facts import Facts, facts_of
+from service_kit.statements.facts import StatedFacts, facts_of
 from service_kit.statements.stop_words import STOP_WORDS
 
 _ALIKE = 0.3
@@ -62,7 +62,7 @@ def due_in(due: str | None, near: str) -> str | None:
     return due if (facts.numbers or facts.dates) and stated else None
 
 
-def _stands(claim: Facts, source: Facts, text: str) -> bool:
+def _stands(claim: StatedFacts, source: StatedFacts, text: str) -> bool:
     if claim.missing_numbers(source, source) or not claim.dates <= source.dates or not claim.codes <= source.codes:
         return False
     # In German every noun is capitalised.

@@ -11,7 +11,7 @@ from rag_service.grounding.sentences import split
 from rag_service.keyword.analysis import language_of, query_terms
 from rag_service.ranking import Passage
 from service_kit.statements.alignment import exchanged
-from service_kit.statements.facts import ALL_STOP_WORDS, Facts, facts_of
+from service_kit.statements.facts import ALL_STOP_WORDS, StatedFacts, facts_of
 from service_kit.statements.lexicon import (
     GENERIC,
     MAGNITUDES,
@@ -66,7 +66,7 @@ class _Claim:
     """A sentence of an answer: its facts, and its other words."""
 
     text: str
-    facts: Facts
+    facts: StatedFacts
     own: frozenset[str]
     language: str
 
@@ -92,7 +92,7 @@ def attribute(sentence: str, passages: Sequence[Passage]) -> list[Attribution]:
     return sorted((each for each in found if each), key=lambda each: (-each.supported, -each.score, each.passage))
 
 
-def _own_words(sentence: str, facts: Facts, language: str) -> frozenset[str]:
+def _own_words(sentence: str, facts: StatedFacts, language: str) -> frozenset[str]:
     """Return the terms that are no facts: numbers, dates and units are compared as such, since they are written in many ways."""
     content = facts.words - _FACT_WORDS - ALL_STOP_WORDS - RESTRICTIONS
     words = " ".join(content - GENERIC or ({} if facts.numbers or facts.dates else content))
@@ -147,7 +147,7 @@ def _by_facts(
     return best
 
 
-def _borne_out(claim: _Claim, window: _Window, around: Facts) -> bool:
+def _borne_out(claim: _Claim, window: _Window, around: StatedFacts) -> bool:
     """Say whether every fact is there: numbers, dates and codes in the quoted words, names anywhere in the passage."""
     facts, said, named = claim.facts, facts_of(window.text), facts_of(window.place)
     return (
@@ -160,7 +160,7 @@ def _borne_out(claim: _Claim, window: _Window, around: Facts) -> bool:
     )
 
 
-def _agrees(claim: _Claim, window: _Window, around: Facts, nearest: float) -> bool:
+def _agrees(claim: _Claim, window: _Window, around: StatedFacts, nearest: float) -> bool:
     """Say whether the sentence nearest to the claim says the same of the same; its neighbour may say what it likes of others.
 
     `nearest` is the share of the nearest sentence of all passages: one that is much farther does not speak for it.
@@ -178,7 +178,7 @@ def _agrees(claim: _Claim, window: _Window, around: Facts, nearest: float) -> bo
     )
 
 
-def _of_another(claim: Facts, source: Facts, named: frozenset[str]) -> bool:
+def _of_another(claim: StatedFacts, source: StatedFacts, named: frozenset[str]) -> bool:
     """Say whether a sentence speaks of others than the claim: of other codes, or of other names and of none before it."""
     if claim.codes - source.codes and source.codes - claim.codes:
         return True

@@ -32,7 +32,7 @@ _LATEST, _LONG_AGO = 12, 100
 
 
 @dataclass(slots=True)
-class Point:
+class Finding:
     """A decision or an action: the sentences that say it, and for an action who does it by when."""
 
     sentences: list[int]
@@ -51,7 +51,7 @@ class _Open:
     turn: int
     by: str | None
     to: str | None = None
-    point: Point | None = None
+    point: Finding | None = None
 
 
 @dataclass
@@ -60,8 +60,8 @@ class Minutes:
 
     sentences: Sequence[Sentence]
     speakers: Sequence[str | None]
-    decisions: list[Point] = field(default_factory=list)
-    actions: list[Point] = field(default_factory=list)
+    decisions: list[Finding] = field(default_factory=list)
+    actions: list[Finding] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.said = [" ".join(transcripts.without_speaker(s.text).split()) for s in self.sentences]
@@ -87,14 +87,14 @@ class Minutes:
     def _turn_with(self, cue: re.Pattern[str], turns: list[list[int]], among: range, otherwise: int) -> int:
         return next((n for n in among if any(cue.search(self.said[i]) for i in turns[n])), otherwise)
 
-    def point(self, index: int) -> Point:
+    def point(self, index: int) -> Finding:
         """Return a sentence as a point."""
-        return Point([index], 0, self.content[index])
+        return Finding([index], 0, self.content[index])
 
-    def text(self, point: Point) -> str:
+    def text(self, point: Finding) -> str:
         return " ".join(self.said[index] for index in point.sentences)
 
-    def span(self, point: Point) -> tuple[int, int]:
+    def span(self, point: Finding) -> tuple[int, int]:
         """Return the characters from the first to the last sentence of a point."""
         return self.sentences[point.sentences[0]].start, self.sentences[point.sentences[-1]].end
 
@@ -267,21 +267,21 @@ class Minutes:
         else:
             self._asked.append(_Open("offer", index, number, who))
 
-    def _goes_on(self, last: Point, index: int, who: str | None, number: int, firm: bool) -> bool:
+    def _goes_on(self, last: Finding, index: int, who: str | None, number: int, firm: bool) -> bool:
         """Say whether a promise is about the task before, as in: Jonna should write the rota. I will ask her."""
         next_to, thin = last.sentences[-1] == index - 1, len(self.content[index]) < _FULL
         if _same(last.owner, who):
             return (thin and number - last.turn <= _PATIENCE) or (firm and next_to and not self.content[index - 1])
         return thin and next_to
 
-    def _extend(self, point: Point, index: int) -> None:
+    def _extend(self, point: Finding, index: int) -> None:
         """Add what the same person says further about a task: most often by when."""
         point.due = dates.due(self.said[index]) or point.due
         if index not in point.sentences and self._length([*point.sentences, index]) < _LONGEST and self.content[index]:
             point.sentences.append(index)
             point.about |= self.content[index]
 
-    def _act(self, sentences: list[int], owner: str | None, number: int, day: str | None = None) -> Point:
+    def _act(self, sentences: list[int], owner: str | None, number: int, day: str | None = None) -> Finding:
         following = sentences[-1] + 1
         days = (dates.limit_in(self.said[i]) or dates.due(self.said[i]) for i in reversed(sentences))
         day = next(filter(None, days), day)
@@ -296,16 +296,16 @@ class Minutes:
                 sentences.append(following)
                 day = limit
         said = " ".join(self.said[index] for index in sentences)
-        point = Point(sentences, number, transcripts.content(said, self._stems), owner, day)
+        point = Finding(sentences, number, transcripts.content(said, self._stems), owner, day)
         return self._kept(point, self.actions)
 
-    def _decide(self, sentences: list[int], number: int) -> Point:
+    def _decide(self, sentences: list[int], number: int) -> Finding:
         sentences = self._with_topic(sentences)
         said = " ".join(self.said[index] for index in sentences)
-        point = Point(sentences, number, transcripts.content(said, self._stems))
+        point = Finding(sentences, number, transcripts.content(said, self._stems))
         return self._kept(point, self.decisions)
 
-    def _kept(self, point: Point, points: list[Point]) -> Point:
+    def _kept(self, point: Finding, points: list[Finding]) -> Finding:
         """Add a point in the place of an earlier one that is about the same."""
         for earlier in islice(reversed(points), _LATEST):
             fewer = min(len(earlier.about), len(point.about))
@@ -348,7 +348,7 @@ class Minutes:
         return (thing for thing in reversed(list(things)) if number - thing.turn <= turns)
 
 
-def _drop(point: Point | None, points: list[Point]) -> None:
+def _drop(point: Finding | None, points: list[Finding]) -> None:
     """Remove one of the latest points; only those are looked at, so that many take linear time."""
     for place in range(len(points) - 1, max(-1, len(points) - 1 - _LONG_AGO), -1):
         if points[place] is point:

@@ -17,7 +17,7 @@ import onnxruntime
 from llm_providers.backends.embedded.answers import answer, digest
 from llm_providers.backends.embedded.encoder import DEFAULT_MODEL, MAX_TOKENS, Encoder
 from llm_providers.backends.embedded.late_interaction import TokenCodes, exact_matches, relevance
-from llm_providers.backends.embedded.worker import Urgency, Worker
+from llm_providers.backends.embedded.worker import Urgency, UrgencyWorker
 from llm_providers.completion import before_stop
 from llm_providers.deadline import Deadline
 from llm_providers.errors import RequestRejected, Unavailable
@@ -61,7 +61,7 @@ class EmbeddedProvider:
         self._encoder, self._space = encoder, encoder.space
         # One thread: the encoder uses every core by itself, and each further thread would keep a heap of its own.
         self._open = True
-        self._worker = Worker(name)
+        self._worker = UrgencyWorker(name)
         self._codes = TokenCodes.of(self._space.model)
         self._asked: OrderedDict[str, Vectors] = OrderedDict()
 

@@ -21,7 +21,7 @@ from llm_providers import transcripts
 from llm_providers.backends.embedded import cues
 from llm_providers.backends.embedded.constraints import fit, number_in
 from llm_providers.backends.embedded.encoder import Encoder
-from llm_providers.backends.embedded.minutes import Minutes, Point
+from llm_providers.backends.embedded.minutes import Finding, Minutes
 from llm_providers.errors import RequestRejected
 from llm_providers.sentences import Sentence, split
 from llm_providers.types import Vectors
@@ -219,7 +219,7 @@ class _Reading:
             raise RequestRejected(f"the text holds too little for {name}", backend="embedded")
         return items
 
-    def _item(self, name: str, point: Point, kind: Mapping[str, Any]) -> Any:
+    def _item(self, name: str, point: Finding, kind: Mapping[str, Any]) -> Any:
         said = self.minutes.text(point)
         if kind.get("type") == "string":
             return fit(said, kind, name)

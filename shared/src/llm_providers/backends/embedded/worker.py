@@ -21,7 +21,7 @@ class Urgency(IntEnum):
     INGESTION = 2
 
 
-class Worker:
+class UrgencyWorker:
     """Runs submitted work in one thread, which starts with the first of it: by urgency, then in the order it came."""
 
     def __init__(self, name: str) -> None:

@@ -9,7 +9,7 @@ from typing import Literal, NoReturn
 
 from llm_providers.types import Message
 from rag_service.conversations import REMEMBERED
-from rag_service.routes.openai.schemas import ChatMessage, Part
+from rag_service.routes.openai.schemas import ChatMessage, ContentPart
 from rag_service.schemas import MAX_QUESTION
 from service_kit.errors import InvalidInput
 
@@ -93,7 +93,9 @@ def _cut_words(count: int) -> tuple[str, ...]:
 
 
 def _turn(index: int, message: ChatMessage) -> Message:
-    parts = [Part(type="text", text=message.content)] if isinstance(message.content, str) else message.content or []
+    parts = (
+        [ContentPart(type="text", text=message.content)] if isinstance(message.content, str) else message.content or []
+    )
     texts, images = [], []
     for part in parts:
         match part.type:

@@ -16,7 +16,7 @@ class ImageUrl(BaseModel):
     detail: str | None = Field(None, description="Of no effect: the model gets the image as it is")
 
 
-class Part(BaseModel):
+class ContentPart(BaseModel):
     """A part of a message: `text`, `refusal` (an assistant's), or `image_url` (a user's, as a `data:` URL)."""
 
     type: str
@@ -38,7 +38,7 @@ class ChatMessage(BaseModel):
     """A turn of the conversation; what tools were asked and what they answered is read as text."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: str | list[Part] | None = None
+    content: str | list[ContentPart] | None = None
     name: str | None = Field(None, description="Of a function; a participant's name is not shown to the model")
     tool_calls: list[ToolCall] | None = None
     function_call: Function | None = None
