@@ -14,7 +14,7 @@ from service_kit.statements.facts import facts_of, is_chatter, is_echo, is_refus
 
 _MARKER = re.compile(r"(?:(?<!\s)\s+)?\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]")
 _BEGUN = re.compile(r"(?!\[)\S+\s")
-"""The first word of the next sentence, which shows that the one before has ended and has no more labels."""
+"""The first word of a sentence that is not a citation label; once it is there, the sentence before is complete."""
 _LOOK = 24
 """Least number of characters between two looks for the end of a sentence."""
 
