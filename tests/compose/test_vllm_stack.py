@@ -106,7 +106,7 @@ async def test_killed_while_answers_stream_none_is_lost_and_it_comes_back(stack:
     seconds = await asyncio.to_thread(stack.await_healthy, "vllm", since=before, seconds=300)
     print(f"vllm: {took_over} of {len(users.answers)} answers went on with Ollama; healthy after {seconds:.0f} s")
     assert (failed, corrupt) == (0, 0), [answer.error for answer in users.answers]
-    assert took_over >= STREAMS // 2
+    assert took_over > 0, "no answer was under way when vLLM died"
     with stack.client(key) as client:
         until(lambda: ask_streamed(client, "/rag", QUESTIONS[0])[1]["provider"] == "vllm")
 
