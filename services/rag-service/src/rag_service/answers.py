@@ -11,6 +11,7 @@ from llm_providers.completion import Completion
 from llm_providers.errors import ProviderError
 from llm_providers.grounding import NO_ANSWER
 from llm_providers.types import ChatEvent, Failover, ModelInfo, Started, Thought, Token, Usage
+from rag_service.aggregation import CalculatedAnswer
 from rag_service.citations import Citation
 from rag_service.grounding import GroundedAnswer, GroundedSentence, Grounding
 from rag_service.ranking import Passage
@@ -37,7 +38,8 @@ class Sources:
 class Answered:
     """The end of an answer; `answered` is false where the documents do not hold one.
 
-    `text` is what holds: where `replaced`, the tokens before it are void. `streamed` counts their characters. `closest` names documents where there is no answer.
+    `text` is what holds: where `replaced`, the tokens before it are void. `streamed` counts their characters. `closest` names
+    documents where there is no answer. `calculated` is true where no model was asked, since a table's cells gave the answer.
     """
 
     text: str
@@ -56,6 +58,7 @@ class Answered:
     closest: tuple[Passage, ...] = ()
     replaced: bool = False
     streamed: int = 0
+    calculated: bool = False
 
 
 AnswerEvent: TypeAlias = Sources | Token | Thought | Failover | GroundedSentence | Answered
@@ -82,7 +85,7 @@ class AnswerDraft:
         self._closest: tuple[Passage, ...] = ()
         self._repetition = Repetition()
         self.repeats = False
-        self.answered = True
+        self.answered, self._calculated = True, False
         self.degraded: tuple[str, ...] = ()
         self.reasons: tuple[str, ...] = ()
         self.seconds: dict[str, float] = {}
@@ -152,6 +155,14 @@ class AnswerDraft:
         self.answered, self._unsent, self._replaced = False, [], self._visible
         return None if self._visible else self._sent(self._final)
 
+    def calculate(self, answer: CalculatedAnswer) -> Token | None:
+        """End with what was calculated from a table."""
+        sentence = GroundedSentence(0, len(answer.text), answer.said, True, answer.citations)
+        self._grounded = GroundedAnswer(answer.text, (sentence,), (), ())
+        self._final, self._calculated, self._unsent = answer.text, True, [sentence]
+        self._holds = True
+        return self._sent(answer.text)
+
     def lap(self, stage: str, since: float) -> float:
         """Record the seconds of a stage that began at `since`, and return the time now."""
         now = perf_counter()
@@ -179,6 +190,7 @@ class AnswerDraft:
             self._closest,
             replaced=self._replaced,
             streamed=self._streamed,
+            calculated=self._calculated,
         )
 
     def _warnings(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from llm_providers.providers import Providers
 from llm_providers.spaces import EmbeddingFallback, ParityRecords
 from llm_providers.types import Role
 from rag_service import keyword
+from rag_service.aggregation import TableAnswers
 from rag_service.chunking import Chunker
 from rag_service.conversations import Conversations
 from rag_service.documents import DEFAULT, Documents, follow_job, visible
@@ -138,6 +139,7 @@ def _assemble(
         Questions(
             providers.text,
             retriever,
+            TableAnswers(database),
             conversations,
             settings.top_k,
             settings.max_answer_tokens,

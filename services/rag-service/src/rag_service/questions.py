@@ -11,6 +11,7 @@ from llm_providers.base import LLMProvider
 from llm_providers.completion import complete
 from llm_providers.deadline import Deadline
 from llm_providers.types import ChatRequest, Message, ModelInfo, Started
+from rag_service.aggregation import TableAnswers
 from rag_service.answers import AnswerDraft, Answered, AnswerEvent, Sources
 from rag_service.compaction import compacted
 from rag_service.conversations import Conversations
@@ -52,6 +53,7 @@ class Questions:
 
     chat: LLMProvider
     retriever: Retriever
+    tables: TableAnswers
     conversations: Conversations
     top_k: int
     max_tokens: int
@@ -92,6 +94,14 @@ class Questions:
             draft.reasons = (*draft.reasons, words)
         draft.seconds |= found.seconds
         draft.lap("retrieval", condensed)
+        if (calculated := await self.tables.answer(standalone, found.passages)) is not None:
+            yield Sources(calculated.passages, found.degraded, standalone, question.conversation_id)
+            if (token := draft.calculate(calculated)) is not None:
+                yield token
+            for sentence in draft.checked():
+                yield sentence
+            yield await self._remembered(question, draft.answer(question.conversation_id))
+            return
         yield Sources(passages, found.degraded, standalone, question.conversation_id)
         draft.read(passages, standalone)
         if not passages or not found.relevant:

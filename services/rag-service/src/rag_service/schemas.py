@@ -239,6 +239,7 @@ class AnswerOut(BaseModel):
     provider: str
     model: str
     extractive: bool = Field(description="The answer is made of the documents' own sentences")
+    calculated: bool = Field(description="No model was asked: the answer was calculated from the rows of a table")
     degraded: list[str]
     warnings: list[str]
     seconds: dict[str, float]
