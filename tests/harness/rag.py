@@ -91,6 +91,21 @@ class Stack:
                 await asyncio.sleep(0.05)
         return dict(job)
 
+    async def events(self, question: str, **given: Any) -> list[tuple[str, Any]]:
+        """Ask for a stream, and return the name and the data of each event."""
+        found: list[tuple[str, Any]] = []
+        body = {"question": question, **given}
+        async with self.http.stream("POST", "/v1/query", json=body, headers={"Accept": "text/event-stream"}) as stream:
+            assert stream.status_code == 200, await stream.aread()
+            assert stream.headers["content-type"].startswith("text/event-stream")
+            name = ""
+            async for line in stream.aiter_lines():
+                if line.startswith("event: "):
+                    name = line[7:]
+                elif line.startswith("data: "):
+                    found.append((name, json.loads(line[6:])))
+        return found
+
     async def query(self, question: str, **given: Any) -> dict[str, Any]:
         answer = await self.http.post("/v1/query", json={"question": question, **given})
         assert answer.status_code == 200, answer.text
@@ -110,3 +125,10 @@ async def running(data_dir: Path, processor: ScriptedProcessor, **settings: Any)
             httpx2.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {KEY}"}, timeout=30) as http,
         ):
             yield Stack(http, url, url.server, app, processor, data_dir)
+
+
+async def ready(stack: Stack) -> None:
+    """Wait until the service's own probes are done: what the engines see from then on is the test's."""
+    async with asyncio.timeout(20):
+        while (await stack.http.get("/readyz")).status_code != 200:
+            await asyncio.sleep(0.05)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -22,24 +21,9 @@ From November to March the fresh water is switched off on all pontoons.
 """
 
 
-async def events(stack: Any, question: str, **given: Any) -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    body = {"question": question, **given}
-    async with stack.http.stream("POST", "/v1/query", json=body, headers={"Accept": "text/event-stream"}) as stream:
-        assert stream.status_code == 200, await stream.aread()
-        assert stream.headers["content-type"].startswith("text/event-stream")
-        name = ""
-        async for line in stream.aiter_lines():
-            if line.startswith("event: "):
-                name = line[7:]
-            elif line.startswith("data: "):
-                found.append((name, json.loads(line[6:])))
-    return found
-
-
 async def test_a_stream_is_sources_then_tokens_then_one_done(stack: Any) -> None:
     await stack.add(HARBOUR, "Harbour")
-    found = await events(stack, "What do visitors pay a night?")
+    found = await stack.events("What do visitors pay a night?")
     names = [name for name, _ in found]
     assert names[0] == "sources"
     assert names[-1] == "done"
@@ -142,6 +126,6 @@ async def test_a_model_that_breaks_is_a_status_before_the_first_token_and_an_eve
         assert answer.headers["retry-after"]
         assert answer.headers["content-type"] == "application/problem+json"
     else:
-        found = await events(stack, body["question"])
+        found = await stack.events(body["question"])
         assert [name for name, _ in found if name in ("done", "error", "cancelled")] == [terminal]
         assert found[-1][1]["status"] == 503

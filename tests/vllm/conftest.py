@@ -8,7 +8,7 @@ pytest.register_assert_rewrite("engines.contract")
 
 from collections.abc import AsyncIterator, Iterator  # noqa: E402
 
-from engines.real_vllm import Installation, VLLMServer, embedding_server, install, text_server  # noqa: E402
+from engines.real_vllm import Installation, VLLMServer, embedding_server, install, smollm_server, text_server  # noqa: E402
 from llm_providers import ProviderSettings, VLLMProvider  # noqa: E402
 from llm_providers.settings import SelectionSettings, VLLMSettings  # noqa: E402
 
@@ -29,6 +29,13 @@ def vllm_text(vllm_installation: Installation) -> Iterator[VLLMServer]:
 def vllm_embeddings(vllm_installation: Installation, vllm_text: VLLMServer) -> Iterator[VLLMServer]:
     """Embeddings by the real MiniLM; after the text server, since two that start at once disturb each other."""
     with embedding_server(vllm_installation) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def vllm_smollm(vllm_installation: Installation, vllm_embeddings: VLLMServer) -> Iterator[VLLMServer]:
+    """Chat by SmolLM2-135M-Instruct, whose answers have a meaning and are often wrong."""
+    with smollm_server(vllm_installation) as server:
         yield server
 
 

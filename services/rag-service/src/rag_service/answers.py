@@ -16,6 +16,7 @@ from rag_service.citations import Citation
 from rag_service.grounding import GroundedAnswer, GroundedSentence, Grounding
 from rag_service.ranking import Passage
 from rag_service.repetition import Repetition
+from rag_service.summaries import Progress
 from rag_service.tables import GroundingMode
 
 NOT_FOUND = "This was not found in your documents."
@@ -61,7 +62,7 @@ class Answered:
     calculated: bool = False
 
 
-AnswerEvent: TypeAlias = Sources | Token | Thought | Failover | GroundedSentence | Answered
+AnswerEvent: TypeAlias = Sources | Progress | Token | Thought | Failover | GroundedSentence | Answered
 
 
 class AnswerDraft:
@@ -72,7 +73,7 @@ class AnswerDraft:
 
     def __init__(self, asked: ModelInfo | None, mode: GroundingMode = "mark") -> None:
         self._completion = Completion()
-        self._from_documents, self._mode = asked is not None, mode
+        self.from_documents, self._mode = asked is not None, mode
         self._held = ""
         self._reported = 0
         self.read((), "")
@@ -84,6 +85,7 @@ class AnswerDraft:
         self._grounded: GroundedAnswer | None = None
         self._closest: tuple[Passage, ...] = ()
         self._repetition = Repetition()
+        self._late = self._parts = 0
         self.repeats = False
         self.answered, self._calculated = True, False
         self.degraded: tuple[str, ...] = ()
@@ -94,18 +96,21 @@ class AnswerDraft:
     def text(self) -> str:
         return self._completion.text if self._final is None else self._final
 
-    def add(self, event: ChatEvent) -> Token | Thought | Failover | None:
+    def add(self, event: ChatEvent | Progress) -> Token | Thought | Failover | Progress | None:
         """Take the next event, and return what the reader gets of it; `repeats` is set where the model goes round in a loop."""
         self._completion.add(event)
         match event:
             case Token():
-                self.repeats = self._from_documents and self._repetition.add(event.text)
-                return self._let_through(event) if self._from_documents else self._sent(event.text)
+                self.repeats = self.from_documents and self._repetition.add(event.text)
+                return self._let_through(event) if self.from_documents else self._sent(event.text)
             case Failover():
                 if event.restarted:
                     self._held, self._streamed, self._visible, self._repetition = "", 0, False, Repetition()
                     self._reported = 0
                     self.read(self._passages, self._question)
+                return event
+            case Progress():
+                self._late, self._parts = event.late, event.total
                 return event
             case Thought():
                 return event
@@ -195,6 +200,8 @@ class AnswerDraft:
 
     def _warnings(self) -> tuple[str, ...]:
         found = ["the model repeated itself and was stopped"] if self.repeats else []
+        if self._late:
+            found.append(f"{self._late} of {self._parts} parts could not be read in time")
         if self._grounded is not None:
             found += [f"cites a source that was not given: [{label}]" for label in self._grounded.unknown_labels]
             verb = "taken out, since" if self._mode == "drop" else "not supported:"

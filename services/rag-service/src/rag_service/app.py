@@ -25,10 +25,12 @@ from rag_service.metrics import JOB_UNITS, SearchMetrics
 from rag_service.parity import ParityTest
 from rag_service.questions import Questions
 from rag_service.retrieval import Retriever
+from rag_service.rewriting import Rewriter
 from rag_service.routes import ROUTERS
 from rag_service.routes.openai.middleware import OpenAIErrors
 from rag_service.settings import RagSettings
 from rag_service.state import RagState
+from rag_service.summaries import Summaries
 from rag_service.tables import Job
 from rag_service.vectors import VectorStore
 from service_kit import providers as provider_kit
@@ -139,7 +141,9 @@ def _assemble(
         Questions(
             providers.text,
             retriever,
+            Rewriter(providers.text, settings.query_wordings),
             TableAnswers(database),
+            Summaries(database, providers.text),
             conversations,
             settings.top_k,
             settings.max_answer_tokens,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from llm_providers.grounding import NO_ANSWER
@@ -15,15 +14,6 @@ _RULES = (
     f"claim, like this: [1]. Answer in the language of the question, briefly. If the sources do not hold the answer, reply "
     f"{NO_ANSWER} and nothing else."
 )
-_CONDENSE = (
-    "Rewrite the last question so that it can be understood without the conversation. Keep its language. Reply with the "
-    "question only."
-)
-_POINTS_BACK = re.compile(
-    r"\b(?:it|its|they|them|their|he|him|his|she|her|that|this|those|these|there|then|ones?|hij|zij|ze|er|dat|die|hun|es|sie|ihr)\b|"
-    r"^(?:and|or|but|why|en|und|aber)\b",
-    re.IGNORECASE,
-)
 _SLACK_TOKENS = 256
 _TOKENS_PER_SOURCE = 32
 
@@ -35,16 +25,6 @@ def answer_prompt(question: str, history: Sequence[Message], passages: Sequence[
         for number, passage in enumerate(passages, 1)
     )
     return (Message("system", _RULES), *history, Message("user", question, sources=sources))
-
-
-def condense_prompt(question: str, history: Sequence[Message]) -> tuple[Message, ...]:
-    """Return the messages that ask for the question without its conversation."""
-    return (Message("system", _CONDENSE), *history, Message("user", question))
-
-
-def joined_with_previous(question: str, previous: str) -> str:
-    """Return a question that points back joined with the one before: for models that can't rewrite it."""
-    return f"{previous} {question}" if _POINTS_BACK.search(question) else question
 
 
 def fitting(passages: Sequence[Passage], budget: int, question: str, history: Sequence[Message]) -> list[Passage]:

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from time import perf_counter
 
 from llm_providers.base import LLMProvider
-from llm_providers.completion import complete
 from llm_providers.deadline import Deadline
 from llm_providers.types import ChatRequest, Message, ModelInfo, Started
 from rag_service.aggregation import TableAnswers
 from rag_service.answers import AnswerDraft, Answered, AnswerEvent, Sources
 from rag_service.compaction import compacted
+from rag_service.comparison import interleaved, sides
 from rag_service.conversations import Conversations
-from rag_service.prompts import answer_prompt, condense_prompt, fitting, joined_with_previous
-from rag_service.retrieval import Retriever
+from rag_service.prompts import answer_prompt, fitting
+from rag_service.retrieval import Found, Retriever
+from rag_service.rewriting import Rewriter, documents_language, joined_with_previous
+from rag_service.summaries import Summaries, SummaryEvent
 from rag_service.tables import GroundingMode
 from service_kit.auth import Principal
 from service_kit.errors import InvalidInput
 
-_CONDENSE_TOKENS = 128
-_MOST_CONDENSED = 2000
 _DEFAULTS = ChatRequest(())
 
 
@@ -53,7 +54,9 @@ class Questions:
 
     chat: LLMProvider
     retriever: Retriever
+    rewriter: Rewriter
     tables: TableAnswers
+    summaries: Summaries
     conversations: Conversations
     top_k: int
     max_tokens: int
@@ -74,7 +77,7 @@ class Questions:
         return replace(question, history=history, affinity=question.conversation_id)
 
     async def ask(self, question: Question, deadline: Deadline) -> AsyncGenerator[AnswerEvent, None]:
-        """Yield `Sources`, any number of `Token` and `Thought`, each `GroundedSentence`, one `Answered`.
+        """Yield `Sources`, `Progress` of a summary, any number of `Token` and `Thought`, each `GroundedSentence`, one `Answered`.
 
         Raises what providers and retrieval raise.
         A `Failover` in between says that another backend continues; one that restarted makes the tokens so far void.
@@ -85,8 +88,21 @@ class Questions:
         draft = AnswerDraft(info, question.grounding or self.grounding)
         standalone = await self._condense(info, question, deadline)
         condensed = draft.lap("condense", started)
-        found = await self.retriever.search(question.collection, standalone, question.top_k or self.top_k, deadline)
         limit = question.max_tokens or self.max_tokens
+        if (material := await self.summaries.material(question.collection, standalone, info, limit)) is not None:
+            request = self._request(question, (Message("user", standalone),), limit)
+            draft.reasons = material.left_out
+            yield Sources(material.passages, (), standalone, question.conversation_id)
+            draft.read(material.passages, standalone)
+            async for event in self._generate(
+                self.summaries.events(material, request, info, deadline), question, draft
+            ):
+                yield event
+            return
+        found = await self.retriever.search(question.collection, standalone, question.top_k or self.top_k, deadline)
+        calculated = await self.tables.answer(standalone, found.passages)
+        if calculated is None:
+            found = await self._widened(found, info, question, standalone, deadline)
         passages = fitting(compacted(found.passages), info.context_tokens - limit, question.text, question.history)
         draft.degraded, draft.reasons = found.degraded, found.reasons
         if not info.context_known:
@@ -94,7 +110,7 @@ class Questions:
             draft.reasons = (*draft.reasons, words)
         draft.seconds |= found.seconds
         draft.lap("retrieval", condensed)
-        if (calculated := await self.tables.answer(standalone, found.passages)) is not None:
+        if calculated is not None:
             yield Sources(calculated.passages, found.degraded, standalone, question.conversation_id)
             if (token := draft.calculate(calculated)) is not None:
                 yield token
@@ -111,16 +127,8 @@ class Questions:
             return
         text = standalone if info.extractive else question.text
         request = self._request(question, answer_prompt(text, question.history, passages), limit)
-        async for event in self._generate(request, deadline, draft):
+        async for event in self._generate(self.chat.chat(request, deadline), question, draft):
             yield event
-        begun = perf_counter()
-        rest = draft.conclude()
-        draft.lap("grounding", begun)
-        if rest is not None:
-            yield rest
-        for sentence in draft.checked():
-            yield sentence
-        yield await self._remembered(question, draft.answer(question.conversation_id))
 
     async def converse(self, question: Question, deadline: Deadline) -> AsyncGenerator[AnswerEvent, None]:
         """Let the model answer its messages without any documents; yields and raises what `ask` does.
@@ -135,9 +143,8 @@ class Questions:
         yield Sources([], (), "")
         draft = AnswerDraft(None)
         request = self._request(question, question.history, question.max_tokens or self.max_tokens)
-        async for event in self._generate(request, deadline, draft, chat):
+        async for event in self._generate(chat.chat(request, deadline), question, draft):
             yield event
-        yield draft.answer()
 
     def _request(self, question: Question, messages: Sequence[Message], max_tokens: int) -> ChatRequest:
         return replace(
@@ -149,10 +156,11 @@ class Questions:
         )
 
     async def _generate(
-        self, request: ChatRequest, deadline: Deadline, draft: AnswerDraft, chat: LLMProvider | None = None
+        self, answer: AsyncGenerator[SummaryEvent, None], question: Question, draft: AnswerDraft
     ) -> AsyncGenerator[AnswerEvent, None]:
+        """Pass on an answer as it comes, with its sentences checked where it is from documents, and remember it."""
         begun = perf_counter()
-        async with aclosing((chat or self.chat).chat(request, deadline)) as events:
+        async with aclosing(answer) as events:
             async for event in events:
                 if isinstance(event, Started):
                     draft.lap("first_token", begun)
@@ -162,7 +170,15 @@ class Questions:
                     yield sentence
                 if draft.repeats:
                     break
-        draft.lap("generation", begun)
+        generated = draft.lap("generation", begun)
+        if draft.from_documents:
+            rest = draft.conclude()
+            draft.lap("grounding", generated)
+            if rest is not None:
+                yield rest
+            for sentence in draft.checked():
+                yield sentence
+        yield await self._remembered(question, draft.answer(question.conversation_id))
 
     async def _condense(self, info: ModelInfo, question: Question, deadline: Deadline) -> str:
         previous = [message.content for message in question.history if message.role == "user"]
@@ -170,10 +186,25 @@ class Questions:
             return question.text
         if info.extractive:
             return joined_with_previous(question.text, previous[-1])
-        plain = replace(question, options=_DEFAULTS)
-        request = self._request(plain, condense_prompt(question.text, question.history), _CONDENSE_TOKENS)
-        rewritten = (await complete(self.chat, replace(request, temperature=0.0), deadline)).text
-        return " ".join(rewritten.split())[:_MOST_CONDENSED] or question.text
+        return await self.rewriter.standalone(self._request(question, (), 0), question.text, question.history, deadline)
+
+    async def _widened(
+        self, first: Found, info: ModelInfo, question: Question, standalone: str, deadline: Deadline
+    ) -> Found:
+        """Search for both sides of a comparison too, or in other wordings where the first place is unsure."""
+        collection, limit = question.collection, question.top_k or self.top_k
+        if compared := sides(standalone):
+            more = [await self.retriever.search(collection, side, limit, deadline) for side in compared]
+            ranked = interleaved([first.passages, *(found.passages for found in more)], limit)
+            return replace(first, passages=ranked, relevant=any(found.relevant for found in (first, *more)))
+        language = await asyncio.to_thread(documents_language, standalone, first.passages)
+        if info.extractive or not self.rewriter.wordings or not first.passages or (first.sure and not language):
+            return first
+        begun = perf_counter()
+        wordings = await self.rewriter.worded(self._request(question, (), 0), standalone, language, deadline)
+        seconds = {"wordings": round(perf_counter() - begun, 4)}
+        second = await self.retriever.search(collection, standalone, limit, deadline, wordings) if wordings else first
+        return replace(second, seconds=second.seconds | seconds)
 
     async def _remembered(self, question: Question, answer: Answered) -> Answered:
         if question.conversation_id is not None:

@@ -16,6 +16,8 @@ _VECTOR_SHARE_ACROSS = 0.8
 _RERANK_SHARE = 0.3
 _SURE = 0.1
 """A lead in the blended score from which a re-ranker hardly ever changes the first place (docs/performance.md)."""
+_WORDING_SHARE = 0.9
+"""What a place in the ranking of another wording counts, against one in the question's own."""
 _PHRASE = re.compile(r"[\"“”„«»]([^\"“”„«»]{3,200})[\"“”„«»]")
 
 
@@ -56,6 +58,16 @@ def blended(passages: Sequence[Passage], language: str) -> list[Passage]:
         return share * vector.get(passage.chunk_id, 0.0) + (1 - share) * keyword.get(passage.chunk_id, 0.0)
 
     found = [replace(passage, score=score(passage)) for passage in passages]
+    return sorted(found, key=lambda passage: (-passage.score, passage.chunk_id))
+
+
+def merged(ranked: Sequence[Passage], others: Sequence[Sequence[Passage]]) -> list[Passage]:
+    """Score each passage by the ranking that holds it highest: the question's own, or one of its `others` wordings."""
+    best = {passage.chunk_id: passage.score for passage in ranked}
+    for ranking in others:
+        for passage in ranking:
+            best[passage.chunk_id] = max(best[passage.chunk_id], _WORDING_SHARE * passage.score)
+    found = [replace(passage, score=best[passage.chunk_id]) for passage in ranked]
     return sorted(found, key=lambda passage: (-passage.score, passage.chunk_id))
 
 

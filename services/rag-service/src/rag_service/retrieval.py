@@ -19,7 +19,7 @@ from rag_service.indexes import WRONG_MODEL, Indexes, embedding_text
 from rag_service.keyword import KeywordIndex
 from rag_service.keyword.analysis import language_of
 from rag_service.metrics import SearchMetrics
-from rag_service.ranking import Passage, blended, exact_first, is_sure, reranked
+from rag_service.ranking import Passage, blended, exact_first, is_sure, merged, reranked
 from rag_service.relevance import is_relevant
 from rag_service.tables import Chunk, Document, Index
 from service_kit.database import Database
@@ -36,7 +36,8 @@ _SILENT_SECONDS = 15
 class Found:
     """Passages best first; `degraded` says which part of the search was missing, `reasons` why; `seconds` per stage.
 
-    `relevant` is false where none of them is near enough to the question to be worth an answer.
+    `relevant` is false where none of them is near enough to the question to be worth an answer; `sure` is true where the
+    first is ahead of all others, so that more searching can't change much.
     """
 
     passages: list[Passage]
@@ -44,17 +45,18 @@ class Found:
     seconds: dict[str, float]
     reasons: tuple[str, ...] = ()
     relevant: bool = True
+    sure: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class _VectorHits:
-    """The question's vector, the index it was sought in, and what was found near it."""
+    """The vectors of the question and its other wordings, the index they were sought in, and what was found near each."""
 
     index: Index
     backend: str
     model: str
-    vector: Vectors
-    cosines: Mapping[tuple[str, int], float]
+    vectors: Vectors
+    cosines: list[Mapping[tuple[str, int], float]]
 
 
 @dataclass(slots=True)
@@ -72,22 +74,30 @@ class Retriever:
     rerank_top: int
     _no_vector_until: dict[str, float] = field(default_factory=dict)
 
-    async def search(self, collection: str, question: str, limit: int, deadline: Deadline) -> Found:
-        """Find passages; where the index's own vectors can't be had the keywords alone decide, and `degraded` says so."""
+    async def search(
+        self, collection: str, question: str, limit: int, deadline: Deadline, wordings: Sequence[str] = ()
+    ) -> Found:
+        """Find passages; where the index's own vectors can't be had the keywords alone decide, and `degraded` says so.
+
+        Other `wordings` of the question bring further candidates.
+        """
         started = perf_counter()
+        asked = [question, *wordings]
         (near, reasons, vector_seconds), (by_keyword, keyword_seconds) = await asyncio.gather(
-            self._by_vector(collection, question, deadline), self._by_keyword(collection, question)
+            self._by_vector(collection, asked, deadline), self._by_keyword(collection, asked)
         )
-        passages = await self._load(near.cosines if near else {}, by_keyword)
+        passages = await self._load(near.cosines if near else [], by_keyword)
         if near is not None:
             passages = await self._with_cosines(near, passages)
             # Every chunk of a ready document has its vector, so this index has lost them all.
-            if not near.cosines and passages:
+            if not any(near.cosines) and passages:
                 log.warning("the vector index is empty", collection=collection, index=near.index.name)
                 reasons = ("searched by keywords alone: the vector index is empty; reindexing the collection fills it",)
         degraded: tuple[str, ...] = ("embeddings",) if reasons else ()
         language = await asyncio.to_thread(language_of, question)
         ranked = blended(passages, language)
+        if wordings:
+            ranked = merged(ranked, self._by_wording(near, by_keyword, passages, language))
         seconds = {"vectors": vector_seconds, "keywords": keyword_seconds, "search": perf_counter() - started}
         if self.reranker is not None and self.rerank_top:
             begun = perf_counter()
@@ -102,10 +112,10 @@ class Retriever:
         ranked = exact_first(question, ranked)
         relevant = is_relevant(question, language, ranked, near.model if near else "")
         rounded = {name: round(value, 4) for name, value in seconds.items()}
-        return Found(ranked[:limit], degraded, rounded, reasons, relevant)
+        return Found(ranked[:limit], degraded, rounded, reasons, relevant, is_sure(ranked))
 
     async def _by_vector(
-        self, collection: str, question: str, deadline: Deadline
+        self, collection: str, asked: Sequence[str], deadline: Deadline
     ) -> tuple[_VectorHits | None, tuple[str, ...], float]:
         """Search the index that answers at this moment, if there is one; with the reason where it can't be searched."""
         started = perf_counter()
@@ -116,10 +126,16 @@ class Retriever:
             if index is not None:
                 self._refuse_if_silent(index.id)
                 space = await self.indexes.space(index)
-                (vector,) = await self.indexes.fallback.embed(space, [question], EmbedKind.QUERY, soon)
-                nearest = await self.indexes.vectors.search(index.name, vector, self.candidates)
-                cosines = {(document, ordinal): cosine for document, ordinal, cosine in nearest}
-                near = _VectorHits(index, space.backend, space.space.model.model, vector, cosines)
+                vectors = await self.indexes.fallback.embed(space, asked, EmbedKind.QUERY, soon)
+                nearest = [await self.indexes.vectors.search(index.name, vector, self.candidates) for vector in vectors]
+                cosines = [{(document, ordinal): cosine for document, ordinal, cosine in each} for each in nearest]
+                near = _VectorHits(
+                    index,
+                    space.backend,
+                    space.space.model.model,
+                    vectors,
+                    list[Mapping[tuple[str, int], float]](cosines),
+                )
         except (Unavailable, UpstreamUnavailable, DeadlineExceeded, *WRONG_MODEL) as error:
             if isinstance(error, DeadlineExceeded):
                 if deadline.remaining <= 0:
@@ -139,25 +155,49 @@ class Retriever:
         """Score by vector what only the keywords found: left at zero, fusion would lose to either search alone."""
         missing = {(p.document_id, p.ordinal): p for p in passages if p.cosine is None}
         try:
-            cosines = await self.indexes.vectors.cosines(near.index.name, near.vector, list(missing))
+            cosines = await self.indexes.vectors.cosines(near.index.name, near.vectors[0], list(missing))
         except UpstreamUnavailable:
             return passages
         return [
             p if p.cosine is not None else replace(p, cosine=cosines.get((p.document_id, p.ordinal))) for p in passages
         ]
 
-    async def _by_keyword(self, collection: str, question: str) -> tuple[Mapping[int, float], float]:
+    async def _by_keyword(self, collection: str, asked: Sequence[str]) -> tuple[list[Mapping[int, float]], float]:
         started = perf_counter()
         async with self.database.reading() as session:
-            scores = await self.keyword.search(session, collection, question, self.candidates)
-        return dict(scores), perf_counter() - started
+            scores = [dict(await self.keyword.search(session, collection, each, self.candidates)) for each in asked]
+        return list[Mapping[int, float]](scores), perf_counter() - started
 
-    async def _load(self, by_vector: Mapping[tuple[str, int], float], by_keyword: Mapping[int, float]) -> list[Passage]:
-        keys = [and_(Chunk.document_id == document, Chunk.ordinal == ordinal) for document, ordinal in by_vector]
+    def _by_wording(
+        self,
+        near: _VectorHits | None,
+        by_keyword: Sequence[Mapping[int, float]],
+        passages: Sequence[Passage],
+        language: str,
+    ) -> list[list[Passage]]:
+        """Return the ranking of each other wording, of what its own searches found."""
+        rankings = []
+        for place in range(1, len(by_keyword)):
+            cosines = near.cosines[place] if near else {}
+            scored = (
+                replace(p, cosine=cosines.get((p.document_id, p.ordinal)), keyword=by_keyword[place].get(p.chunk_id))
+                for p in passages
+            )
+            found = [p for p in scored if p.cosine is not None or p.keyword is not None]
+            rankings.append(blended(found, language))
+        return rankings
+
+    async def _load(
+        self, by_vector: Sequence[Mapping[tuple[str, int], float]], by_keyword: Sequence[Mapping[int, float]]
+    ) -> list[Passage]:
+        places = {place for found in by_vector for place in found}
+        words = {chunk for found in by_keyword for chunk in found}
+        cosines, scores = by_vector[0] if by_vector else {}, by_keyword[0]
+        keys = [and_(Chunk.document_id == document, Chunk.ordinal == ordinal) for document, ordinal in places]
         statement = (
             select(Chunk, Document.title, Document.filename, Document.language)
             .join(Document, Document.id == Chunk.document_id)
-            .where(Document.status == READY, or_(Chunk.id.in_(by_keyword), *keys))
+            .where(Document.status == READY, or_(Chunk.id.in_(words), *keys))
         )
         async with self.database.reading() as session:
             rows = (await session.execute(statement)).all()
@@ -175,8 +215,8 @@ class Retriever:
                 heading=chunk.heading,
                 text=chunk.text,
                 score=0.0,
-                cosine=by_vector.get((chunk.document_id, chunk.ordinal)),
-                keyword=by_keyword.get(chunk.id),
+                cosine=cosines.get((chunk.document_id, chunk.ordinal)),
+                keyword=scores.get(chunk.id),
             )
             for chunk, title, filename, language in rows
         ]

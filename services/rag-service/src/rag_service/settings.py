@@ -29,6 +29,12 @@ class RagSettings(ServiceSettings):
         le=100,
         description="Chunks re-ranked where a reranker is there (by one that reads the texts: where the first place is unsure); 0 for none",
     )
+    query_wordings: int = Field(
+        3,
+        ge=0,
+        le=5,
+        description="Other wordings of a question, written by the model where the search is unsure; 0 for none",
+    )
     grounding: GroundingMode = Field(
         "mark",
         description="Sentences of an answer that no passage supports: marked, dropped, or the answer is refused",

@@ -21,6 +21,7 @@ from rag_service.questions import Question
 from rag_service.routes.streams import first_two, last
 from rag_service.schemas import AnswerOut, PassageOut, QueryIn, SearchIn, SearchOut, SentenceOut
 from rag_service.state import Rag
+from rag_service.summaries import Progress
 from service_kit.auth import User
 from service_kit.context import request_id
 from service_kit.errors import problem
@@ -55,7 +56,9 @@ async def query(
     Each sentence is attributed to the passages, whatever the model cites. `grounding` says what becomes of sentences that
     no passage supports; an answer without any supported sentence is "not found".
 
-    With `Accept: text/event-stream` as events: `sources`, then `token` many times, a `sentence` for each as soon as it
+    The summary of a document that the question names is made of all its pages; what a table's cells answer is calculated.
+
+    With `Accept: text/event-stream` as events: `sources`, `progress` while a long document is read for a summary, then `token` many times, a `sentence` for each as soon as it
     was checked (its places count in the text of `done`), and at the end one `done`, `error` or `cancelled`. The text of `done` is
     what holds. Until the first token a failure is a status code; after it a `failover` event says that another backend continues,
     and if it is `restarted`, that the tokens so far are void. What a model thinks before its answer comes as
@@ -114,6 +117,8 @@ def _frame(event: AnswerEvent) -> str:
             items = [{"label": str(n), **asdict(passage)} for n, passage in enumerate(event.passages, 1)]
             more = {"degraded": list(event.degraded), "conversation_id": event.conversation_id}
             return encode("sources", {"items": items, **more})
+        case Progress():
+            return encode("progress", asdict(event))
         case Token():
             return encode("token", {"text": event.text})
         case Thought():
