@@ -81,7 +81,7 @@ test: ## Set up and run the fast tests
 
 test-live: ## Test the command line against running stacks: compare, migrate, interrupted migrations
 	@scripts/setup.sh --tests
-	@$(PYTHON) -m pytest -n 4 -m live tests/tools
+	@$(PYTHON) -m pytest -n 4 -m live tests/tools tests/clients
 
 test-stores: ## Run the services on a real PostgreSQL and a real Chroma server
 	@scripts/setup.sh --tests && scripts/stores.sh

@@ -91,6 +91,14 @@ async def test_its_count_is_the_tokenizers_own(vllm: VLLMProvider) -> None:
     assert short.completion_tokens <= 5
 
 
+async def test_a_prompt_is_counted_as_it_will_be_read(vllm: VLLMProvider) -> None:
+    count = (await vllm.info(soon())).count_tokens
+    assert count is not None
+    request = ask("one " + STORY, max_tokens=5)
+    read = assert_whole(await collect(vllm.chat(request, soon()))).usage.prompt_tokens
+    assert await count(request.messages, soon()) == read
+
+
 async def test_tokens_concatenate_to_the_text_whatever_their_bytes(vllm: VLLMProvider) -> None:
     """A random model writes half characters and line separators; nothing of it tears the stream."""
     for seed in range(5):

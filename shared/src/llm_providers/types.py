@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from llm_providers.deadline import Deadline
 
 
 class Role(StrEnum):
@@ -143,7 +145,9 @@ ChatEvent: TypeAlias = Started | Token | Thought | Failover | Done
 class ModelInfo:
     """What serves a role: `context_tokens` bounds prompt plus answer; `extractive` models only quote their sources.
 
-    `context_known` is false where the server does not tell its context length, and a default is assumed.
+    `context_known` is false where the server does not tell its context length, and a default is assumed. `count_tokens` counts
+    those of a prompt by the model's own tokenizer, its template included; None where the server offers no such thing. It raises
+    a `ProviderError` where it fails.
     """
 
     backend: str
@@ -151,6 +155,9 @@ class ModelInfo:
     context_tokens: int
     extractive: bool = False
     context_known: bool = True
+    count_tokens: Callable[[Sequence[Message], Deadline], Awaitable[int]] | None = field(
+        default=None, compare=False, repr=False
+    )
 
 
 @dataclass(frozen=True, slots=True)

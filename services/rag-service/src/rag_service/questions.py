@@ -13,10 +13,11 @@ from llm_providers.deadline import Deadline
 from llm_providers.types import ChatRequest, Message, ModelInfo, Started
 from rag_service.aggregation import TableAnswers
 from rag_service.answers import AnswerDraft, Answered, AnswerEvent, Sources
+from rag_service.budget import fitting
 from rag_service.compaction import compacted
 from rag_service.comparison import interleaved, sides
 from rag_service.conversations import Conversations
-from rag_service.prompts import answer_prompt, fitting
+from rag_service.prompts import answer_prompt
 from rag_service.retrieval import Found, Retriever
 from rag_service.rewriting import Rewriter, documents_language, joined_with_previous
 from rag_service.summaries import Summaries, SummaryEvent
@@ -103,11 +104,14 @@ class Questions:
         calculated = await self.tables.answer(standalone, found.passages)
         if calculated is None:
             found = await self._widened(found, info, question, standalone, deadline)
-        passages = fitting(compacted(found.passages), info.context_tokens - limit, question.text, question.history)
+        passages = await fitting(compacted(found.passages), info, limit, question.text, question.history, deadline)
         draft.degraded, draft.reasons = found.degraded, found.reasons
         if not info.context_known:
             words = f"{info.backend} does not tell its context length: {info.context_tokens} tokens are assumed"
             draft.reasons = (*draft.reasons, words)
+        if found.passages and not passages:
+            words = f"no room: not one passage fits the {info.context_tokens} tokens of the model beside the question and its answer"
+            draft.reasons = (*draft.reasons, f"{words}; ask for a shorter answer")
         draft.seconds |= found.seconds
         draft.lap("retrieval", condensed)
         if calculated is not None:

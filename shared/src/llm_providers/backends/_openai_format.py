@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -58,7 +59,7 @@ def chat_body(request: ChatRequest, model: str, dialect: Dialect) -> dict[str, A
     """Return the JSON body of a streamed chat completion."""
     body: dict[str, Any] = {
         "model": model,
-        "messages": [_message(message) for message in request.turns],
+        "messages": messages(request.turns),
         "max_tokens": request.max_tokens,
         "temperature": request.temperature,
         **request.sampling,
@@ -80,6 +81,20 @@ def chat_body(request: ChatRequest, model: str, dialect: Dialect) -> dict[str, A
             if dialect.structured_output == "json_object":
                 body["response_format"] = {"type": "json_object"}
     return body
+
+
+def messages(turns: Sequence[Message]) -> list[dict[str, Any]]:
+    """Return turns as the format has them, sources within the text of theirs."""
+    return [_message(message) for message in turns]
+
+
+def token_count(answer: object, backend: str) -> int:
+    """Return the number of tokens that vLLM's `/tokenize` counted."""
+    with translated(backend):
+        count = answer["count"] if isinstance(answer, dict) else None
+        if not isinstance(count, int) or count < 0:
+            raise InvalidResponse("it counted no tokens", backend=backend)
+        return count
 
 
 def model_entry(listing: object, model: str, backend: str) -> ModelEntry:

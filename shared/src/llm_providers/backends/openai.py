@@ -21,7 +21,7 @@ from llm_providers.errors import (
     RequestRejected,
     Unavailable,
 )
-from llm_providers.types import ChatRequest, EmbedKind, EngineInfo, ModelInfo, Ranked, Vectors
+from llm_providers.types import ChatRequest, EmbedKind, EngineInfo, Message, ModelInfo, Ranked, Vectors
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -58,6 +58,7 @@ class OpenAIProvider(ServerBackend):
         super().__init__(name, url, model, api_key, timeouts, context_tokens, reasoning_tokens)
         self._api_key, self._continues = api_key, continues
         self._dialect = wire.Dialect(structured_output or "json_schema", stream_usage is not False)
+        self._tokenizes = True
         self._entry: TTLCache[wire.ModelEntry] = TTLCache(self._load_entry)
 
     # --- chat
@@ -87,10 +88,26 @@ class OpenAIProvider(ServerBackend):
         return self._continues
 
     async def info(self, deadline: Deadline) -> ModelInfo:
-        if self._context_tokens is not None:
-            return ModelInfo(self.name, self.model, self._context_tokens)
-        context = (await self._entry.get(deadline)).context_tokens
-        return ModelInfo(self.name, self.model, context or _DEFAULT_CONTEXT, context_known=context is not None)
+        context = self._context_tokens
+        if context is None:
+            context = (await self._entry.get(deadline)).context_tokens
+        return ModelInfo(
+            self.name,
+            self.model,
+            context or _DEFAULT_CONTEXT,
+            context_known=context is not None,
+            count_tokens=self._count_tokens if self._tokenizes else None,
+        )
+
+    async def _count_tokens(self, messages: Sequence[Message], deadline: Deadline) -> int:
+        """Count by vLLM's `/tokenize`, which applies the model's template; raises `ModelNotFound` where there is none."""
+        body = {"model": self.model, "messages": wire.messages(messages)}
+        try:
+            return wire.token_count(await self._http.post("/tokenize", body, deadline), self.name)
+        except (RequestRejected, ModelNotFound):
+            # Another server of the protocol, or a model without a template: it would answer the same every time.
+            self._tokenizes = False
+            raise
 
     # --- embeddings and rerank
 
