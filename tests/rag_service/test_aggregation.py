@@ -77,6 +77,9 @@ def answered(question: str) -> str | None:
         ("Which herbs cost more than 100 euros?", "None of 4 rows."),
         ("Which houses have an area of at least 600 m²?", "2 of 3 rows: North House (600 m²); Long House (1,400 m²)."),
         ("How many varieties cost less than 32 euros?", "2 of 4 rows: Tomato Ember Plum (31.50); Cucumber"),
+        ("How many pots of mint are in a crate?", "Mint: “Pots per crate” is 8."),
+        ("What does a tray of Little Lantern tomatoes cost?", "Tomato Little Lantern: “Price per tray” is 33.00."),
+        ("How large is the Long House?", "Long House: “Area” is 1,400 m²."),
         ("Welke kas is het grootste?", "Noord: de hoogste waarde van “Oppervlakte” in 2 rijen, 600 m²."),
         ("Wat is de totale huurprijs van de kassen?", "De som van “Huurprijs” over 2 rijen is € 2.214,50."),
     ],
@@ -88,9 +91,9 @@ def test_what_a_table_answers_is_calculated(question: str, words: str) -> None:
 @pytest.mark.parametrize(
     "question",
     [
-        # A cell of one row, no calculation.
-        "How many pots of mint are in a crate?",
-        "What does a tray of Little Lantern cost?",
+        # Of two rows, or of none.
+        "What does a tray of tomatoes cost?",
+        "What does a tray of melons cost?",
         # A condition that the table knows nothing of would be passed over.
         "Which organic herb is the cheapest?",
         "What is the largest lake in Germany?",

@@ -135,8 +135,8 @@ def test_a_pronoun_takes_its_name_from_the_sentence_before() -> None:
 
 def test_names_are_compared_by_their_stems() -> None:
     found = Passage(1, "d", 0, "Hafen", "h.md", "de", 1, 0, 60, "", "Im Hafen liegen 25 Boote mit gelben Segeln.", 1.0)
-    assert ground("Es liegen 25 Boote im Hafen.", [found]).answers("Wie viele?")
-    assert not ground("Es liegen 25 Yachten im Hafen.", [found]).answers("Wie viele?")
+    assert ground("Es liegen 25 Boote im Hafen.", [found], "Wie viele?").answers
+    assert not ground("Es liegen 25 Yachten im Hafen.", [found], "Wie viele?").answers
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_a_sentence_in_another_language_is_judged_by_its_facts(sentence: str, su
 
 
 def test_a_passage_without_a_sentence_bears_nothing_out() -> None:
-    assert not ground("Deposits are returned.", [passage("— | —")]).answers("What is returned?")
+    assert not ground("Deposits are returned.", [passage("— | —")], "What is returned?").answers
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_a_row_of_a_table_counts_with_the_names_of_its_columns() -> None:
 
 
 def test_unsupported_sentences_can_be_taken_out() -> None:
-    grounding = Grounding([passage()], drop=True)
+    grounding = Grounding([passage()], "", drop=True)
     found = grounding.finish(
         "The museum opens at dawn. Deposits are returned. A ticket to Mars is 9 euros. A canoe costs seven."
     )
@@ -233,7 +233,7 @@ def test_an_answer_is_grounded_the_same_however_it_comes() -> None:
     passages = [passage(), passage(PUMPS, "Pumps", 7)]
     for _ in range(150):
         text = " ".join(dice.choices(words, k=dice.randint(1, 60)))
-        grounding, told, place = Grounding(passages), [], 0
+        grounding, told, place = Grounding(passages, ""), [], 0
         while place < len(text):
             size = dice.randint(1, 9)
             told += grounding.add(text[place : place + size])
@@ -244,7 +244,7 @@ def test_an_answer_is_grounded_the_same_however_it_comes() -> None:
 
 
 def test_a_sentence_is_told_soon_after_its_end() -> None:
-    grounding = Grounding([passage()])
+    grounding = Grounding([passage()], "")
     assert grounding.add("Deposits are returned. [1") == []
     assert grounding.add("] The reservoir holds 8,100 m³, and is not open to swimmers") != []
 
@@ -297,4 +297,28 @@ def test_to_say_the_question_again_is_no_answer(question: str, answer: str, *, a
     found = passage(
         "The oil crisis began in 1973. The crisis of 1973 was caused by an embargo. Die Ölkrise kam 1973 durch ein Embargo."
     )
-    assert ground(answer, [found]).answers(question) is answers
+    assert ground(answer, [found], question).answers is answers
+
+
+IMMUNITY = (
+    "The immune system tells self from non-self molecules. Buoy 12 was painted red by the harbour crew in spring."
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "answers"),
+    [
+        ("Which colour has buoy 12?", "Buoy 12 was painted red.", True),
+        ("Who painted buoy 12?", "It was the harbour crew that painted buoy 12.", True),
+        # True, and no answer: the question's own subject is in another place, or nowhere.
+        ("Which bank pays for the lighthouse keeper's pension?", "Buoy 12 was painted red.", False),
+        ("What did the harbour crew do?", "The harbour crew did these things:", False),
+        # Most of what it adds stands nowhere, though enough of it is alike.
+        ("What does the immune system do?", "The immune system tells self from eager dolphins.", False),
+        # In another language the words can't be compared.
+        ("Welke kleur heeft boei 12?", "Boei 12 is door de ploeg van de haven geschilderd.", True),
+    ],
+)
+def test_a_written_sentence_must_answer_with_words_of_the_quote(question: str, answer: str, *, answers: bool) -> None:
+    found = ground(answer, [passage(IMMUNITY)], question)
+    assert found.answers is answers, found

@@ -76,9 +76,9 @@ class AnswerDraft:
         self.from_documents, self._mode = asked is not None, mode
         self._held = ""
         self._reported = 0
-        self.read((), "")
         if asked is not None:
             self._completion.started = Started(asked.backend, asked.model, asked.extractive)
+        self.read((), "")
         self._started = perf_counter()
         self._streamed, self._visible, self._replaced = 0, False, False
         self._final: str | None = None
@@ -119,9 +119,13 @@ class AnswerDraft:
     def read(self, passages: Sequence[Passage], question: str) -> None:
         """Take the passages that the sentences are checked against, and what they should answer, before the first event."""
         self._passages, self._question = passages, question
-        self._grounding = Grounding(passages, drop=self._mode == "drop")
+        self._grounding = self._new_grounding()
         self._unsent: list[GroundedSentence] = []
         self._begun = self._holds = False
+
+    def _new_grounding(self) -> Grounding:
+        written = not self._completion.started.extractive
+        return Grounding(self._passages, self._question, drop=self._mode == "drop", written=written)
 
     def checked(self) -> list[GroundedSentence]:
         """Return the sentences that were checked, and whose text was sent, since this was last asked."""
@@ -140,13 +144,13 @@ class AnswerDraft:
             words = "the model used its whole token limit and did not begin its answer"
             raise ProviderError(words, backend=self._completion.started.backend)
         if self.repeats:
-            self._grounding = Grounding(self._passages, drop=self._mode == "drop")
+            self._grounding = self._new_grounding()
             said = _without_no_answer(self._repetition.cut(self._completion.text)).strip()
             self._unsent = self._grounding.finish(said)[self._reported :]
         else:
             self._unsent += self._grounding.finish(self._held if self._begun else self._held.lstrip())
         grounded = self._grounding.answer()
-        if not grounded.answers(self._question) or (self._mode == "refuse" and grounded.unsupported):
+        if not grounded.answers or (self._mode == "refuse" and grounded.unsupported):
             return self.not_found()
         self._grounded, self._final = grounded, grounded.text.rstrip()
         return self._sent(self._held if self._mode == "mark" else self._final[self._streamed :])

@@ -94,7 +94,7 @@ class Questions:
             request = self._request(question, (Message("user", standalone),), limit)
             draft.reasons = material.left_out
             yield Sources(material.passages, (), standalone, question.conversation_id)
-            draft.read(material.passages, standalone)
+            draft.read(material.passages, "")
             async for event in self._generate(
                 self.summaries.events(material, request, info, deadline), question, draft
             ):

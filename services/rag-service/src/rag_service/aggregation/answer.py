@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -18,6 +19,7 @@ from rag_service.ranking import Passage
 from rag_service.tables import PageText
 from service_kit.database import Database
 
+_ROW = re.compile(r"^[ \t]*\|", re.MULTILINE)
 _MOST_DOCUMENTS = 4
 _MOST_CITED = 6
 """Pages of a table that are cited."""
@@ -43,7 +45,7 @@ class TableAnswers:
     async def answer(self, question: str, passages: Sequence[Passage]) -> CalculatedAnswer | None:
         """Calculate from a table of the documents of `passages`; None where none answers the question, or several might."""
         asked = parse(question)
-        if asked is None or not passages:
+        if asked is None or not any(_ROW.search(passage.text) for passage in passages):
             return None
         documents = {passage.document_id: passage for passage in reversed(passages)}
         found = dict(list(documents.items())[::-1][:_MOST_DOCUMENTS])

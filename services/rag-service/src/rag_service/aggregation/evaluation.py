@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 
 from rag_service.aggregation.lexicon import IGNORED, KINDS, TEXTS
@@ -64,10 +64,11 @@ class _Reading:
         ):
             return None
         if question.operation == "count" and question.bound is None:
-            column = 0 if _counts_rows(question, table, headers[0] | about, language) else None
-        else:
-            column = _compared(asked - named, question, table, headers)
-        if column is None:
+            if _counts_rows(question, table, headers[0] | about, language):
+                return cls(question, table, 0, rows, [])
+            question = replace(question, operation="lookup")
+        column = _compared(asked - named, question, table, headers)
+        if column is None or (question.operation == "lookup" and (len(rows) != 1 or not named)):
             return None
         also = [
             number
@@ -90,8 +91,8 @@ class _Reading:
         if not values:
             return None
         name = self.table.columns[self.column]
-        if operation in ("max", "min"):
-            extreme = max(values.values()) if operation == "max" else min(values.values())
+        if operation in ("max", "min", "lookup"):
+            extreme = min(values.values()) if operation == "min" else max(values.values())
             found = [row for row, value in values.items() if value == extreme]
             cell = self.table.rows[found[0]].cells[self.column]
             return self._calculation(

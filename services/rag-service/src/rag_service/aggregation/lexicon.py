@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-Operation: TypeAlias = Literal["max", "min", "sum", "average", "count", "filter"]
+Operation: TypeAlias = Literal["max", "min", "sum", "average", "count", "filter", "lookup"]
 
 MAX = r"most|highest|greatest|maximum|meeste|hoogste|meisten|hochsten?|maxim[oa]|mas altos?|mas altas?|le plus|la plus|les plus"
 MIN = r"least|fewest|lowest|minimum|minste|laagste|wenigsten|niedrigsten?|minim[oa]|mas baj[oa]s?|le moins|la moins|les moins"
 SUM = r"in total|total|altogether|sum|combined|in totaal|totaal|totale|bij elkaar|som|insgesamt|zusammen|summe|gesamt\w*|suma|en total|somme|au total"
 AVERAGE = r"on average|average|mean|gemiddelde?|durchschnitt\w*|promedio|en moyenne|moyenne?"
+HOW_MUCH = r"how much|how|hoe|wie viel|wie|cuant[oa]|combien"
 COUNT = r"how many|number of|hoeveel|wie viele|cuant[oa]s|combien de|combien d"
 WHICH = (
     r"which|what|who|list|show|name|welke|wat|wie|noem|toon|welche[rsnm]?|wer|nenne|zeige|que|cual\w*|quel\w*|qui|liste"
@@ -38,10 +39,10 @@ SUPERLATIVES: dict[str, tuple[Operation, str]] = {
 
 KINDS: dict[str, frozenset[str]] = {
     "price": frozenset("price prices cost costs expensive fee rate euro euros € prijs prijzen kost kosten tarief preis preise kostet precio cuesta prix coute".split()),
-    "weight": frozenset("weight weighs kg gewicht weegt wiegt peso poids".split()),
+    "weight": frozenset("weight weighs heavy kg zwaar schwer gewicht weegt wiegt peso poids".split()),
     "length": frozenset("length long duration hours minutes days lengte duur lange dauer uren stunden".split()),
     "date": frozenset("date day when from until since deadline datum dag wanneer wann fecha".split()),
-    "size": frozenset("size area surface oppervlakte grootte flache grosse superficie m2 m²".split()),
+    "size": frozenset("size area large big surface oppervlakte groot grootte flache gross grosse superficie m2 m²".split()),
     "amount": frozenset("amount quantity number count stock aantal hoeveelheid voorraad anzahl menge bestand cantidad nombre".split()),
 }  # fmt: skip
 """Words that mean the same kind of column."""
@@ -62,6 +63,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "count": "{count}: {names}.",
         "filter": "{count} of {rows} rows: {names}.",
         "none": "None of {rows} rows.",
+        "lookup": "{names}: “{column}” is {value}.",
     },
     "nl": {
         "max": "{names}: de hoogste waarde van “{column}” in {rows} rijen, {value}.",
@@ -71,6 +73,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "count": "{count}: {names}.",
         "filter": "{count} van {rows} rijen: {names}.",
         "none": "Geen van {rows} rijen.",
+        "lookup": "{names}: “{column}” is {value}.",
     },
     "de": {
         "max": "{names}: der höchste Wert von „{column}“ in {rows} Zeilen, {value}.",
@@ -80,6 +83,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "count": "{count}: {names}.",
         "filter": "{count} von {rows} Zeilen: {names}.",
         "none": "Keine von {rows} Zeilen.",
+        "lookup": "{names}: „{column}“ ist {value}.",
     },
 }
 """What is said of a calculation, by the question's language; English for all others."""

@@ -24,7 +24,7 @@ _OPERATIONS: tuple[tuple[Operation, re.Pattern[str]], ...] = (
     ("count", _words(lexicon.COUNT)),
 )
 _SUPERLATIVES = tuple((_words(pattern), *meant) for pattern, meant in SUPERLATIVES.items())
-_COUNT, _WHICH = _words(lexicon.COUNT), _words(lexicon.WHICH)
+_COUNT, _WHICH, _HOW_MUCH = _words(lexicon.COUNT), _words(lexicon.WHICH), _words(lexicon.HOW_MUCH)
 _NUMBER = r"\s+(?P<number>[€$£]?\s?\d[\d.,']*)(?P<unit>\s?(?:%|°c?|[€$£]|[a-z]+[²³23]?))?"
 _ABOVE, _BELOW, _INCLUSIVE = (
     re.compile(rf"(?<!\w)(?:{lexicon.ABOVE}){_NUMBER}"),
@@ -60,7 +60,7 @@ class AggregateQuestion:
 
 
 def parse(question: str) -> AggregateQuestion | None:
-    """Return what a question asks to be calculated; None for all other questions."""
+    """Return what a question asks of a table, if it is about one: a calculation, or one cell; None for other questions."""
     text = normalised(question)
     bound, text, unit = _bound(text)
     kinds = {kind for kind, words in KINDS.items() if words & {*re.findall(r"[\w€²]+", text), unit}}
@@ -78,6 +78,8 @@ def parse(question: str) -> AggregateQuestion | None:
         return AggregateQuestion(operation, rest, frozenset(kinds), bound, counted)
     if bound is not None and _WHICH.search(text):
         return AggregateQuestion("filter", text, frozenset(kinds), bound)
+    if _WHICH.search(text) or _HOW_MUCH.search(text):
+        return AggregateQuestion("lookup", _HOW_MUCH.sub(" ", text), frozenset(kinds), bound)
     return None
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rag_service.citations import Citation
+from rag_service.grounding.answering import answers
 from rag_service.grounding.attribution import Attribution, attribute
 from rag_service.grounding.sentences import split
 from rag_service.ranking import Passage
@@ -23,7 +24,7 @@ _LOOK = 24
 class GroundedSentence:
     """A sentence of an answer, which stands with its labels at `start` to `end`; `text` is without them.
 
-    `supported` is null where it claims nothing.
+    `supported` is null where it claims nothing; `answers` is true where it is supported and answers the question.
     """
 
     start: int
@@ -31,6 +32,7 @@ class GroundedSentence:
     text: str
     supported: bool | None
     citations: tuple[Citation, ...] = ()
+    answers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +52,19 @@ class GroundedAnswer:
     def unsupported(self) -> list[GroundedSentence]:
         return [*self.dropped, *(sentence for sentence in self.sentences if sentence.supported is False)]
 
-    def answers(self, question: str) -> bool:
-        """Whether a supported sentence says something that the question does not say itself."""
-        return any(
-            sentence.supported and not is_refusal(sentence.text) and not is_echo(sentence.text, question)
-            for sentence in self.sentences
-        )
+    @property
+    def answers(self) -> bool:
+        return any(sentence.answers for sentence in self.sentences)
 
 
-def ground(answer: str, passages: Sequence[Passage]) -> GroundedAnswer:
+def ground(answer: str, passages: Sequence[Passage], question: str = "") -> GroundedAnswer:
     """Attribute each sentence to passages, whatever labels the model gave; passage n has the label str(n).
 
     A label whose passage supports the sentence is kept; of a supported sentence all others are replaced by the best passage's,
     and one without a label gets it. What a sentence claims is judged by its numbers, dates, codes, names and negation, and by how
     much of the rest stands in the quoted words.
     """
-    grounding = Grounding(passages)
+    grounding = Grounding(passages, question)
     grounding.finish(answer)
     return grounding.answer()
 
@@ -73,11 +72,12 @@ def ground(answer: str, passages: Sequence[Passage]) -> GroundedAnswer:
 class Grounding:
     """An answer that is grounded as it comes, each sentence as soon as it is complete.
 
-    With `drop`, sentences that no passage supports are no part of the text.
+    With `drop`, sentences that no passage supports are no part of the text. Where the sentences are not quoted, but `written`
+    by a model, they must have more in common with the passages to count as an answer to the question.
     """
 
-    def __init__(self, passages: Sequence[Passage], *, drop: bool = False) -> None:
-        self._passages, self._drop = passages, drop
+    def __init__(self, passages: Sequence[Passage], question: str, *, drop: bool = False, written: bool = True) -> None:
+        self._passages, self._question, self._drop, self._written = passages, question, drop, written
         self._pending, self._next_look = "", 0
         self.text = ""
         self.sentences: list[GroundedSentence] = []
@@ -128,12 +128,22 @@ class Grounding:
         if self._drop and not self.text:
             gap = gap.lstrip()
         begin = len(self.text) + len(gap)
-        sentence = GroundedSentence(begin, begin + len(written), said, supported, citations)
+        answering = bool(supported) and self._answers(said, citations)
+        sentence = GroundedSentence(begin, begin + len(written), said, supported, citations, answering)
         if self._drop and supported is False:
             self.dropped.append(sentence)
         else:
             self.text += gap + written
             self.sentences.append(sentence)
+
+    def _answers(self, said: str, citations: Sequence[Citation]) -> bool:
+        if not self._written:
+            return not is_refusal(said) and not is_echo(said, self._question)
+        quoted = [(self._passages[int(each.label) - 1], each.quote) for each in citations if each.supported]
+        return any(
+            answers(said, self._question, f"{passage.title}\n{passage.heading}\n{quote}", passage.language)
+            for passage, quote in quoted
+        )
 
 
 def _labelled(answer: str) -> list[tuple[int, int, list[str]]]:

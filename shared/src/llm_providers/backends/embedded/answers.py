@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import zip_longest
 from math import log
@@ -13,7 +13,7 @@ import numpy as np
 
 from llm_providers.backends.embedded.encoder import Encoder
 from llm_providers.grounding import NO_ANSWER
-from llm_providers.sentences import split, words
+from llm_providers.sentences import STOP_WORDS, Sentence, split, words
 from llm_providers.types import EmbedKind, Source, Vectors
 
 _MAX_SENTENCES = 3
@@ -41,6 +41,7 @@ _TITLE = 200
 """Characters of a sentence, and of its source's title, that are compared with the question."""
 
 _FEWEST_ROWS = 2
+_NAMED_NUMBER = re.compile(r"\b([^\W\d_]{3,}) (\d+)\b")
 _NUMBER_IN = re.compile(r"\d")
 _NUMBER = re.compile(
     r"\d|%|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|hundred|thousand|million|percent)\b", re.I
@@ -91,11 +92,14 @@ def answer(encoder: Encoder, question: str, sources: Sequence[Source]) -> str:
         return NO_ANSWER
     chosen = [index for index in order if score[index] >= _CLOSE * score[best] and enough[index]]
     chosen = [index for index in chosen if words_held.is_same_subject(best, index)]
-    if further := set(words_held.complements(best)) - set(chosen):
+    others = _OtherNumber(question)
+    chosen = [index for index in chosen if index == best or not others.is_named(candidates[index].text)]
+    further = {index for index in words_held.complements(best) if not others.is_named(candidates[index].text)}
+    if further := further - set(chosen):
         chosen[_MAX_SENTENCES - 1 :] = [max(further, key=lambda index: score[index])]
     # In one line: where the source breaks its lines is no part of what it says.
     said = [(" ".join(candidates[index].text.split()), candidates[index].source.label) for index in chosen]
-    return " ".join(f"{sentence} [{label}]" for sentence, label in said)
+    return " ".join(f"{text}{'.' if text[-1:].isalnum() else ''} [{label}]" for text, label in said)
 
 
 def _candidates(sources: Sequence[Source]) -> list[_Candidate]:
@@ -103,7 +107,7 @@ def _candidates(sources: Sequence[Source]) -> list[_Candidate]:
     found: dict[str, _Candidate] = {}
     for rank, source in enumerate(sources):
         columns: list[str] = []
-        for sentence in split(source.text):
+        for sentence in _unbroken(source.text):
             text = sentence.text
             if (cells := _cells(text)) and not columns:
                 columns = cells
@@ -114,6 +118,23 @@ def _candidates(sources: Sequence[Source]) -> list[_Candidate]:
                 if not sentence.heading and len(quoted) > _SHORTEST:
                     found.setdefault(quoted, _Candidate(quoted, source, rank, bool(rows)))
     return list(found.values())
+
+
+def _unbroken(text: str) -> Iterator[Sentence]:
+    """Yield the sentences of a text; one that ends in a preposition or the like goes on behind the blank line of a scan."""
+    begun: Sentence | None = None
+    for sentence in split(text):
+        if begun is not None and not sentence.heading:
+            sentence = Sentence(text[begun.start : sentence.end], begun.start, sentence.end)
+        elif begun is not None:
+            yield begun
+        last = sentence.text.rsplit(maxsplit=1)[-1]
+        goes_on = last in STOP_WORDS and not sentence.heading and len(sentence.text) < _LONGEST
+        begun = sentence if goes_on else None
+        if begun is None:
+            yield sentence
+    if begun is not None:
+        yield begun
 
 
 def _row(columns: Sequence[str], cells: Sequence[str]) -> str:
@@ -194,6 +215,19 @@ class _WordsHeld:
 
     def _share(self, held: Set[str]) -> float:
         return sum(self._rarity[word] for word in held) / self._total
+
+
+class _OtherNumber:
+    """Whether a sentence is about another thing of the same name: week 46 where the question is about week 45."""
+
+    def __init__(self, question: str) -> None:
+        self._asked = dict(_NAMED_NUMBER.findall(question.casefold()))
+
+    def is_named(self, text: str) -> bool:
+        named: dict[str, set[str]] = {}
+        for name, number in _NAMED_NUMBER.findall(text.casefold()):
+            named.setdefault(name, set()).add(number)
+        return any(name in named and number not in named[name] for name, number in self._asked.items())
 
 
 def digest(encoder: Encoder, text: str, count: int = _MAX_SENTENCES) -> str:
