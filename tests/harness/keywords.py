@@ -51,10 +51,12 @@ class Library:
         self.ids[chunk] = document
         return document
 
-    async def search(self, question: str, collection: str = "default", limit: int = 10) -> list[str]:
+    async def search(
+        self, question: str, collection: str = "default", limit: int = 10, documents: list[str] | None = None
+    ) -> list[str]:
         """Return the ids of documents, best first."""
         async with self.database.reading() as session:
-            found = await self.index.search(session, collection, question, limit)
+            found = await self.index.search(session, collection, question, limit, documents)
         assert [score for _, score in found] == sorted((score for _, score in found), reverse=True)
         return [self.ids[chunk] for chunk, _ in found]
 
@@ -86,6 +88,11 @@ class KeywordContract:
     async def test_marks_and_width_make_no_difference(self, library: Library) -> None:
         found = await library.add("Le café de la gare est fermé.", "fr")
         assert await library.search("CAFE") == await library.search("ｃａｆé") == [found]
+
+    async def test_a_search_keeps_to_the_documents_that_are_named(self, library: Library) -> None:
+        berths = [await library.add(f"Berth {number} is let by the week.", "en") for number in range(30)]
+        assert set(await library.search("a berth by the week", limit=2, documents=berths[20:22])) == {*berths[20:22]}
+        assert await library.search("a berth by the week", documents=[]) == []
 
     async def test_rare_words_count_for_more(self, library: Library) -> None:
         for number in range(8):

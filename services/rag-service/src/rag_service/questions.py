@@ -17,6 +17,7 @@ from rag_service.budget import fitting
 from rag_service.compaction import compacted
 from rag_service.comparison import interleaved, sides
 from rag_service.conversations import Conversations
+from rag_service.filters import Filter
 from rag_service.prompts import answer_prompt
 from rag_service.retrieval import Found, Retriever
 from rag_service.rewriting import Rewriter, documents_language, joined_with_previous
@@ -30,7 +31,7 @@ _DEFAULTS = ChatRequest(())
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked of a collection; `history` is the conversation so far, where the caller keeps it itself.
+    """What is asked of a collection, or of its documents `within`; `history` is the conversation so far, where the caller keeps it.
 
     `grounding` is what becomes of sentences that no passage supports; the service's setting if None. `affinity` keeps
     a conversation on one side of a canary, `backend` asks for one engine and no other. `options` says how to generate; its
@@ -46,6 +47,7 @@ class Question:
     affinity: str = ""
     backend: str | None = None
     grounding: GroundingMode | None = None
+    within: Filter | None = None
     options: ChatRequest = _DEFAULTS
 
 
@@ -90,7 +92,9 @@ class Questions:
         standalone = await self._condense(info, question, deadline)
         condensed = draft.lap("condense", started)
         limit = question.max_tokens or self.max_tokens
-        if (material := await self.summaries.material(question.collection, standalone, info, limit)) is not None:
+        if (
+            material := await self.summaries.material(question.collection, standalone, info, limit, question.within)
+        ) is not None:
             request = self._request(question, (Message("user", standalone),), limit)
             draft.reasons = material.left_out
             yield Sources(material.passages, (), standalone, question.conversation_id)
@@ -100,7 +104,8 @@ class Questions:
             ):
                 yield event
             return
-        found = await self.retriever.search(question.collection, standalone, question.top_k or self.top_k, deadline)
+        top_k = question.top_k or self.top_k
+        found = await self.retriever.search(question.collection, standalone, top_k, deadline, within=question.within)
         calculated = await self.tables.answer(standalone, found.passages)
         if calculated is None:
             found = await self._widened(found, info, question, standalone, deadline)
@@ -196,9 +201,9 @@ class Questions:
         self, first: Found, info: ModelInfo, question: Question, standalone: str, deadline: Deadline
     ) -> Found:
         """Search for both sides of a comparison too, or in other wordings where the first place is unsure."""
-        collection, limit = question.collection, question.top_k or self.top_k
+        collection, limit, within = question.collection, question.top_k or self.top_k, question.within
         if compared := sides(standalone):
-            more = [await self.retriever.search(collection, side, limit, deadline) for side in compared]
+            more = [await self.retriever.search(collection, side, limit, deadline, within=within) for side in compared]
             ranked = interleaved([first.passages, *(found.passages for found in more)], limit)
             return replace(first, passages=ranked, relevant=any(found.relevant for found in (first, *more)))
         language = await asyncio.to_thread(documents_language, standalone, first.passages)
@@ -207,8 +212,9 @@ class Questions:
         begun = perf_counter()
         wordings = await self.rewriter.worded(self._request(question, (), 0), standalone, language, deadline)
         seconds = {"wordings": round(perf_counter() - begun, 4)}
-        second = await self.retriever.search(collection, standalone, limit, deadline, wordings) if wordings else first
-        return replace(second, seconds=second.seconds | seconds)
+        if wordings:
+            first = await self.retriever.search(collection, standalone, limit, deadline, wordings, within)
+        return replace(first, seconds=first.seconds | seconds)
 
     async def _remembered(self, question: Question, answer: Answered) -> Answered:
         if question.conversation_id is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import monotonic, perf_counter
 
@@ -15,6 +15,7 @@ from llm_providers.deadline import Deadline
 from llm_providers.errors import DeadlineExceeded, Unavailable
 from llm_providers.types import EmbedKind, TokenDocument, Vectors
 from rag_service import chunk_tokens
+from rag_service.filters import Filter
 from rag_service.indexes import WRONG_MODEL, Indexes, embedding_text
 from rag_service.keyword import KeywordIndex
 from rag_service.keyword.analysis import language_of
@@ -75,16 +76,28 @@ class Retriever:
     _no_vector_until: dict[str, float] = field(default_factory=dict)
 
     async def search(
-        self, collection: str, question: str, limit: int, deadline: Deadline, wordings: Sequence[str] = ()
+        self,
+        collection: str,
+        question: str,
+        limit: int,
+        deadline: Deadline,
+        wordings: Sequence[str] = (),
+        within: Filter | None = None,
     ) -> Found:
         """Find passages; where the index's own vectors can't be had the keywords alone decide, and `degraded` says so.
 
-        Other `wordings` of the question bring further candidates.
+        Other `wordings` of the question bring further candidates; `within` says which documents are searched.
         """
         started = perf_counter()
+        documents: list[str] | None = None
+        if within is not None:
+            async with self.database.reading() as session:
+                documents = await within.matching(session, collection)
+            if not documents:
+                return Found([], (), {"search": round(perf_counter() - started, 4)})
         asked = [question, *wordings]
         (near, reasons, vector_seconds), (by_keyword, keyword_seconds) = await asyncio.gather(
-            self._by_vector(collection, asked, deadline), self._by_keyword(collection, asked)
+            self._by_vector(collection, asked, deadline, documents), self._by_keyword(collection, asked, documents)
         )
         passages = await self._load(near.cosines if near else [], by_keyword)
         if near is not None:
@@ -115,7 +128,7 @@ class Retriever:
         return Found(ranked[:limit], degraded, rounded, reasons, relevant, is_sure(ranked))
 
     async def _by_vector(
-        self, collection: str, asked: Sequence[str], deadline: Deadline
+        self, collection: str, asked: Sequence[str], deadline: Deadline, documents: Collection[str] | None
     ) -> tuple[_VectorHits | None, tuple[str, ...], float]:
         """Search the index that answers at this moment, if there is one; with the reason where it can't be searched."""
         started = perf_counter()
@@ -127,7 +140,10 @@ class Retriever:
                 self._refuse_if_silent(index.id)
                 space = await self.indexes.space(index)
                 vectors = await self.indexes.fallback.embed(space, asked, EmbedKind.QUERY, soon)
-                nearest = [await self.indexes.vectors.search(index.name, vector, self.candidates) for vector in vectors]
+                nearest = [
+                    await self.indexes.vectors.search(index.name, vector, self.candidates, documents)
+                    for vector in vectors
+                ]
                 cosines = [{(document, ordinal): cosine for document, ordinal, cosine in each} for each in nearest]
                 near = _VectorHits(
                     index,
@@ -162,10 +178,14 @@ class Retriever:
             p if p.cosine is not None else replace(p, cosine=cosines.get((p.document_id, p.ordinal))) for p in passages
         ]
 
-    async def _by_keyword(self, collection: str, asked: Sequence[str]) -> tuple[list[Mapping[int, float]], float]:
+    async def _by_keyword(
+        self, collection: str, asked: Sequence[str], documents: Collection[str] | None
+    ) -> tuple[list[Mapping[int, float]], float]:
         started = perf_counter()
         async with self.database.reading() as session:
-            scores = [dict(await self.keyword.search(session, collection, each, self.candidates)) for each in asked]
+            scores = [
+                dict(await self.keyword.search(session, collection, each, self.candidates, documents)) for each in asked
+            ]
         return list[Mapping[int, float]](scores), perf_counter() - started
 
     def _by_wording(

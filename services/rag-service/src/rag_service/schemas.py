@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from rag_service.citations import Citation
 from rag_service.documents import DEFAULT
+from rag_service.filters import Filter
 from rag_service.tables import GroundingMode
 from service_kit.jobs import JobRow, Row
 
@@ -152,6 +153,7 @@ class SearchIn(BaseModel):
     question: Question
     collection: CollectionName = DEFAULT
     limit: int = Field(10, ge=1, le=100)
+    filter: Filter | None = Field(None, description="Which documents are searched; all if not given")
 
 
 class PassageOut(BaseModel):
@@ -185,6 +187,7 @@ class QueryIn(BaseModel):
     collection: CollectionName = DEFAULT
     conversation_id: str | None = Field(None, max_length=64, description="Goes on with a conversation")
     remember: bool = Field(False, description="Begin a conversation; its id is in the answer")
+    filter: Filter | None = Field(None, description="Which documents are searched; all if not given")
     top_k: int | None = Field(None, ge=1, le=50)
     max_tokens: int | None = Field(None, ge=16, le=8192)
     temperature: float | None = Field(None, ge=0, le=2, description="Of the sampling; 0.2 if not given")

@@ -17,6 +17,7 @@ from llm_providers.deadline import Deadline
 from llm_providers.errors import DeadlineExceeded
 from llm_providers.tokens import estimate_tokens
 from llm_providers.types import ChatEvent, ChatRequest, Done, Message, ModelInfo, Source, Started, Token
+from rag_service.filters import Filter
 from rag_service.keyword.analysis import terms
 from rag_service.ranking import Passage
 from rag_service.tables import Document, PageText
@@ -95,16 +96,20 @@ class Summaries:
     database: Database
     chat: LLMProvider
 
-    async def material(self, collection: str, question: str, info: ModelInfo, max_tokens: int) -> Material | None:
+    async def material(
+        self, collection: str, question: str, info: ModelInfo, max_tokens: int, within: Filter | None = None
+    ) -> Material | None:
         """Return the pages of the documents whose summary is asked for; None for any other question.
 
-        A document is named by words of its title or file name, or by "this document" where the collection has one only.
+        A document is named by words of its title or file name, or by "this document" where the collection, or the filter `within` it, has one only.
         """
         wanted = _words_of_name(question)
         if wanted is None:
             return None
         async with self.database.reading() as session:
-            ready = (Document.collection == collection, Document.status == READY)
+            ready = [Document.collection == collection, Document.status == READY]
+            if within is not None:
+                ready.append(Document.id.in_(await within.matching(session, collection)))
             documents = await session.scalars(
                 select(Document).where(*ready).order_by(Document.created).limit(_MOST_TITLES)
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -87,11 +87,16 @@ class VectorStore:
 
         await self._run(work)
 
-    async def search(self, name: str, vector: Vectors, limit: int) -> list[tuple[str, int, float]]:
-        """Return (document id, ordinal, cosine), best first; nothing where there is no index `name`."""
+    async def search(
+        self, name: str, vector: Vectors, limit: int, documents: Iterable[str] | None = None
+    ) -> list[tuple[str, int, float]]:
+        """Return (document id, ordinal, cosine), best first, of all or some `documents`; nothing where there is no index `name`."""
+        where: Any = None if documents is None else {"document": {"$in": list(documents)}}
 
         def work(collection: Collection) -> list[tuple[str, int, float]]:
-            found = collection.query(query_embeddings=vector[None, :], n_results=limit, include=["distances"])
+            found = collection.query(
+                query_embeddings=vector[None, :], n_results=limit, where=where, include=["distances"]
+            )
             ids, distances = found["ids"][0], (found["distances"] or [[]])[0]
             keys = [identity.rsplit(":", 1) for identity in ids]
             return [(key[0], int(key[1]), 1 - distance) for key, distance in zip(keys, distances, strict=True)]

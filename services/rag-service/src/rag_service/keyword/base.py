@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import select
+from sqlalchemy import String, TextClause, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rag_service.keyword.analysis import query_terms
@@ -43,10 +43,26 @@ class KeywordIndex(Protocol):
         ...
 
     async def search(
-        self, session: AsyncSession, collection: str, question: str, limit: int
+        self,
+        session: AsyncSession,
+        collection: str,
+        question: str,
+        limit: int,
+        documents: Collection[str] | None = None,
     ) -> list[tuple[int, float]]:
-        """Return (chunk id, score), best first, of documents that are ready."""
+        """Return (chunk id, score), best first, of documents that are ready, or of those of `documents` that are."""
         ...
+
+
+def among(documents: Collection[str] | None) -> tuple[str, dict[str, Any]]:
+    """Return the SQL condition that keeps to `documents`, and its parameter, to be expanded."""
+    return ("", {}) if documents is None else (" AND documents.id IN :documents", {"documents": list(documents)})
+
+
+def expanding(statement: str, documents: Collection[str] | None) -> TextClause:
+    """Return a statement in which the parameter of `among` is a list."""
+    clause = text(statement)
+    return clause if documents is None else clause.bindparams(bindparam("documents", type_=String, expanding=True))
 
 
 async def terms_of_question(session: AsyncSession, collection: str, question: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import chain
 from math import log
 from typing import Any
@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rag_service.keyword.analysis import terms
-from rag_service.keyword.base import HEADING_WEIGHT, ChunkWords, terms_of_question
+from rag_service.keyword.base import HEADING_WEIGHT, ChunkWords, among, expanding, terms_of_question
 from service_kit.jobs import READY
 
 _MOST_POSITIONS = 255
@@ -47,7 +47,12 @@ class PostgresIndex:
         await session.execute(text("DELETE FROM chunk_words WHERE collection = :name"), {"name": collection})
 
     async def search(
-        self, session: AsyncSession, collection: str, question: str, limit: int
+        self,
+        session: AsyncSession,
+        collection: str,
+        question: str,
+        limit: int,
+        documents: Collection[str] | None = None,
     ) -> list[tuple[int, float]]:
         words = await terms_of_question(session, collection, question)
         if not words:
@@ -62,14 +67,16 @@ class PostgresIndex:
             f"THEN {idf:.6f} * (1.5 * ts_rank({weights}, words, CAST(:{name} AS tsquery)) / {_RANK_OF_ONE} - 0.5) ELSE 0 END"
             for name, idf in rarity.items()
         )
+        condition, kept = among(documents)
         found = await session.execute(
-            text(
+            expanding(
                 f"SELECT chunk_words.chunk_id, ({score}) * 2.2 / (1.3 + 0.9 * chunk_words.length / mean.length) AS score "  # noqa: S608
                 "FROM chunk_words JOIN chunks ON chunks.id = chunk_words.chunk_id "
                 "JOIN documents ON documents.id = chunks.document_id, "
                 "(SELECT greatest(avg(length), 1) AS length FROM chunk_words WHERE collection = :collection) AS mean "
                 "WHERE chunk_words.collection = :collection AND chunk_words.words @@ CAST(:query AS tsquery) "
-                "AND documents.status = :ready ORDER BY score DESC LIMIT :limit"
+                f"AND documents.status = :ready{condition} ORDER BY score DESC LIMIT :limit",
+                documents,
             ),
             {
                 **{name: queries[name] for name in rarity},
@@ -77,6 +84,7 @@ class PostgresIndex:
                 "collection": collection,
                 "ready": READY,
                 "limit": limit,
+                **kept,
             },
         )
         return [(row.chunk_id, float(row.score)) for row in found]

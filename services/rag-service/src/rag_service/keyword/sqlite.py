@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rag_service.keyword.analysis import terms
-from rag_service.keyword.base import HEADING_WEIGHT, ChunkWords, terms_of_question
+from rag_service.keyword.base import HEADING_WEIGHT, ChunkWords, among, expanding, terms_of_question
 from service_kit.jobs import READY
 
 _MORE = 4
@@ -43,7 +43,12 @@ class Fts5Index:
         await session.execute(text(f"DROP TABLE IF EXISTS {_table(collection)}"))
 
     async def search(
-        self, session: AsyncSession, collection: str, question: str, limit: int
+        self,
+        session: AsyncSession,
+        collection: str,
+        question: str,
+        limit: int,
+        documents: Collection[str] | None = None,
     ) -> list[tuple[int, float]]:
         words = await terms_of_question(session, collection, question)
         if not words or not await _exists(session, collection):
@@ -51,26 +56,35 @@ class Fts5Index:
         query = " OR ".join(f'"{word}"' for word in words)
         # Chunks of unfinished documents are sorted out afterwards: looking up the document of every match takes as long as
         # the search itself. Only where too few are left is each one looked up.
-        first = await self._ranked(session, collection, query, limit, several=_MORE)
-        if len(first) >= limit:
-            return first[:limit]
-        return await self._ranked(session, collection, query, limit)
+        if documents is None:
+            first = await self._ranked(session, collection, query, limit, several=_MORE)
+            if len(first) >= limit:
+                return first[:limit]
+        return await self._ranked(session, collection, query, limit, documents)
 
     async def _ranked(
-        self, session: AsyncSession, collection: str, query: str, limit: int, several: int | None = None
+        self,
+        session: AsyncSession,
+        collection: str,
+        query: str,
+        limit: int,
+        documents: Collection[str] | None = None,
+        several: int | None = None,
     ) -> list[tuple[int, float]]:
         table = _table(collection)
         score = f"-bm25({table}, {HEADING_WEIGHT}, {HEADING_WEIGHT}, 1.0)"
         matches = f"SELECT rowid AS id, {score} AS score FROM {table} WHERE {table} MATCH :query"  # noqa: S608
         if several is not None:
             matches += f" ORDER BY score DESC LIMIT {several * limit}"
+        condition, kept = among(documents)
         found = await session.execute(
-            text(
+            expanding(
                 f"SELECT found.id, found.score FROM ({matches}) AS found JOIN chunks ON chunks.id = found.id "  # noqa: S608
                 "JOIN documents ON documents.id = chunks.document_id "
-                "WHERE documents.status = :ready ORDER BY found.score DESC LIMIT :limit"
+                f"WHERE documents.status = :ready{condition} ORDER BY found.score DESC LIMIT :limit",
+                documents,
             ),
-            {"query": query, "ready": READY, "limit": limit},
+            {"query": query, "ready": READY, "limit": limit, **kept},
         )
         return [(row.id, float(row.score)) for row in found]
 
