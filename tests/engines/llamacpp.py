@@ -43,6 +43,7 @@ class LlamaCppEngine(OpenAIEngine):
                 "default_generation_settings": {"n_ctx": self.context},
                 "model_path": f"/models/{self.models[0]}.gguf",
                 "build_info": "b7000-abcdef0",
+                "chat_template": self.template,
             }
         )
 

@@ -70,9 +70,8 @@ class OllamaEngine(Engine):
         info: dict[str, Any] = {"general.architecture": "llama", "llama.context_length": self.context}
         if "context_length" in self.lacks:
             del info["llama.context_length"]
-        return web.json_response(
-            {"modified_at": _NOW, "details": {"family": "llama"}, "model_info": info, "capabilities": ["completion"]}
-        )
+        details = {"modified_at": _NOW, "details": {"family": "llama"}, "capabilities": ["completion"]}
+        return web.json_response({**details, "model_info": info, "template": self.template})
 
     async def _pull(self, request: web.Request) -> web.StreamResponse:
         model = request[SEEN].body.get("model", "")

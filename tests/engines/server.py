@@ -58,6 +58,8 @@ class Engine(ABC):
     lacks: frozenset[str] = frozenset()
     """What this server does not have or know, of a dialect that others have."""
     owned_by: str = "vllm"
+    template: str = ""
+    """The chat template that it names, where its dialect has a place for one."""
     path_prefix: str = ""
     answer: Callable[[str], str] = answers.default_answer
     json_answer: Callable[[Mapping[str, Any], str], str] = answers.json_answer

@@ -13,6 +13,7 @@ from llm_providers.backends._answer_stream import AnswerStream
 from llm_providers.backends._embedders import known_embedder
 from llm_providers.backends._http import EngineClient
 from llm_providers.backends._pacing import LivenessCheck
+from llm_providers.control_tokens import without_control_tokens
 from llm_providers.deadline import Deadline, Timeouts
 from llm_providers.errors import RequestRejected
 from llm_providers.prompting import estimate_prompt
@@ -73,10 +74,12 @@ class ServerBackend(ABC):
         self._http = EngineClient(name, url, api_key, timeouts or Timeouts(), self.keepalive_seconds)
         self._liveness = LivenessCheck(self._is_alive)
         self._reasons = self._begins_inside_thought = False
+        self._own_tokens = frozenset[str]()
         self._dimension: TTLCache[int] = TTLCache(self._load_dimension)
         self._sdk: Any = None
 
     async def chat(self, request: ChatRequest, deadline: Deadline) -> AsyncGenerator[ChatEvent, None]:
+        request = without_control_tokens(request, await self._control_tokens(deadline))
         while True:
             body = await self._chat_body(request, deadline)
             reader = self.reader(self.name, self.model, request, inside=self._begins_inside_thought)
@@ -104,6 +107,10 @@ class ServerBackend(ABC):
             # The first thought of this model: ask again with room for it, so that it takes nothing of the answer's limit.
             self._reasons = True
         yield reader.done()
+
+    async def _control_tokens(self, deadline: Deadline) -> frozenset[str]:
+        """Return the control tokens that the server names, beside those of the known families."""
+        return self._own_tokens
 
     @abstractmethod
     async def _chat_body(self, request: ChatRequest, deadline: Deadline) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from llm_providers.backends import _ollama_format as wire
 from llm_providers.backends._embedders import unit_rows
 from llm_providers.backends._errors import translated
 from llm_providers.backends._server import ServerBackend, TTLCache
+from llm_providers.control_tokens import tokens_of_template
 from llm_providers.deadline import Deadline, Timeouts
 from llm_providers.types import ChatRequest, EmbedKind, EngineInfo, ModelInfo, Vectors, same_model
 
@@ -106,8 +107,13 @@ class OllamaProvider(ServerBackend):
         shown = await self._show(deadline)
         with translated(self.name):
             reported = self._context_tokens or wire.context_tokens(shown)
+            self._own_tokens = tokens_of_template(shown.get("template"))
         context = min(self._max_context, reported or wire.SMALLEST_CONTEXT)
         return ModelInfo(self.name, self.model, context, context_known=reported is not None)
+
+    async def _control_tokens(self, deadline: Deadline) -> frozenset[str]:
+        await self.info(deadline)
+        return self._own_tokens
 
     async def _is_alive(self) -> None:
         await self._http.status("/api/version")

@@ -11,6 +11,7 @@ import numpy as np
 from llm_providers.backends import _openai_format as wire
 from llm_providers.backends._embedders import unit_rows
 from llm_providers.backends._server import ServerBackend, TTLCache
+from llm_providers.control_tokens import tokens_of_template, without_control_tokens
 from llm_providers.deadline import Deadline, Timeouts
 from llm_providers.engines.table import StructuredOutput
 from llm_providers.errors import (
@@ -101,7 +102,8 @@ class OpenAIProvider(ServerBackend):
 
     async def _count_tokens(self, messages: Sequence[Message], deadline: Deadline) -> int:
         """Count by vLLM's `/tokenize`, which applies the model's template; raises `ModelNotFound` where there is none."""
-        body = {"model": self.model, "messages": wire.messages(messages)}
+        request = without_control_tokens(ChatRequest(tuple(messages)), self._own_tokens)
+        body = {"model": self.model, "messages": wire.messages(request.messages)}
         try:
             return wire.token_count(await self._http.post("/tokenize", body, deadline), self.name)
         except (RequestRejected, ModelNotFound):
@@ -158,7 +160,10 @@ class OpenAIProvider(ServerBackend):
         if entry.owned_by == "llamacpp":
             # A proxy may let only `/v1` through.
             with suppress(ProviderError):
-                entry = wire.with_properties(entry, await self._http.get("/props", deadline), self.name)
+                properties = await self._http.get("/props", deadline)
+                entry = wire.with_properties(entry, properties, self.name)
+                names = ("chat_template", "bos_token", "eos_token")
+                self._own_tokens = tokens_of_template(*(properties.get(name) for name in names))
         return entry
 
     async def _is_alive(self) -> None:
