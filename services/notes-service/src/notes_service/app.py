@@ -24,6 +24,7 @@ from service_kit.health import HealthCheck
 from service_kit.jobs import Jobs
 from service_kit.metrics import JobMetrics
 from service_kit.originals import Originals
+from service_kit.output_guard import GuardMetrics
 from service_kit.processor import DocProcessor
 from service_kit.state import service_state
 
@@ -56,7 +57,10 @@ def create(settings: NotesSettings, shared: SharedParts | None = None) -> FastAP
 
             processor = DocProcessor(client, settings.doc_processor_url, service.keys.service_token())
             generator = StructuredGenerator(providers.text, settings.note_answer_tokens)
-            generation = NoteGeneration(database, jobs, originals, processor, generator, context_tokens, settings)
+            guard = GuardMetrics(service.metrics.registry)
+            generation = NoteGeneration(
+                database, jobs, originals, processor, generator, context_tokens, settings, guard
+            )
             app.state.notes = Notes(database, originals, jobs)
             service.health.checks.append(HealthCheck("database", database.check))
             engine.add(generation.task(), resume=jobs.start_forgotten)

@@ -17,6 +17,7 @@ from llm_providers.deadline import Deadline
 from llm_providers.transcripts import from_subtitles
 from notes_service.draft import Draft, Overview, instructions
 from notes_service.grounding import Content, borne_out, ground, merge
+from notes_service.outgoing import OutgoingNote
 from notes_service.settings import NotesSettings
 from notes_service.splitting import split
 from notes_service.structured_output import Generated, InvalidOutput, OutOfTime, StructuredGenerator
@@ -25,6 +26,7 @@ from service_kit.database import Database
 from service_kit.durable import Task
 from service_kit.jobs import Jobs
 from service_kit.originals import Originals
+from service_kit.output_guard import GuardMetrics, GuardModes
 from service_kit.processor import DocProcessor, NoText, ProcessedPage
 
 log = structlog.get_logger(__name__)
@@ -42,6 +44,7 @@ class NoteGeneration:
     generator: StructuredGenerator
     context_tokens: Callable[[], Awaitable[int]]
     settings: NotesSettings
+    guard_metrics: GuardMetrics
 
     def task(self) -> Task:
         return Task(
@@ -147,6 +150,10 @@ class NoteGeneration:
                     f"{dropped} sentences of the summary were left out: the text does not bear them out"
                 ] * bool(dropped)
                 title, content.summary = title if good[0]["by"][2] else overview.title, summary
+        outgoing = OutgoingNote(GuardModes.of(self.settings), [instructions(note.kind)], note.source_text or "")  # type: ignore[arg-type]
+        title, content = outgoing.text(title), await asyncio.to_thread(outgoing.content, content)
+        warnings += dict.fromkeys(map(str, outgoing.findings))
+        self.guard_metrics.found(outgoing.findings)
         backend, model, extractive = good[0]["by"]
         values = {
             "title": title.strip() or note.source_name,

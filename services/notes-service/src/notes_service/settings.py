@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from service_kit.output_guard import OutputGuardSettings
 from service_kit.settings import ServiceSettings
 
 
-class NotesSettings(ServiceSettings):
+class NotesSettings(ServiceSettings, OutputGuardSettings):
     """Settings of the notes-service."""
 
     notes_database_url: str | None = Field(

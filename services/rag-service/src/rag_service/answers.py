@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TypeAlias
@@ -18,8 +18,10 @@ from rag_service.ranking import Passage
 from rag_service.repetition import Repetition
 from rag_service.summaries import Progress
 from rag_service.tables import GroundingMode
+from service_kit.output_guard import Finding, OutputGuard
 
 NOT_FOUND = "This was not found in your documents."
+WITHHELD = "This answer was withheld: it held what must not go out. Ask in another way, or ask an administrator."
 _CLOSEST = 3
 _SHOWN = 120
 """Characters of a sentence in a warning."""
@@ -71,7 +73,10 @@ class AnswerDraft:
     Sentences are checked as they are complete. With "drop" they are held back until then, with "refuse" until the end.
     """
 
-    def __init__(self, asked: ModelInfo | None, mode: GroundingMode = "mark") -> None:
+    def __init__(
+        self, asked: ModelInfo | None, guard: Callable[[str], OutputGuard], known: str, mode: GroundingMode = "mark"
+    ) -> None:
+        self._new_guard, self._known = guard, known
         self._completion = Completion()
         self.from_documents, self._mode = asked is not None, mode
         self._held = ""
@@ -87,6 +92,7 @@ class AnswerDraft:
         self._repetition = Repetition()
         self._late = self._parts = 0
         self.repeats = False
+        self._thoughts = guard(known)
         self.answered, self._calculated = True, False
         self.degraded: tuple[str, ...] = ()
         self.reasons: tuple[str, ...] = ()
@@ -97,12 +103,11 @@ class AnswerDraft:
         return self._completion.text if self._final is None else self._final
 
     def add(self, event: ChatEvent | Progress) -> Token | Thought | Failover | Progress | None:
-        """Take the next event, and return what the reader gets of it; `repeats` is set where the model goes round in a loop."""
+        """Take the next event, and return what the reader gets of it; `ends` is set where nothing more is wanted of the model."""
+        if isinstance(event, Token):
+            return self._take(self._guard.add(event.text))
         self._completion.add(event)
         match event:
-            case Token():
-                self.repeats = self.from_documents and self._repetition.add(event.text)
-                return self._let_through(event) if self.from_documents else self._sent(event.text)
             case Failover():
                 if event.restarted:
                     self._held, self._streamed, self._visible, self._repetition = "", 0, False, Repetition()
@@ -113,12 +118,28 @@ class AnswerDraft:
                 self._late, self._parts = event.late, event.total
                 return event
             case Thought():
-                return event
+                thought = self._thoughts.add(event.text)
+                return Thought(thought) if thought else None
         return None
+
+    def _take(self, text: str) -> Token | None:
+        """Take text that may go out."""
+        self._completion.add(Token(text))
+        if not self.from_documents:
+            return self._sent(text)
+        self.repeats = self._repetition.add(text)
+        return self._let_through(text)
+
+    @property
+    def ends(self) -> bool:
+        """Whether the model goes round in a loop, or writes what must not go out."""
+        return self.repeats or self._guard.blocked
 
     def read(self, passages: Sequence[Passage], question: str) -> None:
         """Take the passages that the sentences are checked against, and what they should answer, before the first event."""
         self._passages, self._question = passages, question
+        texts = (f"{passage.title}\n{passage.text}" for passage in passages)
+        self._guard = self._new_guard("\n".join((self._known, *texts)))
         self._grounding = self._new_grounding()
         self._unsent: list[GroundedSentence] = []
         self._begun = self._holds = False
@@ -140,6 +161,10 @@ class AnswerDraft:
 
         Raises `ProviderError` where the tokens were used up before the first word: that says nothing about the documents.
         """
+        rest = self._take(self._guard.finish())
+        return _joined(rest, self._withheld() if self._guard.blocked else self._concluded())
+
+    def _concluded(self) -> Token | None:
         if self._completion.done.finish_reason == "length" and not self._completion.text.strip():
             words = "the model used its whole token limit and did not begin its answer"
             raise ProviderError(words, backend=self._completion.started.backend)
@@ -154,6 +179,16 @@ class AnswerDraft:
             return self.not_found()
         self._grounded, self._final = grounded, grounded.text.rstrip()
         return self._sent(self._held if self._mode == "mark" else self._final[self._streamed :])
+
+    def end(self) -> Token | None:
+        """End an answer that is not from documents; return what was held back."""
+        rest = self._take(self._guard.finish())
+        return _joined(rest, self._withheld() if self._guard.blocked else None)
+
+    def _withheld(self) -> Token | None:
+        """End without the answer, which must not go out."""
+        self._final, self.answered, self._unsent, self._replaced = WITHHELD, False, [], self._visible
+        return None if self._visible else self._sent(WITHHELD)
 
     def not_found(self) -> Token | None:
         """End without an answer; the closest documents are named."""
@@ -186,7 +221,7 @@ class AnswerDraft:
             self.text,
             self.answered,
             self._grounded.citations if self._grounded else [],
-            "repetition" if self.repeats else done.finish_reason,
+            self._finish_reason(),
             done.usage,
             started.backend,
             started.model,
@@ -202,8 +237,19 @@ class AnswerDraft:
             calculated=self._calculated,
         )
 
+    @property
+    def findings(self) -> list[Finding]:
+        """What the output guard found."""
+        return [*self._guard.findings, *self._thoughts.findings]
+
+    def _finish_reason(self) -> str:
+        if self._guard.blocked:
+            return "content_filter"
+        return "repetition" if self.repeats else self._completion.done.finish_reason
+
     def _warnings(self) -> tuple[str, ...]:
         found = ["the model repeated itself and was stopped"] if self.repeats else []
+        found += map(str, self.findings)
         if self._late:
             found.append(f"{self._late} of {self._parts} parts could not be read in time")
         if self._grounded is not None:
@@ -213,9 +259,9 @@ class AnswerDraft:
                 found.append(f"{verb} your documents do not say it: {sentence.text[:_SHOWN]!r}")
         return tuple(found)
 
-    def _let_through(self, token: Token) -> Token | None:
+    def _let_through(self, text: str) -> Token | None:
         """Hold back what may be the beginning of the word for "no answer", and drop that word wherever it stands."""
-        self._held = _without_no_answer(self._held + token.text)
+        self._held = _without_no_answer(self._held + text)
         kept = max((size for size in range(1, len(NO_ANSWER)) if self._held.endswith(NO_ANSWER[:size])), default=0)
         ready = self._held[: len(self._held) - kept]
         self._held = self._held[len(ready) :]
@@ -236,6 +282,11 @@ class AnswerDraft:
         self._streamed += len(text)
         self._visible = self._visible or bool(text.strip())
         return Token(text) if text else None
+
+
+def _joined(first: Token | None, second: Token | None) -> Token | None:
+    text = "".join(token.text for token in (first, second) if token is not None)
+    return Token(text) if text else None
 
 
 def _without_no_answer(text: str) -> str:

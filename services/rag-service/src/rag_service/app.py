@@ -42,6 +42,7 @@ from service_kit.health import HealthCheck
 from service_kit.jobs import Jobs
 from service_kit.metrics import JobMetrics, Metrics
 from service_kit.originals import Originals
+from service_kit.output_guard import GuardMetrics, GuardModes
 from service_kit.processor import DocProcessor
 from service_kit.state import ServiceState, service_state
 
@@ -148,6 +149,8 @@ def _assemble(
             settings.top_k,
             settings.max_answer_tokens,
             settings.grounding,
+            GuardModes.of(settings),
+            GuardMetrics(service.metrics.registry),
             providers.vision,
         ),
         conversations,

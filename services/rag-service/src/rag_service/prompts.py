@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from llm_providers.grounding import NO_ANSWER
 from llm_providers.types import Message, Source
 from rag_service.ranking import Passage
+from service_kit.output_guard import marked
 
 RULES = (
     "You answer questions from the user's documents. Use only the sources given. Put the label of the source behind each "
@@ -21,4 +22,4 @@ def answer_prompt(question: str, history: Sequence[Message], passages: Sequence[
         Source(str(number), f"{passage.title}, page {passage.page}", passage.text)
         for number, passage in enumerate(passages, 1)
     )
-    return (Message("system", RULES), *history, Message("user", question, sources=sources))
+    return (Message("system", marked(RULES)), *history, Message("user", question, sources=sources))

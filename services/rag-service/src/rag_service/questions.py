@@ -11,6 +11,7 @@ from time import perf_counter
 from llm_providers.base import LLMProvider
 from llm_providers.deadline import Deadline
 from llm_providers.types import ChatRequest, Message, ModelInfo, Started
+from rag_service import summaries
 from rag_service.aggregation import TableAnswers
 from rag_service.answers import AnswerDraft, Answered, AnswerEvent, Sources
 from rag_service.budget import fitting
@@ -18,13 +19,14 @@ from rag_service.compaction import compacted
 from rag_service.comparison import interleaved, sides
 from rag_service.conversations import Conversations
 from rag_service.filters import Filter
-from rag_service.prompts import answer_prompt
+from rag_service.prompts import RULES, answer_prompt
 from rag_service.retrieval import Found, Retriever
 from rag_service.rewriting import Rewriter, documents_language, joined_with_previous
 from rag_service.summaries import Summaries, SummaryEvent
 from rag_service.tables import GroundingMode
 from service_kit.auth import Principal
 from service_kit.errors import InvalidInput
+from service_kit.output_guard import GuardMetrics, GuardModes, OutputGuard
 
 _DEFAULTS = ChatRequest(())
 
@@ -64,6 +66,8 @@ class Questions:
     top_k: int
     max_tokens: int
     grounding: GroundingMode
+    guard_modes: GuardModes
+    guard_metrics: GuardMetrics
     vision: LLMProvider | None = None
 
     async def conversation(self, question: Question, remember: bool, principal: Principal) -> Question:
@@ -88,7 +92,8 @@ class Questions:
         """
         started = perf_counter()
         info = await self.chat.info(deadline)
-        draft = AnswerDraft(info, question.grounding or self.grounding)
+        known = "\n".join((question.text, *(message.content for message in question.history)))
+        draft = AnswerDraft(info, self._guard, known, question.grounding or self.grounding)
         standalone = await self._condense(info, question, deadline)
         condensed = draft.lap("condense", started)
         limit = question.max_tokens or self.max_tokens
@@ -150,10 +155,13 @@ class Questions:
                 raise InvalidInput("no vision model is served here, and the messages have images", field="messages")
             chat = self.vision
         yield Sources([], (), "")
-        draft = AnswerDraft(None)
+        draft = AnswerDraft(None, self._guard, "\n".join(message.content for message in question.history))
         request = self._request(question, question.history, question.max_tokens or self.max_tokens)
         async for event in self._generate(chat.chat(request, deadline), question, draft):
             yield event
+
+    def _guard(self, known: str) -> OutputGuard:
+        return OutputGuard(self.guard_modes, (RULES, *summaries.RULES), known)
 
     def _request(self, question: Question, messages: Sequence[Message], max_tokens: int) -> ChatRequest:
         return replace(
@@ -177,16 +185,17 @@ class Questions:
                     yield shown
                 for sentence in draft.checked():
                     yield sentence
-                if draft.repeats:
+                if draft.ends:
                     break
         generated = draft.lap("generation", begun)
+        rest = draft.conclude() if draft.from_documents else draft.end()
         if draft.from_documents:
-            rest = draft.conclude()
             draft.lap("grounding", generated)
-            if rest is not None:
-                yield rest
-            for sentence in draft.checked():
-                yield sentence
+        if rest is not None:
+            yield rest
+        for sentence in draft.checked():
+            yield sentence
+        self.guard_metrics.found(draft.findings)
         yield await self._remembered(question, draft.answer(question.conversation_id))
 
     async def _condense(self, info: ModelInfo, question: Question, deadline: Deadline) -> str:

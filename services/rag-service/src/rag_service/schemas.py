@@ -236,7 +236,7 @@ class AnswerOut(BaseModel):
     streamed: int = Field(
         description="Characters in the tokens of the stream, by which a reader knows that none is missing"
     )
-    finish_reason: Literal["stop", "length", "repetition"]
+    finish_reason: Literal["stop", "length", "repetition", "content_filter"]
     conversation_id: str | None = None
     usage: UsageOut
     provider: str

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pydantic import Field
 
 from rag_service.tables import GroundingMode
+from service_kit.output_guard import OutputGuardSettings
 from service_kit.settings import ServiceSettings
 
 
-class RagSettings(ServiceSettings):
+class RagSettings(ServiceSettings, OutputGuardSettings):
     """Settings of the rag-service."""
 
     database_url: str | None = Field(

@@ -23,6 +23,7 @@ from rag_service.ranking import Passage
 from rag_service.tables import Document, PageText
 from service_kit.database import Database
 from service_kit.jobs import READY
+from service_kit.output_guard import marked
 from service_kit.statements.facts import ALL_STOP_WORDS
 from service_kit.statements.normalisation import normalised
 
@@ -63,6 +64,9 @@ _DIRECT = (
     "You write summaries for the user from the user's documents. Use only the sources given. Put the label of the source "
     "behind each claim, like this: [1]. Answer in the language of the question."
 )
+
+RULES = (_MAP, _REDUCE, _DIRECT)
+"""What models are told for summaries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,4 +259,4 @@ def _sources(part: Sequence[Passage], first: int) -> tuple[Source, ...]:
 
 
 def _prompt(rules: str, question: str, sources: tuple[Source, ...]) -> tuple[Message, ...]:
-    return (Message("system", rules), Message("user", question or _MAP_REQUEST, sources=sources))
+    return (Message("system", marked(rules)), Message("user", question or _MAP_REQUEST, sources=sources))
