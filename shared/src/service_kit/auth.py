@@ -1,20 +1,26 @@
-"""Authentication: an API key becomes a `Principal`, which routes declare as a parameter type."""
+"""Authentication: an API key becomes a `Principal` before anything of the body is read; routes declare it as a parameter type."""
 
 from __future__ import annotations
 
 import hmac
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
-from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import APIKeyHeader, HTTPBearer
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as ASGIScope
 
 from service_kit.errors import Forbidden, Unauthenticated
 from service_kit.keys import KeyStore, Scope
-from service_kit.state import service_state
+from service_kit.middleware import route_path
 
+# They describe the key in the OpenAPI document; `Authentication` reads it.
 _bearer = HTTPBearer(auto_error=False, description="An API key, such as the one that was generated at the first start")
 _header = APIKeyHeader(name="X-API-Key", auto_error=False)
+_PRINCIPAL = "switchyard.principal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +61,45 @@ class Authenticator:
         return Principal(key.id, key.name, key.scope, key.collections)
 
 
+def secret_of(headers: Headers) -> str | None:
+    """Return the key that a request carries: a bearer token (RFC 6750), else `X-API-Key`; None if there is none."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return (token.strip() if scheme.lower() == "bearer" else "") or headers.get("x-api-key") or None
+
+
+class Authentication:
+    """ASGI middleware: whoever is not known gets no further, and nothing of the body is read before that.
+
+    `open_paths` need no key, nor does what is below those that end in a slash. Raises `Unauthenticated`.
+    """
+
+    def __init__(self, app: ASGIApp, authenticate: Authenticator, open_paths: Collection[str]) -> None:
+        self.app = app
+        self._authenticate = authenticate
+        self._open_paths = frozenset(open_paths)
+        self._open_folders = tuple(path for path in open_paths if path.endswith("/"))
+
+    async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not self._is_open(route_path(scope)):
+            scope[_PRINCIPAL] = self._authenticate(secret_of(Headers(scope=scope)))
+        await self.app(scope, receive, send)
+
+    def _is_open(self, path: str) -> bool:
+        return path in self._open_paths or path.startswith(self._open_folders)
+
+
+def principal_of(scope: ASGIScope) -> Principal | None:
+    """Return the caller whom `Authentication` has let in; None on a page that needs no key."""
+    found: Principal | None = scope.get(_PRINCIPAL)
+    return found
+
+
 async def _principal(
-    request: Request,
-    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
-    header: Annotated[str | None, Security(_header)],
+    request: Request, bearer: Annotated[object, Security(_bearer)], header: Annotated[object, Security(_header)]
 ) -> Principal:
-    return service_state(request.app).authenticate(bearer.credentials if bearer else header)
+    if (principal := principal_of(request.scope)) is None:
+        raise Unauthenticated("this needs an API key")
+    return principal
 
 
 User = Annotated[Principal, Depends(_principal)]

@@ -1,4 +1,4 @@
-"""Pure ASGI middleware: the request id with its access log line and metrics, the limit of bodies, the path prefix."""
+"""Pure ASGI middleware: the request id with its access log line and metrics, and the path prefix."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from uuid import uuid4
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service_kit.context import set_request_id, watch_fault
-from service_kit.errors import TooLarge, answer_to, problem, response
+from service_kit.errors import answer_to
 from service_kit.metrics import Metrics
 
 log = structlog.get_logger("service_kit.access")
@@ -69,36 +68,6 @@ class RequestContext:
             line("request", method=scope["method"], route=route, status=status, seconds=round(seconds, 4))
 
 
-class BodyLimit:
-    """Answer 413 to a request body of more than `max_bytes`, whether or not its length is declared."""
-
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
-        self.app = app
-        self.max_bytes = max_bytes
-        self._detail = f"a request body may have at most {max_bytes:,} bytes (MAX_UPLOAD_MB)"
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdecimal() and int(declared) > self.max_bytes:
-            await response(problem(TooLarge(self._detail)))(scope, receive, send)
-            return
-        received = 0
-
-        async def receive_limited() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self.max_bytes:
-                # FastAPI turns every other exception of the code that parses a body into a 400.
-                raise HTTPException(TooLarge.status, self._detail)
-            return message
-
-        await self.app(scope, receive_limited, send)
-
-
 class ForwardedPrefix:
     """Behind a gateway: use the path that it removed (`X-Forwarded-Prefix`) as the app's root path, so that its links work.
 
@@ -115,3 +84,10 @@ class ForwardedPrefix:
             if _PREFIX.fullmatch(prefix):
                 scope = {**scope, "root_path": prefix, "path": prefix + scope["path"]}
         await self.app(scope, receive, send)
+
+
+def route_path(scope: Scope) -> str:
+    """Return the path that routes are matched with: without the path of the app itself, and decoded."""
+    root, path = scope.get("root_path", ""), str(scope["path"])
+    inside = path.removeprefix(root)
+    return inside if inside.startswith("/") else path

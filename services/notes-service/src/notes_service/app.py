@@ -13,6 +13,7 @@ from llm_providers.types import Role
 from notes_service.generation import NoteGeneration
 from notes_service.notes import Notes, set_note_status, visible
 from notes_service.routes import job_router, router
+from notes_service.schemas import MAX_TEXT
 from notes_service.settings import NotesSettings
 from notes_service.structured_output import StructuredGenerator
 from notes_service.tables import Job
@@ -71,4 +72,7 @@ def create(settings: NotesSettings, shared: SharedParts | None = None) -> FastAP
         settings=settings,
         routers=(router, job_router, provider_kit.router),
         lifespan=lifespan,
+        uploads=("/v1/notes",),
+        # A character has at most 4 bytes.
+        texts={"/v1/notes": 4 * MAX_TEXT},
     )

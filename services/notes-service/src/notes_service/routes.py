@@ -15,7 +15,7 @@ from notes_service.schemas import JobOut, NoteEdit, NoteIn, NoteOut, SourceOut, 
 from notes_service.tables import Note
 from service_kit import jobs
 from service_kit.auth import Principal, User
-from service_kit.bodies import parse
+from service_kit.bodies import form, parse
 from service_kit.errors import InvalidInput, UnsupportedType
 from service_kit.jobs import OPEN
 from service_kit.pages import Cursor, Limit, Page
@@ -82,8 +82,8 @@ async def _from_text(body: bytes, notes: Notes, user: Principal) -> Note:
 
 
 async def _from_file(request: Request, notes: Notes, user: Principal) -> Note:
-    async with request.form(max_files=1, max_fields=5) as form:
-        kind, file = form.get("kind") or "general", form.get("file")
+    async with form(request, max_files=1, max_fields=5) as parts:
+        kind, file = parts.get("kind") or "general", parts.get("file")
         if kind not in get_args(Kind):
             raise InvalidInput(f"kind is one of {', '.join(get_args(Kind))}", field="kind")
         if not isinstance(file, UploadFile):

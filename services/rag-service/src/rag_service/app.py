@@ -24,7 +24,7 @@ from rag_service.metrics import JOB_UNITS, SearchMetrics
 from rag_service.parity import ParityTest
 from rag_service.questions import Questions
 from rag_service.retrieval import Retriever
-from rag_service.routes import ROUTERS
+from rag_service.routes import ROUTERS, TEXT_BYTES
 from rag_service.routes.openai.middleware import OpenAIErrors
 from rag_service.settings import RagSettings
 from rag_service.state import RagState
@@ -94,6 +94,8 @@ def create(settings: RagSettings, shared: SharedParts | None = None) -> FastAPI:
         lifespan=lifespan,
         metrics=shared.metrics if shared else None,
         around=OpenAIErrors,
+        uploads=("/v1/documents",),
+        texts=TEXT_BYTES,
     )
 
 
