@@ -110,17 +110,15 @@ MULTIPART = f"multipart/form-data; boundary={BOUNDARY}"
 
 
 @pytest.mark.parametrize("headers", [{}, {"X_API_Key": "sy-junk"}, {"Authorization": "Bearer sy-junk"}])
+@pytest.mark.parametrize("length", [{"Content_Length": "5000000"}, {"Transfer_Encoding": "chunked"}])
 @pytest.mark.parametrize("kind", ["application/json", MULTIPART])
-@pytest.mark.parametrize("path", ["/json", "/files", "/small", "/nowhere", "/docs/../json", "/livez/../json"])
+@pytest.mark.parametrize("path", ["/json", "/files", "/nowhere", "/livez/../json"])
 async def test_a_stranger_is_answered_before_the_body_comes(
-    http: httpx2.AsyncClient, path: str, kind: str, headers: dict[str, str]
+    http: httpx2.AsyncClient, path: str, kind: str, length: dict[str, str], headers: dict[str, str]
 ) -> None:
-    held = await Held.begin(http, path, Content_Type=kind, Content_Length="5000000", **headers)
+    held = await Held.begin(http, path, Content_Type=kind, **length, **headers)
     assert (await held.answer())[0] == 401
-    chunked = await Held.begin(http, path, Content_Type=kind, Transfer_Encoding="chunked", **headers)
-    assert (await chunked.answer())[0] == 401
-    for request in (held, chunked):
-        request.writer.close()
+    held.writer.close()
 
 
 async def test_a_stranger_whose_json_is_broken_is_told_of_the_key(http: httpx2.AsyncClient) -> None:

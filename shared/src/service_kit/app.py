@@ -16,13 +16,16 @@ from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from llm_providers.providers import Providers
 from service_kit import errors, health
 from service_kit.auth import Authentication, Authenticator, authenticated
 from service_kit.bodies import BodyLimit
+from service_kit.counters import Counters
 from service_kit.durable import Durable
 from service_kit.keys import KeyStore, Scope
+from service_kit.limits import Budgets, Strangers
 from service_kit.metrics import Metrics
 from service_kit.middleware import ForwardedPrefix, RequestContext
 from service_kit.settings import ServiceSettings
@@ -89,13 +92,22 @@ def create_app(
     open_paths = [_path(route) for route in (*app.routes, *router.routes)]
     # The last to be added is the outermost.
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, uploads=uploads, texts=texts)
-    app.add_middleware(Authentication, authenticate=authenticate, open_paths=open_paths)
+    counters = Counters()
+    app.add_middleware(
+        Authentication,
+        authenticate=authenticate,
+        open_paths=open_paths,
+        strangers=Strangers(counters, settings.anonymous_requests_per_minute, settings.anonymous_requests_per_hour),
+        budgets=Budgets(counters, settings.key_limits),
+    )
     app.add_middleware(RequestContext, metrics=metrics)
     if around is not None:
         app.add_middleware(around)
     if settings.cors_origins:
         _allow_origins(app, settings.cors_origins)
     app.add_middleware(ForwardedPrefix)
+    if settings.trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
     for part in routers:
         app.include_router(part, dependencies=[authenticated])
     app.include_router(router)

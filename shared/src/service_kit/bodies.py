@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
-from collections.abc import AsyncGenerator, Collection, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ from starlette.datastructures import FormData, Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service_kit.auth import principal_of
+from service_kit.auth import budget_of, principal_of
 from service_kit.errors import (
     InvalidInput,
     RequestTimeout,
@@ -118,7 +118,8 @@ class BodyLimit:
             raise TooLarge("pages that need no key take no request body")
         upload = path in self._uploads and headers.get("content-type", "").lower().startswith("multipart/")
         limit = self._max_bytes if upload else self._text_limit(path)
-        body = _BodyUnderWay(receive, self._held, caller.id, limit, self._max_bytes)
+        charge = budget_of(scope).upload if upload else None
+        body = _BodyUnderWay(receive, self._held, caller.id, limit, self._max_bytes, charge)
         scope[_UNDER_WAY] = body
         try:
             body.expect(int(declared) if declared.isdecimal() else 0)
@@ -136,8 +137,16 @@ class BodyLimit:
 class _BodyUnderWay:
     """One body as it arrives: never more bytes than its limit, never more than its caller may have under way."""
 
-    def __init__(self, receive: Receive, held: Counter[str], caller: str, limit: int, caller_limit: int) -> None:
-        self._receive = receive
+    def __init__(
+        self,
+        receive: Receive,
+        held: Counter[str],
+        caller: str,
+        limit: int,
+        caller_limit: int,
+        charge: Callable[[int], None] | None,
+    ) -> None:
+        self._receive, self._charge = receive, charge
         self._held, self._caller = held, caller
         self._limit, self._caller_limit = limit, caller_limit
         self._arrived = self._taken = 0
@@ -154,6 +163,8 @@ class _BodyUnderWay:
                 "other requests of this key are still being received, and together they are too large",
                 retry_after=_RETRY_SECONDS,
             )
+        if self._charge is not None and more:
+            self._charge(more)
         self._held[self._caller] += more
         self._taken += more
 

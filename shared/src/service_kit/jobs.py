@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,7 +22,8 @@ from llm_providers.errors import DeadlineExceeded, Halted, Unavailable
 from service_kit.auth import Principal, User
 from service_kit.database import Database
 from service_kit.durable import Durable
-from service_kit.errors import Conflict, NotFound, UpstreamUnavailable, problem
+from service_kit.errors import Conflict, Forbidden, NotFound, UpstreamUnavailable, problem
+from service_kit.keys import Scope
 from service_kit.metrics import JobMetrics
 from service_kit.pages import Cursor, Limit, Page, decode, page
 from service_kit.sse import EventStream, encode
@@ -97,6 +98,8 @@ class Jobs(Generic[J]):
     visible: Callable[[Principal], ColumnElement[bool]]
     on_status_change: Callable[[AsyncSession, J], Awaitable[None]]
     metrics: JobMetrics
+    admin_kinds: Collection[str] = ()
+    """The kinds of jobs that only an admin begins and cancels."""
 
     async def start(self, job_id: str, *, kind: str) -> None:
         await self.durable.start(job_id, task=kind)
@@ -194,8 +197,10 @@ class Jobs(Generic[J]):
             await asyncio.sleep(_WATCH_SECONDS)
 
     async def cancel(self, job_id: str, principal: Principal) -> J:
-        """Stop the job; raises `Conflict` if it has finished."""
+        """Stop the job; raises `Conflict` if it has finished, and `Forbidden` for a user where an admin began it."""
         job = await self.get(job_id, principal)
+        if job.kind in self.admin_kinds and principal.scope is not Scope.ADMIN:
+            raise Forbidden("an admin began this job, and an admin cancels it")
         if job.status not in OPEN:
             raise Conflict(f"this job is {job.status} already")
         await self.stop(job_id)

@@ -79,6 +79,8 @@ def server(app: ASGIApp, settings: ServiceSettings, *, host: str, port: int) -> 
             log_config=None,
             access_log=False,
             server_header=False,
+            # The app does it, for TRUSTED_PROXIES only.
+            proxy_headers=False,
             timeout_graceful_shutdown=math.ceil(settings.shutdown_grace_seconds),
             timeout_keep_alive=30,
         )

@@ -17,7 +17,7 @@ from rag_service import keyword
 from rag_service.chunking import Chunker
 from rag_service.conversations import Conversations
 from rag_service.documents import DEFAULT, Documents, follow_job, visible
-from rag_service.index_build import IndexBuild
+from rag_service.index_build import KIND, IndexBuild
 from rag_service.indexes import Indexes, PolicyEmbeddings
 from rag_service.ingestion import Ingestion
 from rag_service.metrics import JOB_UNITS, SearchMetrics
@@ -110,7 +110,8 @@ def _assemble(
     database, vectors = indexes.database, indexes.vectors
     originals = Originals(settings.data_dir / "originals")
     words = keyword.for_dialect(database.dialect)
-    jobs = Jobs(database, engine, Job, visible, follow_job, JobMetrics(service.metrics.registry, JOB_UNITS))
+    metrics = JobMetrics(service.metrics.registry, JOB_UNITS)
+    jobs = Jobs(database, engine, Job, visible, follow_job, metrics, admin_kinds=(KIND,))
     service.metrics.before_render(jobs.count)
     service.health.checks += [HealthCheck("database", database.check), HealthCheck("vector-index", vectors.check)]
     search_metrics = SearchMetrics(service.metrics.registry)
