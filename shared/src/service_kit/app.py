@@ -27,7 +27,7 @@ from service_kit.durable import Durable
 from service_kit.keys import KeyStore, Scope
 from service_kit.limits import Budgets, Strangers
 from service_kit.metrics import Metrics
-from service_kit.middleware import ForwardedPrefix, RequestContext
+from service_kit.middleware import ForwardedPrefix, RequestContext, SecurityHeaders
 from service_kit.settings import ServiceSettings
 from service_kit.state import ServiceState
 
@@ -89,7 +89,9 @@ def create_app(
     app.state.service = ServiceState(settings, condition, metrics, keys, authenticate)
     errors.install(app)
     router = health.router(condition, metrics)
-    open_paths = [_path(route) for route in (*app.routes, *router.routes)]
+    open_paths = {_path(route) for route in (*app.routes, *router.routes)}
+    if settings.metrics_need_key:
+        open_paths.remove("/metrics")
     # The last to be added is the outermost.
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, uploads=uploads, texts=texts)
     counters = Counters()
@@ -105,6 +107,7 @@ def create_app(
         app.add_middleware(around)
     if settings.cors_origins:
         _allow_origins(app, settings.cors_origins)
+    app.add_middleware(SecurityHeaders)
     app.add_middleware(ForwardedPrefix)
     if settings.trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))

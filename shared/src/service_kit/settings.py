@@ -53,6 +53,7 @@ class ServiceSettings(EnvironmentSettings):
     cors_origins: Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_listed)] = (
         Field((), description="Origins of web pages that may call the services from a browser, comma-separated; none")
     )
+    metrics_need_key: bool = Field(True, description="Show /metrics to admin keys and keys with a grant only")
     trusted_proxies: Annotated[
         tuple[Annotated[str, AfterValidator(_network)], ...], NoDecode, BeforeValidator(_listed)
     ] = Field((), description="Addresses or networks whose X-Forwarded-For says where a request comes from; none")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
-from pathlib import PurePosixPath
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -15,11 +14,11 @@ from doc_processor.events import ProcessedDocument
 from doc_processor.page_reader import UploadedFile
 from doc_processor.processor import Processor
 from doc_processor.responses import respond
+from service_kit import filenames
 from service_kit.bodies import form
 from service_kit.errors import InvalidInput
 
 router = APIRouter(prefix="/v1", tags=["process"])
-_NAME_CHARACTERS = 255
 
 
 def _processor(request: Request) -> Processor:
@@ -36,8 +35,7 @@ async def _received(
             file = parts.get("file")
             if not isinstance(file, UploadFile):
                 raise InvalidInput("no file was sent: use the multipart field `file`", field="file")
-            # Some clients send whole paths, of either kind.
-            name = PurePosixPath((file.filename or "").replace("\\", "/")).name[-_NAME_CHARACTERS:]
+            name = filenames.shown(file.filename or "")
             source = await stack.enter_async_context(processor.received(file, name, file.content_type or ""))
         yield source
 
