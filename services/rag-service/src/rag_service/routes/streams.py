@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from llm_providers.types import Failover, Thought, Token
 from rag_service.answers import Answered, AnswerEvent
-from service_kit.limits import Budget
+from service_kit.limits import NO_LIMITS, Budget
 
 
 @dataclass(slots=True)
@@ -20,11 +20,15 @@ class WholeAnswer:
     reasoning: str = ""
 
 
-async def metered(events: AsyncGenerator[AnswerEvent, None], budget: Budget) -> AsyncGenerator[AnswerEvent, None]:
+def metered(events: AsyncGenerator[AnswerEvent, None], budget: Budget) -> AsyncGenerator[AnswerEvent, None]:
     """Hand the events on within the key's limits, and count the tokens; of an answer that ends early, those that were sent.
 
-    Raises `TooManyRequests` before the first event.
+    They raise `TooManyRequests` before the first event.
     """
+    return events if budget.limits == NO_LIMITS else _metered(events, budget)
+
+
+async def _metered(events: AsyncGenerator[AnswerEvent, None], budget: Budget) -> AsyncGenerator[AnswerEvent, None]:
     sent, usage = 0, None
     with budget.generation():
         try:
