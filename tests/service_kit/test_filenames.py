@@ -23,6 +23,7 @@ from service_kit.filenames import shown
         ("Übersicht – 計画.pdf", "Übersicht – 計画.pdf"),
         ("\u202e", "untitled"),
         ("", "untitled"),
+        ("n" * 300 + ".docx", "n" * 195 + ".docx"),
     ],
 )
 def test_what_is_not_seen_is_not_in_a_name(given: str, name: str) -> None:
