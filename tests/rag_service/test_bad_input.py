@@ -29,15 +29,13 @@ def files_in(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-async def test_wrong_and_missing_keys(stack: Any) -> None:
-    for header in (
-        {"Authorization": "Bearer wrong"},
-        {"Authorization": ""},
-        {"X-API-Key": "wrong", "Authorization": ""},
-    ):
-        answer = await stack.http.get("/v1/documents", headers=header)
-        assert_problem(answer, 401)
-        assert answer.headers["www-authenticate"] == "Bearer"
+@pytest.mark.parametrize(
+    "header", [{"Authorization": "Bearer wrong"}, {"Authorization": ""}, {"X-API-Key": "wrong", "Authorization": ""}]
+)
+async def test_wrong_and_missing_keys(stack: Any, header: dict[str, str]) -> None:
+    answer = await stack.http.get("/v1/documents", headers=header)
+    assert_problem(answer, 401)
+    assert answer.headers["www-authenticate"] == "Bearer"
 
 
 async def test_a_key_bound_to_one_collection_sees_no_other(stack: Any) -> None:

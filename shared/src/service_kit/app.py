@@ -86,7 +86,8 @@ def create_app(
         generate_unique_id_function=lambda route: route.name,
     )
     authenticate = Authenticator(keys, enabled=settings.auth_enabled)
-    app.state.service = ServiceState(settings, condition, metrics, keys, authenticate)
+    counters = Counters()
+    app.state.service = ServiceState(settings, condition, metrics, keys, counters)
     errors.install(app)
     router = health.router(condition, metrics)
     open_paths = {_path(route) for route in (*app.routes, *router.routes)}
@@ -94,7 +95,6 @@ def create_app(
         open_paths.remove("/metrics")
     # The last to be added is the outermost.
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, uploads=uploads, texts=texts)
-    counters = Counters()
     app.add_middleware(
         Authentication,
         authenticate=authenticate,

@@ -18,7 +18,7 @@ def shown(name: str) -> str:
     """
     last = PurePosixPath(name.replace("\\", "/")).name
     seen = "".join(c for c in last if c in _JOINERS or unicodedata.category(c) not in _UNSEEN)
-    return _cut(seen.strip()) or "untitled"
+    return _cut(seen.strip()).strip() or "untitled"
 
 
 def _cut(name: str) -> str:

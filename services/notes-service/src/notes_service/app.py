@@ -18,6 +18,7 @@ from notes_service.settings import NotesSettings
 from notes_service.structured_output import StructuredGenerator
 from notes_service.tables import Job
 from service_kit import providers as provider_kit
+from service_kit import shared_counters
 from service_kit.app import SharedParts, create_app
 from service_kit.database import Database
 from service_kit.durable import Durable
@@ -46,6 +47,7 @@ def create(settings: NotesSettings, shared: SharedParts | None = None) -> FastAP
             database = Database.beside(settings.data_dir, "notes", settings.notes_database_url)
             stack.push_async_callback(database.aclose)
             await database.migrate("notes_service")
+            await stack.enter_async_context(shared_counters.shared(service.counters, database))
             client = await stack.enter_async_context(httpx2.AsyncClient())
             originals = Originals(settings.data_dir / "note-originals")
             metrics = JobMetrics(service.metrics.registry, {"note": ("parts",)})

@@ -31,6 +31,7 @@ from rag_service.state import RagState
 from rag_service.tables import Job
 from rag_service.vectors import VectorStore
 from service_kit import providers as provider_kit
+from service_kit import shared_counters
 from service_kit.app import SharedParts, create_app
 from service_kit.database import Database
 from service_kit.durable import Durable
@@ -58,6 +59,7 @@ def create(settings: RagSettings, shared: SharedParts | None = None) -> FastAPI:
             database = Database.beside(settings.data_dir, "rag", settings.database_url)
             stack.push_async_callback(database.aclose)
             await database.migrate("rag_service")
+            await stack.enter_async_context(shared_counters.shared(service.counters, database))
             vectors = VectorStore.open(settings.chroma_url, settings.data_dir / "chroma")
             stack.push_async_callback(vectors.aclose)
             client = await stack.enter_async_context(httpx2.AsyncClient())
