@@ -174,7 +174,13 @@ def passage() -> str:
 @pytest.fixture
 def settings(tmp_path: Path) -> DocProcessorSettings:
     (tmp_path / "work").mkdir()
-    return DocProcessorSettings(data_dir=tmp_path / "data", work_dir=tmp_path / "work", auth_enabled=False)
+    return DocProcessorSettings(
+        data_dir=tmp_path / "data",
+        work_dir=tmp_path / "work",
+        auth_enabled=False,
+        anonymous_requests_per_minute=1000,
+        anonymous_requests_per_hour=1000,
+    )
 
 
 PoolMaker = Callable[..., WorkerPool]

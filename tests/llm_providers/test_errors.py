@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import socket
 
 import aiohttp
 import pytest
@@ -197,3 +198,21 @@ async def test_a_wrong_key_is_refused(openai_engine: Engine, vllm: VLLMProvider)
 def test_an_address_that_is_none_is_refused_at_once() -> None:
     with pytest.raises(InvalidAddress):
         VLLMProvider("nonsense://host/v1", "m")
+
+
+async def test_callers_are_not_told_where_an_engine_is() -> None:
+    """The words of these errors are in problem details, and in pages that need no key."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+        for host in ("127.0.0.1", "localhost", "no-such-engine.invalid"):
+            provider = VLLMProvider(f"http://{host}:{port}", "m")
+            try:
+                with pytest.raises(Unavailable) as caught:
+                    await collect(provider.chat(ask("hello"), soon()))
+            finally:
+                await provider.aclose()
+            said = str(caught.value)
+            assert not any(part in said for part in (host, str(port), "127.0.0.1", "::1"))
+            # An operator still sees why.
+            assert "refused" in said or "not known" in said

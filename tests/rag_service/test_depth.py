@@ -21,7 +21,7 @@ from harness.rag import ScriptedProcessor, Stack, running
 LIMIT = 10
 OURS = ("llm_providers", "rag_service", "service_kit")
 # Around every request alike, whatever it asks for.
-AROUND = ("middleware.py",)
+AROUND = ("middleware.py", "auth.py", "bodies.py")
 
 
 @pytest.fixture

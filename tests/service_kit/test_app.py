@@ -276,3 +276,30 @@ def test_service_errors_have_distinct_types() -> None:
     kinds = errors.ServiceError.__subclasses__()
     types = [kind.type for kind in kinds if kind.__module__ == "service_kit.errors"]
     assert len(types) == len(set(types))
+
+
+async def test_every_answer_tells_browsers_what_it_is(http: httpx2.AsyncClient) -> None:
+    for path, status in (("/who", 200), ("/nowhere", 404), ("/fail/bug", 500), ("/livez", 200), ("/openapi.json", 200)):
+        answer = await http.get(path)
+        assert answer.status_code == status
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["x-frame-options"] == "DENY"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+    refused = await http.get("/who", headers={"Authorization": ""})
+    assert (refused.status_code, refused.headers["x-content-type-options"]) == (401, "nosniff")
+    page = (await http.get("/docs")).headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in page
+    assert "script-src 'self' 'unsafe-inline'" in page
+
+
+@pytest.mark.parametrize(("needed", "keyless", "user"), [(True, 401, 403), (False, 200, 200)])
+async def test_metrics_are_for_those_who_run_the_service(tmp_path: Path, needed: bool, keyless: int, user: int) -> None:
+    app = make(tmp_path, metrics_need_key=needed)
+    async with serving(app) as url, httpx2.AsyncClient(base_url=url) as client:
+        keys = service_state(app).keys
+        assert (await client.get("/metrics")).status_code == keyless
+        reader = keys.create("reader", "user")
+        assert (await client.get("/metrics", headers={"X-API-Key": reader})).status_code == user
+        for allowed in (KEY, keys.create("monitor", "user", grants=["providers"])):
+            assert (await client.get("/metrics", headers={"X-API-Key": allowed})).status_code == 200

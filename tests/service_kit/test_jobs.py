@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
-from sqlalchemy import select, true, update
+from sqlalchemy import event, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -15,7 +16,7 @@ from llm_providers.errors import DeadlineExceeded, Halted, Unavailable
 from service_kit.auth import Principal
 from service_kit.database import Database
 from service_kit.durable import Durable
-from service_kit.errors import Conflict, InvalidInput
+from service_kit.errors import Conflict, InvalidInput, NotFound
 from service_kit.jobs import CANCELLED, FAILED, QUEUED, READY, RUNNING, JobColumns, Jobs
 from service_kit.keys import Scope
 from service_kit.metrics import JobMetrics
@@ -133,3 +134,53 @@ async def test_a_waiting_job_says_how_many_are_before_it(jobs: Jobs[Task]) -> No
         "job-0": 0, "job-1": 0, "job-2": 0, "job-3": 1, "job-4": 2
     }  # fmt: skip
     assert (await jobs.get("job-4", admin)).ahead == 2
+
+
+async def test_two_hundred_watchers_read_a_job_no_oftener_than_one(jobs: Jobs[Task]) -> None:
+    admin = Principal("k", "root", Scope.ADMIN)
+    reads = 0
+
+    def count(*_: object) -> None:
+        nonlocal reads
+        reads += 1
+
+    watchers = 200
+    seen: list[list[str]] = [[] for _ in range(watchers)]
+
+    async def watch(states: list[str]) -> None:
+        async for job in jobs.watch("job-1", admin):
+            states += [f"{job.status} {job.stage}"]
+
+    tasks = [asyncio.create_task(watch(states)) for states in seen]
+    async with asyncio.timeout(60):
+        while not all(seen):
+            await asyncio.sleep(0.01)
+        event.listen(jobs.database.engine.sync_engine, "before_cursor_execute", count)
+        for stage in ("one", "two", "three"):
+            await jobs.begin("job-1", stage)
+            while not all(states[-1] == f"running {stage}" for states in seen):
+                await asyncio.sleep(0.01)
+        event.remove(jobs.database.engine.sync_engine, "before_cursor_execute", count)
+        async with jobs.finishing("job-1"):
+            pass
+        await asyncio.gather(*tasks)
+    assert all(
+        states == ["queued waiting", *(f"running {s}" for s in ("one", "two", "three")), "ready done"]
+        for states in seen
+    )
+    # With one reading for each watcher every change alone would cost 200 of them.
+    assert reads < watchers
+    assert jobs._polls == {}
+
+
+async def test_whoever_stops_watching_leaves_nothing_behind(jobs: Jobs[Task]) -> None:
+    admin = Principal("k", "root", Scope.ADMIN)
+    first, second = jobs.watch("job-1", admin), jobs.watch("job-1", admin)
+    assert (await anext(first)).status == (await anext(second)).status == QUEUED
+    await first.aclose()
+    await jobs.begin("job-1", "working")
+    assert (await anext(second)).stage == "working"
+    await second.aclose()
+    assert jobs._polls == {}
+    with pytest.raises(NotFound):
+        await anext(jobs.watch("job-2", admin))

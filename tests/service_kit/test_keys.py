@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 import subprocess
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from service_kit.app import prepare_keys
-from service_kit.errors import NotFound
+from service_kit.errors import InvalidInput, NotFound
 from service_kit.keys import KeyStore, KeysUnavailable, Scope
 from service_kit.settings import ServiceSettings
 
@@ -103,3 +104,17 @@ def test_a_read_only_volume_with_keys_works_and_one_without_says_what_to_do(tmp_
             KeyStore(full).create("reader", Scope.USER)
     finally:
         subprocess.run(["umount", tmp_path], check=True)
+
+
+def test_a_bound_admin_of_an_earlier_release_is_a_user(tmp_path: Path) -> None:
+    store = KeyStore(tmp_path)
+    secret = store.create("bound", Scope.USER, ["plans"])
+    file = tmp_path / "keys.json"
+    (stored,) = json.loads(file.read_text())
+    earlier = {name: stored[name] for name in ("id", "name", "hash", "collections", "created")}
+    file.write_text(json.dumps([{**earlier, "scope": "admin"}]))
+    found = KeyStore(tmp_path).find(secret)
+    assert found is not None
+    assert (found.scope, found.collections, found.grants) == (Scope.USER, ("plans",), ())
+    with pytest.raises(InvalidInput):
+        store.create("root", Scope.ADMIN, ["plans"])

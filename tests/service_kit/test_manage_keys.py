@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from service_kit.keys import KeyStore, Scope
+from service_kit.keys import Grant, KeyStore, Scope
+from service_kit.limits import KeyLimits
 from service_kit.manage_keys import main
 
 
@@ -31,3 +32,22 @@ def test_a_key_is_made_listed_and_revoked(tmp_path: Path, capsys: pytest.Capture
     assert KeyStore(tmp_path / "auth").find(secret) is None
     assert main(["revoke", key.id], tmp_path) == 1
     assert "there is no key" in capsys.readouterr().err
+
+
+def test_an_admin_is_not_bound(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["create", "root", "--admin", "--collection", "plans"], tmp_path) == 1
+    assert "can't be bound" in capsys.readouterr().err
+    assert KeyStore(tmp_path / "auth").all() == []
+
+
+def test_grants_and_limits_are_kept_and_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    limits = ["--requests-per-minute", "30", "--generations", "2", "--tokens-per-day", "9", "--upload-mb-per-day", "7"]
+    assert main(["create", "anna", "--grant", "direct", "--grant", "providers", *limits], tmp_path) == 0
+    key = KeyStore(tmp_path / "auth").find(capsys.readouterr().out.strip())
+    assert key is not None
+    assert (set(key.grants), key.limits) == ({Grant.DIRECT, Grant.PROVIDERS}, KeyLimits(30, 2, 9, 7))
+    assert main(["list"], tmp_path) == 0
+    assert "direct, providers  requests_per_minute 30, " in capsys.readouterr().out
+    for wrong in (["--grant", "all"], ["--generations", "0"]):
+        with pytest.raises(SystemExit):
+            main(["create", "bob", *wrong], tmp_path)

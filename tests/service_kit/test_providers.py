@@ -17,7 +17,7 @@ from openai import AsyncOpenAI
 
 from engines import Fault, OllamaEngine, OpenAIEngine
 from harness.rag import KEY, ScriptedProcessor, Stack, running
-from service_kit.keys import KeyStore, Scope
+from service_kit.keys import Grant, KeyStore, Scope
 
 ANSWER = "The ferry leaves at nine [1] from the old pier, and tickets are sold on board [1]."
 
@@ -163,8 +163,10 @@ async def test_what_is_left_out_stays_as_it_is(stack: Stack) -> None:
 
 
 async def test_a_users_key_may_look_and_not_touch(stack: Stack) -> None:
-    key = KeyStore(stack.data_dir / "auth").create("reader", Scope.USER, None)
-    headers = {"Authorization": f"Bearer {key}"}
+    keys = KeyStore(stack.data_dir / "auth")
+    plain = {"Authorization": f"Bearer {keys.create('reader', Scope.USER)}"}
+    assert (await stack.http.get("/v1/providers", headers=plain)).status_code == 403
+    headers = {"Authorization": f"Bearer {keys.create('reader', Scope.USER, grants=[Grant.PROVIDERS])}"}
     assert (await stack.http.get("/v1/providers", headers=headers)).status_code == 200
     body = {"revision": 1, "why": "x", "policy": {"roles": {"text": {"stable": "vllm"}}}}
     assert (await stack.http.put("/v1/providers", json=body, headers=headers)).status_code == 403

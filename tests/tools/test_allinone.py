@@ -69,8 +69,11 @@ def test_the_main_job_on_real_files(process: Any, ended: Callable[..., Any]) -> 
         assert client.http.get(f"{path}/docs").status_code == 200
         assert client.call("GET", f"{path}/openapi.json")["info"]["title"] == service.name
         assert "switchyard_http_requests" in client.http.get(f"{path}/metrics").text
+        assert client.http.get(f"{path}/metrics", headers={"Authorization": ""}).status_code == 401
     assert client.call("GET", "/rag/health")["providers"]["text"]["extractive"] is True
 
+    assert page.headers["x-content-type-options"] == "nosniff"
+    assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
     for path in EXAMPLES.iterdir():
         if path.suffix != ".py" and path.name != "README.md":
             with path.open("rb") as content:
@@ -138,3 +141,17 @@ def test_a_taken_port_is_said_in_words(process: Any, capsys: pytest.CaptureFixtu
     process.start()
     with pytest.raises(StackError, match="is in use"):
         serve(process.data_dir, "127.0.0.1", process.port)
+
+
+def test_what_is_on_the_disk_is_its_own_users_only(process: Any, ended: Callable[..., Any]) -> None:
+    earlier = process.data_dir / "rag.db"
+    sqlite3.connect(earlier).close()
+    earlier.touch(0o644)
+    client: Client = process.start()
+    added = client.call("POST", "/rag/v1/documents", json={"text": "The pier is old.", "title": "Pier"})["items"][0]
+    assert ended(client, added["job_id"])["status"] == "ready"
+    files = [path for path in process.data_dir.rglob("*") if path != process.data_dir / "out.log"]
+    assert {earlier, process.data_dir / "jobs.db", process.data_dir / "auth" / "keys.json"} <= set(files)
+    open_to_others = {str(path): oct(path.stat().st_mode) for path in files if path.stat().st_mode & 0o077}
+    assert open_to_others == {}
+    assert process.data_dir.stat().st_mode & 0o777 == 0o700

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from sys import stdout
+from types import MappingProxyType
 
 import structlog
 from fastapi import APIRouter, FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from llm_providers.providers import Providers
 from service_kit import errors, health
-from service_kit.auth import Authenticator, authenticated
+from service_kit.auth import Authentication, Authenticator, authenticated
+from service_kit.bodies import BodyLimit
+from service_kit.counters import Counters
 from service_kit.durable import Durable
 from service_kit.keys import KeyStore, Scope
+from service_kit.limits import Budgets, Strangers
 from service_kit.metrics import Metrics
-from service_kit.middleware import BodyLimit, ForwardedPrefix, RequestContext
+from service_kit.middleware import ForwardedPrefix, RequestContext, SecurityHeaders
 from service_kit.settings import ServiceSettings
 from service_kit.state import ServiceState
 
@@ -50,10 +56,12 @@ def create_app(
     lifespan: Lifespan,
     metrics: Metrics | None = None,
     around: Callable[[ASGIApp], ASGIApp] | None = None,
+    uploads: Collection[str] = (),
+    texts: Mapping[str, int] = MappingProxyType({}),
 ) -> FastAPI:
-    """Make a service: `routers` need a key, the health pages do not.
+    """Make a service: everything needs a key but the health pages and the description of the API.
 
-    `around` is a middleware that sees every answer, errors included. `lifespan` opens what the routes use, sets it on `app.state`, and adds its health checks (see `service_state`).
+    `around` is a middleware that sees every answer, errors included. `uploads` and `texts` are the paths with large bodies (see `BodyLimit`). `lifespan` opens what the routes use, sets it on `app.state`, and adds its health checks (see `service_state`).
     """
     keys = KeyStore(settings.data_dir / "auth")
     metrics = metrics or Metrics()
@@ -78,19 +86,41 @@ def create_app(
         generate_unique_id_function=lambda route: route.name,
     )
     authenticate = Authenticator(keys, enabled=settings.auth_enabled)
-    app.state.service = ServiceState(settings, condition, metrics, keys, authenticate)
+    counters = Counters()
+    app.state.service = ServiceState(settings, condition, metrics, keys, counters)
     errors.install(app)
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    router = health.router(condition, metrics)
+    open_paths = {_path(route) for route in (*app.routes, *router.routes)}
+    if settings.metrics_need_key:
+        open_paths.remove("/metrics")
+    # The last to be added is the outermost.
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, uploads=uploads, texts=texts)
+    app.add_middleware(
+        Authentication,
+        authenticate=authenticate,
+        open_paths=open_paths,
+        strangers=Strangers(counters, settings.anonymous_requests_per_minute, settings.anonymous_requests_per_hour),
+        budgets=Budgets(counters, settings.key_limits),
+    )
     app.add_middleware(RequestContext, metrics=metrics)
     if around is not None:
         app.add_middleware(around)
     if settings.cors_origins:
         _allow_origins(app, settings.cors_origins)
+    app.add_middleware(SecurityHeaders)
     app.add_middleware(ForwardedPrefix)
-    for router in routers:
-        app.include_router(router, dependencies=[authenticated])
-    app.include_router(health.router(condition, metrics))
+    if settings.trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
+    for part in routers:
+        app.include_router(part, dependencies=[authenticated])
+    app.include_router(router)
     return app
+
+
+def _path(route: BaseRoute) -> str:
+    """Return the path of a route; that of a folder ends in a slash."""
+    assert isinstance(route, Route | Mount)
+    return f"{route.path}/" if isinstance(route, Mount) else route.path
 
 
 def _allow_origins(app: FastAPI, origins: Sequence[str]) -> None:

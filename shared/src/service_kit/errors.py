@@ -57,6 +57,10 @@ class NotFound(ServiceError):
     status, type = 404, "not-found"
 
 
+class RequestTimeout(ServiceError):
+    status, type = 408, "request-timeout"
+
+
 class Conflict(ServiceError):
     status, type = 409, "conflict"
 
@@ -67,6 +71,10 @@ class TooLarge(ServiceError):
 
 class UnsupportedType(ServiceError):
     status, type = 415, "unsupported-type"
+
+
+class TooManyRequests(ServiceError):
+    status, type = 429, "too-many-requests"
 
 
 class PolicyConflict(ServiceError):

@@ -1,4 +1,4 @@
-"""`/livez`, `/readyz`, `/health` and `/metrics`, which need no key."""
+"""`/livez`, `/readyz` and `/health`, which need no key, and `/metrics`, which does unless METRICS_NEED_KEY is false."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
+from service_kit.auth import principal_of
 from service_kit.errors import problem
+from service_kit.keys import Grant
 from service_kit.metrics import Metrics
 
 _SECONDS = 2
@@ -95,8 +97,10 @@ def router(health: Health, metrics: Metrics) -> APIRouter:
         }
 
     @routes.get("/metrics", response_class=Response)
-    async def metrics_page() -> Response:
-        """Expose Prometheus metrics."""
+    async def metrics_page(request: Request) -> Response:
+        """Expose Prometheus metrics; with METRICS_NEED_KEY to keys with the grant `providers`, and to admins."""
+        if (principal := principal_of(request.scope)) is not None:
+            principal.require_grant(Grant.PROVIDERS)
         return Response(await metrics.current(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return routes

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 import structlog
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, field_serializer
-from sqlalchemy import JSON, ColumnElement, case, func, select, update
+from sqlalchemy import JSON, ColumnElement, case, func, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -22,7 +22,8 @@ from llm_providers.errors import DeadlineExceeded, Halted, Unavailable
 from service_kit.auth import Principal, User
 from service_kit.database import Database
 from service_kit.durable import Durable
-from service_kit.errors import Conflict, NotFound, UpstreamUnavailable, problem
+from service_kit.errors import Conflict, Forbidden, NotFound, UpstreamUnavailable, problem
+from service_kit.keys import Scope
 from service_kit.metrics import JobMetrics
 from service_kit.pages import Cursor, Limit, Page, decode, page
 from service_kit.sse import EventStream, encode
@@ -83,6 +84,57 @@ class JobRow(Row):
 J = TypeVar("J", bound=JobColumns)
 
 
+class _Poll(Generic[J]):
+    """One job, read again and again for as long as somebody watches it."""
+
+    def __init__(self, read: Callable[[], Awaitable[J]]) -> None:
+        self._read = read
+        self._latest: J | None = None
+        self._error: Exception | None = None
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.watchers = 0
+
+    async def states(self) -> AsyncGenerator[J, None]:
+        """Yield the job as it is, at each change, and when it has ended; raises what reading it does."""
+        self.watchers += 1
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+        seen = None
+        try:
+            while True:
+                changed = self._changed
+                if self._error is not None:
+                    raise self._error
+                if (job := self._latest) is not None and job is not seen:
+                    seen = job
+                    yield job
+                    if job.status not in OPEN:
+                        return
+                else:
+                    await changed.wait()
+        finally:
+            self.watchers -= 1
+            if not self.watchers:
+                self._task.cancel()
+
+    async def _run(self) -> None:
+        previous = None
+        while self._latest is None or self._latest.status in OPEN:
+            try:
+                job = await self._read()
+            except Exception as error:
+                self._error = error
+                self._changed.set()
+                return
+            state = {name: value for name, value in vars(job).items() if name not in ("_sa_instance_state", "updated")}
+            if state != previous:
+                previous, self._latest = state, job
+                told, self._changed = self._changed, asyncio.Event()
+                told.set()
+            await asyncio.sleep(_WATCH_SECONDS)
+
+
 @dataclass(slots=True)
 class Jobs(Generic[J]):
     """The jobs of one service.
@@ -97,6 +149,9 @@ class Jobs(Generic[J]):
     visible: Callable[[Principal], ColumnElement[bool]]
     on_status_change: Callable[[AsyncSession, J], Awaitable[None]]
     metrics: JobMetrics
+    admin_kinds: Collection[str] = ()
+    """The kinds of jobs that only an admin begins and cancels."""
+    _polls: dict[str, _Poll[J]] = field(default_factory=dict, init=False)
 
     async def start(self, job_id: str, *, kind: str) -> None:
         await self.durable.start(job_id, task=kind)
@@ -148,7 +203,10 @@ class Jobs(Generic[J]):
         self.metrics.ended(job.kind, FAILED)
 
     async def get(self, job_id: str, principal: Principal) -> J:
-        statement = select(self.table).where(self.table.id == job_id, self.visible(principal))
+        return await self._read(job_id, self.visible(principal))
+
+    async def _read(self, job_id: str, condition: ColumnElement[bool]) -> J:
+        statement = select(self.table).where(self.table.id == job_id, condition)
         async with self.database.reading() as session:
             job = await session.scalar(statement)
             if job is not None:
@@ -181,21 +239,26 @@ class Jobs(Generic[J]):
         return page(rows, [row.id for row in rows], limit)
 
     async def watch(self, job_id: str, principal: Principal) -> AsyncGenerator[J, None]:
-        """Yield the job now, at each change, and for the last time when it has finished."""
-        previous = None
-        while True:
-            job = await self.get(job_id, principal)
-            state = {name: value for name, value in vars(job).items() if name not in ("_sa_instance_state", "updated")}
-            if state != previous:
-                previous = state
-                yield job
-            if job.status not in OPEN:
-                return
-            await asyncio.sleep(_WATCH_SECONDS)
+        """Yield the job now, at each change, and for the last time when it has finished.
+
+        However many watch a job in this process, it is read for all of them at once.
+        """
+        await self.get(job_id, principal)
+        if (poll := self._polls.get(job_id)) is None:
+            poll = self._polls[job_id] = _Poll(lambda: self._read(job_id, true()))
+        try:
+            async with aclosing(poll.states()) as states:
+                async for job in states:
+                    yield job
+        finally:
+            if not poll.watchers and self._polls.get(job_id) is poll:
+                del self._polls[job_id]
 
     async def cancel(self, job_id: str, principal: Principal) -> J:
-        """Stop the job; raises `Conflict` if it has finished."""
+        """Stop the job; raises `Conflict` if it has finished, and `Forbidden` for a user where an admin began it."""
         job = await self.get(job_id, principal)
+        if job.kind in self.admin_kinds and principal.scope is not Scope.ADMIN:
+            raise Forbidden("an admin began this job, and an admin cancels it")
         if job.status not in OPEN:
             raise Conflict(f"this job is {job.status} already")
         await self.stop(job_id)

@@ -16,7 +16,8 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from llm_providers.files import SharedFile, Stamp
-from service_kit.errors import NotFound, StorageUnavailable
+from service_kit.errors import InvalidInput, NotFound, StorageUnavailable
+from service_kit.limits import NO_LIMITS, KeyLimits
 
 _FIRST = "first"
 
@@ -24,6 +25,15 @@ _FIRST = "first"
 class Scope(StrEnum):
     USER = "user"
     ADMIN = "admin"
+
+
+class Grant(StrEnum):
+    """What a user's key may do beyond its collections; an admin's may do it all."""
+
+    DIRECT = "direct"
+    """Ask the model itself, without documents."""
+    PROVIDERS = "providers"
+    """See which engines serve, and figures of the service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +46,8 @@ class Key:
     scope: Scope
     collections: tuple[str, ...] | None = None
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
+    grants: tuple[Grant, ...] = ()
+    limits: KeyLimits = NO_LIMITS
 
 
 _KEYS = TypeAdapter(list[Key])
@@ -43,6 +55,11 @@ _KEYS = TypeAdapter(list[Key])
 
 def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _bound(key: Key) -> Key:
+    """Return the key as it is used: a bound admin, which earlier releases could make, is a user of its collections."""
+    return key if key.collections is None else replace(key, scope=Scope.USER)
 
 
 class KeysUnavailable(StorageUnavailable):
@@ -65,10 +82,22 @@ class KeyStore:
         self._token_stamp: Stamp | None = None
         self._token = ""
 
-    def create(self, name: str, scope: Scope, collections: Iterable[str] | None = None) -> str:
-        """Store a new key and return it; this is the only time it can be seen."""
+    def create(
+        self,
+        name: str,
+        scope: Scope,
+        collections: Iterable[str] | None = None,
+        grants: Iterable[Grant] = (),
+        limits: KeyLimits = NO_LIMITS,
+    ) -> str:
+        """Store a new key and return it; this is the only time it can be seen. Raises `InvalidInput` for a bound admin.
+
+        An admin changes engines and policy, on which all collections depend, so that a bound one would be bound in name only.
+        """
+        if scope is Scope.ADMIN and collections is not None:
+            raise InvalidInput("an admin key acts on all collections: it can't be bound to some", field="collections")
         with self._writing(self._file):
-            return self._add(name, scope, collections)
+            return self._add(name, scope, collections, grants, limits)
 
     @property
     def first_key(self) -> Path:
@@ -82,7 +111,7 @@ class KeyStore:
         with self._writing(self._file):
             if self._load():
                 return None
-            secret = self._add(_FIRST, Scope.ADMIN, None)
+            secret = self._add(_FIRST, Scope.ADMIN)
             SharedFile(self.first_key, 0o600).write(secret)
             return secret
 
@@ -128,7 +157,14 @@ class KeyStore:
                 if self._token_file.stamp() is None:
                     self._token_file.write(secrets.token_urlsafe(32))
 
-    def _add(self, name: str, scope: Scope, collections: Iterable[str] | None) -> str:
+    def _add(
+        self,
+        name: str,
+        scope: Scope,
+        collections: Iterable[str] | None = None,
+        grants: Iterable[Grant] = (),
+        limits: KeyLimits = NO_LIMITS,
+    ) -> str:
         secret = f"sy-{secrets.token_urlsafe(32)}"
         key = Key(
             id=secrets.token_hex(6),
@@ -136,6 +172,8 @@ class KeyStore:
             hash=_digest(secret),
             scope=scope,
             collections=None if collections is None else tuple(sorted(collections)),
+            grants=tuple(sorted(grants)),
+            limits=limits,
         )
         self._save({**self._load(), key.id: key})
         return secret
@@ -156,7 +194,7 @@ class KeyStore:
         stamp = self._file.stamp()
         if stamp != self._stamp:
             keys = [] if stamp is None else _KEYS.validate_json(self._file.read())
-            self._keys = {key.id: key for key in keys}
+            self._keys = {key.id: _bound(key) for key in keys}
             self._stamp = stamp
         return self._keys
 

@@ -6,10 +6,14 @@ import os
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
 
-from service_kit.errors import NotFound
-from service_kit.keys import Key, KeyStore, Scope
+from service_kit.errors import InvalidInput, NotFound
+from service_kit.keys import Grant, Key, KeyStore, Scope
+from service_kit.limits import KeyLimits
+
+_GRANTS = "direct (ask the model itself), providers (see engines and figures)"
 
 
 def main(argv: Sequence[str], data_dir: Path) -> int:
@@ -20,6 +24,16 @@ def main(argv: Sequence[str], data_dir: Path) -> int:
     create.add_argument("name")
     create.add_argument("--admin", action="store_true", help="may do everything")
     create.add_argument("--collection", action="append", help="bind it to this collection; may be repeated")
+    create.add_argument(
+        "--grant",
+        action="append",
+        default=[],
+        type=Grant,
+        choices=list(Grant),
+        help=f"may also: {_GRANTS}; may be repeated",
+    )
+    for limit in fields(KeyLimits):
+        create.add_argument(f"--{limit.name.replace('_', '-')}", type=_positive, metavar="N", help="a limit of its own")
     verbs.add_parser("list", help="list keys, without their secrets")
     revoke = verbs.add_parser("revoke", help="services refuse it from their next request on")
     revoke.add_argument("id")
@@ -27,24 +41,35 @@ def main(argv: Sequence[str], data_dir: Path) -> int:
     store = KeyStore(data_dir / "auth")
     try:
         if options.verb == "create":
-            output = store.create(options.name, Scope.ADMIN if options.admin else Scope.USER, options.collection)
+            limits = KeyLimits(**{limit.name: getattr(options, limit.name) for limit in fields(KeyLimits)})
+            scope = Scope.ADMIN if options.admin else Scope.USER
+            output = store.create(options.name, scope, options.collection, options.grant, limits)
         elif options.verb == "revoke":
             store.revoke(options.id)
             output = f"{options.id} is revoked"
         else:
             output = _table(store.all())
-    except NotFound as error:
+    except (InvalidInput, NotFound) as error:
         print(error.detail, file=sys.stderr)  # noqa: T201
         return 1
     print(output)  # noqa: T201
     return 0
 
 
+def _positive(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise ValueError
+    return number
+
+
 def _table(keys: Sequence[Key]) -> str:
-    rows = [("id", "name", "scope", "collections", "created")]
+    rows = [("id", "name", "scope", "collections", "grants", "limits", "created")]
     for key in keys:
         bound = "all" if key.collections is None else ", ".join(key.collections)
-        rows.append((key.id, key.name, key.scope.value, bound, key.created))
+        limits = ", ".join(f"{name} {value}" for name, value in asdict(key.limits).items() if value is not None)
+        rows.append(
+            (key.id, key.name, key.scope.value, bound, ", ".join(key.grants) or "-", limits or "-", key.created)
+        )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 

@@ -1,4 +1,4 @@
-"""Pure ASGI middleware: the request id with its access log line and metrics, the limit of bodies, the path prefix."""
+"""Pure ASGI middleware: the request id with its access log line and metrics, what browsers are told, and the path prefix."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from uuid import uuid4
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service_kit.context import set_request_id, watch_fault
-from service_kit.errors import TooLarge, answer_to, problem, response
+from service_kit.errors import answer_to
 from service_kit.metrics import Metrics
 
 log = structlog.get_logger("service_kit.access")
@@ -21,6 +20,14 @@ _ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _QUIET = ("/livez", "/readyz", "/metrics", "/healthz")
 _HEALTH_ROUTES = ("/livez", "/readyz", "/health", "/metrics")
 """Their 503 reports a failure, and is not one more."""
+
+_BROWSER = (("X-Content-Type-Options", "nosniff"), ("X-Frame-Options", "DENY"), ("Referrer-Policy", "no-referrer"))
+_DATA_HEADERS = (*_BROWSER, ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"))
+_PAGE_POLICY = (
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+)
+_PAGE_HEADERS = (*_BROWSER, ("Content-Security-Policy", _PAGE_POLICY))
 
 
 class RequestContext:
@@ -69,34 +76,25 @@ class RequestContext:
             line("request", method=scope["method"], route=route, status=status, seconds=round(seconds, 4))
 
 
-class BodyLimit:
-    """Answer 413 to a request body of more than `max_bytes`, whether or not its length is declared."""
+class SecurityHeaders:
+    """Tell browsers to take an answer for what it says it is, to frame it nowhere, and to run nothing of others in it.
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    The pages of the API's description bring scripts of their own; a header that a route has set stays.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.max_bytes = max_bytes
-        self._detail = f"a request body may have at most {max_bytes:,} bytes (MAX_UPLOAD_MB)"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdecimal() and int(declared) > self.max_bytes:
-            await response(problem(TooLarge(self._detail)))(scope, receive, send)
-            return
-        received = 0
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                is_page = headers.get("content-type", "").startswith("text/html")
+                for name, value in _PAGE_HEADERS if is_page else _DATA_HEADERS:
+                    headers.setdefault(name, value)
+            await send(message)
 
-        async def receive_limited() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self.max_bytes:
-                # FastAPI turns every other exception of the code that parses a body into a 400.
-                raise HTTPException(TooLarge.status, self._detail)
-            return message
-
-        await self.app(scope, receive_limited, send)
+        await self.app(scope, receive, send_with_headers)
 
 
 class ForwardedPrefix:
@@ -115,3 +113,10 @@ class ForwardedPrefix:
             if _PREFIX.fullmatch(prefix):
                 scope = {**scope, "root_path": prefix, "path": prefix + scope["path"]}
         await self.app(scope, receive, send)
+
+
+def route_path(scope: Scope) -> str:
+    """Return the path that routes are matched with: without the path of the app itself, and decoded."""
+    root, path = scope.get("root_path", ""), str(scope["path"])
+    inside = path.removeprefix(root)
+    return inside if inside.startswith("/") else path

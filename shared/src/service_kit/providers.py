@@ -26,7 +26,7 @@ from service_kit.app import SharedParts
 from service_kit.auth import Admin, User
 from service_kit.errors import Forbidden, UpstreamUnavailable
 from service_kit.health import HealthCheck
-from service_kit.keys import Scope
+from service_kit.keys import Grant, Scope
 from service_kit.state import Opened, service_state
 
 M = TypeVar("M", bound=BaseModel)
@@ -132,8 +132,9 @@ async def get_providers(providers: Opened, user: User) -> dict[str, Any]:
     """Return the policy, its last change, the engine that serves each role, and the figures of canary and shadow.
 
     The calls under way, and the windows and counts of canary and shadow, are those of the replica that answers:
-    `replica` names it.
+    `replica` names it. It needs the grant `providers`, or an admin key.
     """
+    user.require_grant(Grant.PROVIDERS)
     return _shown(providers)
 
 

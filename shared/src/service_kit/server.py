@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 import math
+import os
+import stat
 import sys
 import tempfile
 from collections.abc import Callable
@@ -20,6 +22,7 @@ from structlog.types import EventDict, Processor
 
 from llm_providers.errors import ProviderError
 from llm_providers.settings import SettingsError
+from service_kit.connections import BoundedHead
 from service_kit.context import request_id
 from service_kit.settings import InvalidSettings, ServiceSettings, load
 
@@ -76,9 +79,12 @@ def server(app: ASGIApp, settings: ServiceSettings, *, host: str, port: int) -> 
             app,
             host=host,
             port=port,
+            http=BoundedHead,
             log_config=None,
             access_log=False,
             server_header=False,
+            # The app does it, for TRUSTED_PROXIES only.
+            proxy_headers=False,
             timeout_graceful_shutdown=math.ceil(settings.shutdown_grace_seconds),
             timeout_keep_alive=30,
         )
@@ -95,6 +101,15 @@ def require_writable(folder: Path) -> None:
         raise InvalidSettings(f"DATA_DIR: {folder} cannot be written: {error.strerror}") from error
 
 
+def keep_private(folder: Path) -> None:
+    """Let only its own user see what this process will make from now on, and `folder` with what is directly in it."""
+    os.umask(0o077)
+    for path in (folder, *folder.iterdir()):
+        found = path.lstat()
+        if found.st_uid == os.geteuid() and not stat.S_ISLNK(found.st_mode):
+            path.chmod(stat.S_IMODE(found.st_mode) & 0o700)
+
+
 S = TypeVar("S", bound=ServiceSettings)
 
 
@@ -103,6 +118,7 @@ def main(create: Callable[[S], ASGIApp], settings_class: type[S], port: int) -> 
     try:
         settings = load(settings_class)
         require_writable(settings.data_dir)
+        keep_private(settings.data_dir)
         app = create(settings)
     except (InvalidSettings, SettingsError, ProviderError) as error:
         sys.exit(f"{settings_class.__module__.split('.')[0]}: {error}")

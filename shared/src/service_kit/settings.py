@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import fields
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -11,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode
 
 from llm_providers.settings import EnvironmentSettings, secrets_dir
+from service_kit.limits import KeyLimits
 
 _ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/?#@\s]+", re.IGNORECASE)
 """An origin as browsers send it (RFC 6454), without path or trailing slash; `*` stands for all of them."""
@@ -32,6 +35,10 @@ def _origin(value: str) -> str:
     return value.lower()
 
 
+def _network(value: str) -> str:
+    return str(ip_network(value, strict=False))
+
+
 class ServiceSettings(EnvironmentSettings):
     """Common settings; a field's upper-case name is its environment variable."""
 
@@ -46,6 +53,26 @@ class ServiceSettings(EnvironmentSettings):
     cors_origins: Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_listed)] = (
         Field((), description="Origins of web pages that may call the services from a browser, comma-separated; none")
     )
+    metrics_need_key: bool = Field(True, description="Show /metrics to admin keys and keys with a grant only")
+    trusted_proxies: Annotated[
+        tuple[Annotated[str, AfterValidator(_network)], ...], NoDecode, BeforeValidator(_listed)
+    ] = Field((), description="Addresses or networks whose X-Forwarded-For says where a request comes from; none")
+    anonymous_requests_per_minute: int = Field(
+        10, ge=1, description="Requests a minute that an address may make without a valid key"
+    )
+    anonymous_requests_per_hour: int = Field(
+        100, ge=1, description="Requests an hour that an address may make without a valid key"
+    )
+    key_requests_per_minute: int | None = Field(
+        None,
+        ge=1,
+        description="Requests a minute that a key may make, unless it has a limit of its own; no limit if unset",
+    )
+    key_generations: int | None = Field(None, ge=1, description="Generations that a key may have at a time; no limit")
+    key_tokens_per_day: int | None = Field(
+        None, ge=1, description="Tokens that models may read and write for a key in a day; no limit"
+    )
+    key_upload_mb_per_day: int | None = Field(None, ge=1, description="MB that a key may upload in a day; no limit")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
     log_format: Literal["json", "console"] = Field("json", description="One JSON object per line, or lines for people")
     shutdown_grace_seconds: float = Field(20, gt=0, description="How long open requests may finish after SIGTERM")
@@ -53,6 +80,11 @@ class ServiceSettings(EnvironmentSettings):
     @property
     def max_body_bytes(self) -> int:
         return self.max_upload_mb * 1_000_000
+
+    @property
+    def key_limits(self) -> KeyLimits:
+        """The limits of keys that have none of their own."""
+        return KeyLimits(**{field.name: getattr(self, f"key_{field.name}") for field in fields(KeyLimits)})
 
 
 class InvalidSettings(ValueError):

@@ -10,7 +10,7 @@ from fastapi import Depends, FastAPI, Request
 from llm_providers.providers import Providers
 
 if TYPE_CHECKING:
-    from service_kit.auth import Authenticator
+    from service_kit.counters import Counters
     from service_kit.health import Health
     from service_kit.keys import KeyStore
     from service_kit.metrics import Metrics
@@ -25,7 +25,7 @@ class ServiceState:
     health: Health
     metrics: Metrics
     keys: KeyStore
-    authenticate: Authenticator
+    counters: Counters
 
 
 def service_state(app: FastAPI) -> ServiceState:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
@@ -18,16 +19,11 @@ from llm_providers import ProviderSettings, get_provider
 from service_kit.app import SharedParts
 from service_kit.durable import Durable
 from service_kit.metrics import Metrics
+from service_kit.middleware import SecurityHeaders
 from service_kit.providers import POLICY
 from service_kit.settings import load
 from service_kit.state import service_state
 from switchyard.services import SERVICES, Service
-
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
 
 
 def create(data_dir: Path, own_url: str) -> Starlette:
@@ -57,7 +53,7 @@ def create(data_dir: Path, own_url: str) -> Starlette:
     page = files("switchyard").joinpath("web/index.html").read_text().replace("@PATHS@", paths)
 
     async def index(_: Request) -> Response:
-        return HTMLResponse(page, headers=_HEADERS)
+        return HTMLResponse(page)
 
     async def livez(_: Request) -> Response:
         return JSONResponse({"status": "alive"})
@@ -73,7 +69,11 @@ def create(data_dir: Path, own_url: str) -> Starlette:
         return JSONResponse({"status": "ready"})
 
     routes = [Route("/", index), Route("/livez", livez), Route("/readyz", readyz)]
-    return Starlette(routes=[*routes, *(Mount(path, service) for path, service in services.items())], lifespan=lifespan)
+    return Starlette(
+        routes=[*routes, *(Mount(path, service) for path, service in services.items())],
+        middleware=[Middleware(SecurityHeaders)],
+        lifespan=lifespan,
+    )
 
 
 def _create(service: Service, known: Mapping[str, object], shared: SharedParts) -> FastAPI:

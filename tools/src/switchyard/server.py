@@ -27,12 +27,13 @@ def serve(data_dir: Path, host: str, port: int) -> None:
     # After the check: these imports take most of the start-up time.
     from service_kit.app import prepare_keys
     from service_kit.keys import KeyStore
-    from service_kit.server import require_writable, server
+    from service_kit.server import keep_private, require_writable, server
     from service_kit.settings import ServiceSettings, load
     from switchyard.allinone import create
 
     settings = load(ServiceSettings).model_copy(update={"log_format": "console" if sys.stderr.isatty() else "json"})
     require_writable(data_dir)
+    keep_private(data_dir)
     prepare_keys(KeyStore(data_dir / "auth"), settings)
     own_key(data_dir)
     loopback = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104

@@ -57,6 +57,7 @@ def create(settings: DocProcessorSettings, shared: SharedParts | None = None) ->
         settings=settings,
         routers=(router, provider_kit.router),
         lifespan=lifespan,
+        uploads=("/v1/process",),
     )
 
 

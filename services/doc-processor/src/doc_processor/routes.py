@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from pathlib import PurePosixPath
+from contextlib import AsyncExitStack
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, File, Query, Request, UploadFile
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from doc_processor.events import ProcessedDocument
 from doc_processor.page_reader import UploadedFile
 from doc_processor.processor import Processor
 from doc_processor.responses import respond
+from service_kit import filenames
+from service_kit.bodies import form
+from service_kit.errors import InvalidInput
 
 router = APIRouter(prefix="/v1", tags=["process"])
-_NAME_CHARACTERS = 255
 
 
 def _processor(request: Request) -> Processor:
@@ -24,15 +27,34 @@ def _processor(request: Request) -> Processor:
 
 
 async def _received(
-    file: Annotated[UploadFile, File(description="The document")],
-    processor: Annotated[Processor, Depends(_processor)],
+    request: Request, processor: Annotated[Processor, Depends(_processor)]
 ) -> AsyncGenerator[UploadedFile, None]:
-    # Some clients send whole paths, of either kind.
-    name = PurePosixPath((file.filename or "").replace("\\", "/")).name[-_NAME_CHARACTERS:]
-    async with processor.received(file, name, file.content_type or "") as source:
+    async with AsyncExitStack() as stack:
+        # The copy of the framework goes before the pages are read.
+        async with form(request, max_files=1, max_fields=5) as parts:
+            file = parts.get("file")
+            if not isinstance(file, UploadFile):
+                raise InvalidInput("no file was sent: use the multipart field `file`", field="file")
+            name = filenames.shown(file.filename or "")
+            source = await stack.enter_async_context(processor.received(file, name, file.content_type or ""))
         yield source
 
 
+# A parameter of FastAPI would be read before the route can say what a full disk means: the body is described by hand.
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "format": "binary", "description": "The document"}},
+                }
+            }
+        },
+    }
+}
 _STREAMS: dict[int | str, dict[str, Any]] = {
     200: {
         "model": ProcessedDocument,
@@ -43,7 +65,7 @@ _STREAMS: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.post("/process", responses=_STREAMS)
+@router.post("/process", responses=_STREAMS, openapi_extra=_BODY)
 async def process(
     request: Request,
     source: Annotated[UploadedFile, Depends(_received)],

@@ -13,10 +13,12 @@ from llm_providers.types import Role
 from notes_service.generation import NoteGeneration
 from notes_service.notes import Notes, set_note_status, visible
 from notes_service.routes import job_router, router
+from notes_service.schemas import MAX_TEXT
 from notes_service.settings import NotesSettings
 from notes_service.structured_output import StructuredGenerator
 from notes_service.tables import Job
 from service_kit import providers as provider_kit
+from service_kit import shared_counters
 from service_kit.app import SharedParts, create_app
 from service_kit.database import Database
 from service_kit.durable import Durable
@@ -46,6 +48,7 @@ def create(settings: NotesSettings, shared: SharedParts | None = None) -> FastAP
             database = Database.beside(settings.data_dir, "notes", settings.notes_database_url)
             stack.push_async_callback(database.aclose)
             await database.migrate("notes_service")
+            await stack.enter_async_context(shared_counters.shared(service.counters, database))
             client = await stack.enter_async_context(httpx2.AsyncClient())
             originals = Originals(settings.data_dir / "note-originals")
             metrics = JobMetrics(service.metrics.registry, {"note": ("parts",)})
@@ -75,4 +78,7 @@ def create(settings: NotesSettings, shared: SharedParts | None = None) -> FastAP
         settings=settings,
         routers=(router, job_router, provider_kit.router),
         lifespan=lifespan,
+        uploads=("/v1/notes",),
+        # A character has at most 4 bytes.
+        texts={"/v1/notes": 4 * MAX_TEXT},
     )

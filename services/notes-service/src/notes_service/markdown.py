@@ -9,6 +9,8 @@ from notes_service.grounding import Action, Content, Point
 from notes_service.tables import Note
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|])")
+# A spreadsheet takes a cell that begins so for a formula (https://owasp.org/www-community/attacks/CSV_Injection).
+_FORMULA = re.compile(r"^([=+\-@])")
 
 
 def render(note: Note) -> str:
@@ -45,4 +47,4 @@ def _quotes(points: Sequence[Point]) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    return _FORMULA.sub(r"\\\1", _SPECIAL.sub(r"\\\1", " ".join(text.split())))

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from contextlib import aclosing
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import BinaryIO
 
 from sqlalchemy import ColumnElement, delete, func, select, true, update
@@ -16,6 +14,7 @@ from notes_service.draft import Kind
 from notes_service.generation import searchable
 from notes_service.grounding import Content
 from notes_service.tables import Job, Note, Part
+from service_kit import filenames
 from service_kit.auth import Principal
 from service_kit.database import Database
 from service_kit.errors import Conflict, NotFound
@@ -24,8 +23,6 @@ from service_kit.jobs import CANCELLED, FAILED, QUEUED, READY, Jobs
 from service_kit.keys import Scope
 from service_kit.originals import Originals
 from service_kit.pages import Page, decode, page
-
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def visible(principal: Principal) -> ColumnElement[bool]:
@@ -53,9 +50,10 @@ class Notes:
 
     async def make_from_file(self, filename: str, source: BinaryIO, kind: Kind, principal: Principal) -> Note:
         """Store a file and a job that reads it and makes a note of it; raises `EmptyFile`."""
-        name = _UNPRINTABLE.sub("", PurePosixPath(filename.replace("\\", "/")).name)[:200] or "untitled"
         original = await self.originals.store(source)
-        return await self._make(Note(kind=kind, source_name=name, source_sha256=original.sha256), principal)
+        return await self._make(
+            Note(kind=kind, source_name=filenames.shown(filename), source_sha256=original.sha256), principal
+        )
 
     async def _make(self, note: Note, principal: Principal) -> Note:
         note.id, note.job_id, note.owner = new_id("note"), new_id("job"), principal.id

@@ -8,16 +8,18 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.datastructures import UploadFile
 from starlette.responses import JSONResponse
 
+from llm_providers.tokens import estimate_tokens
 from notes_service import markdown
 from notes_service.draft import Kind
 from notes_service.notes import Notes
 from notes_service.schemas import JobOut, NoteEdit, NoteIn, NoteOut, SourceOut, shown
 from notes_service.tables import Note
 from service_kit import jobs
-from service_kit.auth import Principal, User
-from service_kit.bodies import parse
+from service_kit.auth import Principal, Spending, User
+from service_kit.bodies import form, parse
 from service_kit.errors import InvalidInput, UnsupportedType
 from service_kit.jobs import OPEN
+from service_kit.limits import Budget
 from service_kit.pages import Cursor, Limit, Page
 
 router = APIRouter(prefix="/v1/notes", tags=["notes"])
@@ -60,14 +62,14 @@ Wait = Annotated[float, Query(ge=0, le=120, description="Seconds to wait for the
     openapi_extra=_BODY,
     responses={202: {"model": NoteOut, "description": "Stored; the job named in `job_id` is at work"}},
 )
-async def add_note(request: Request, notes: UseCases, user: User, wait: Wait = 30) -> JSONResponse:
+async def add_note(request: Request, notes: UseCases, user: User, budget: Spending, wait: Wait = 30) -> JSONResponse:
     """Make a note of a text (JSON) or a document (multipart, field `file`).
 
     Answers 201 with the note if it is done within `wait` seconds, else 202; either way text and job are stored.
     """
     match request.headers.get("content-type", "").split(";")[0].strip().lower():
         case "application/json":
-            note = await _from_text(await request.body(), notes, user)
+            note = await _from_text(await request.body(), notes, user, budget)
         case "multipart/form-data":
             note = await _from_file(request, notes, user)
         case _:
@@ -76,14 +78,17 @@ async def add_note(request: Request, notes: UseCases, user: User, wait: Wait = 3
     return JSONResponse(shown(note), status_code=202 if note.status in OPEN else 201)
 
 
-async def _from_text(body: bytes, notes: Notes, user: Principal) -> Note:
+async def _from_text(body: bytes, notes: Notes, user: Principal, budget: Budget) -> Note:
     note = parse(NoteIn, body)
+    with budget.generation():
+        # The job is not the request's, so that the text is counted before it is read.
+        budget.spend(estimate_tokens(note.text))
     return await notes.make_from_text(note.text, note.title, note.kind, user)
 
 
 async def _from_file(request: Request, notes: Notes, user: Principal) -> Note:
-    async with request.form(max_files=1, max_fields=5) as form:
-        kind, file = form.get("kind") or "general", form.get("file")
+    async with form(request, max_files=1, max_fields=5) as parts:
+        kind, file = parts.get("kind") or "general", parts.get("file")
         if kind not in get_args(Kind):
             raise InvalidInput(f"kind is one of {', '.join(get_args(Kind))}", field="kind")
         if not isinstance(file, UploadFile):

@@ -18,7 +18,7 @@ from rag_service.aggregation import TableAnswers
 from rag_service.chunking import Chunker
 from rag_service.conversations import Conversations
 from rag_service.documents import DEFAULT, Documents, follow_job, visible
-from rag_service.index_build import IndexBuild
+from rag_service.index_build import KIND, IndexBuild
 from rag_service.indexes import Indexes, PolicyEmbeddings
 from rag_service.ingestion import Ingestion
 from rag_service.metrics import JOB_UNITS, SearchMetrics
@@ -26,7 +26,7 @@ from rag_service.parity import ParityTest
 from rag_service.questions import Questions
 from rag_service.retrieval import Retriever
 from rag_service.rewriting import Rewriter
-from rag_service.routes import ROUTERS
+from rag_service.routes import ROUTERS, TEXT_BYTES
 from rag_service.routes.openai.middleware import OpenAIErrors
 from rag_service.settings import RagSettings
 from rag_service.state import RagState
@@ -34,6 +34,7 @@ from rag_service.summaries import Summaries
 from rag_service.tables import Job
 from rag_service.vectors import VectorStore
 from service_kit import providers as provider_kit
+from service_kit import shared_counters
 from service_kit.app import SharedParts, create_app
 from service_kit.database import Database
 from service_kit.durable import Durable
@@ -62,6 +63,7 @@ def create(settings: RagSettings, shared: SharedParts | None = None) -> FastAPI:
             database = Database.beside(settings.data_dir, "rag", settings.database_url)
             stack.push_async_callback(database.aclose)
             await database.migrate("rag_service")
+            await stack.enter_async_context(shared_counters.shared(service.counters, database))
             vectors = VectorStore.open(settings.chroma_url, settings.data_dir / "chroma")
             stack.push_async_callback(vectors.aclose)
             client = await stack.enter_async_context(httpx2.AsyncClient())
@@ -98,6 +100,8 @@ def create(settings: RagSettings, shared: SharedParts | None = None) -> FastAPI:
         lifespan=lifespan,
         metrics=shared.metrics if shared else None,
         around=OpenAIErrors,
+        uploads=("/v1/documents",),
+        texts=TEXT_BYTES,
     )
 
 
@@ -112,7 +116,8 @@ def _assemble(
     database, vectors = indexes.database, indexes.vectors
     originals = Originals(settings.data_dir / "originals")
     words = keyword.for_dialect(database.dialect)
-    jobs = Jobs(database, engine, Job, visible, follow_job, JobMetrics(service.metrics.registry, JOB_UNITS))
+    metrics = JobMetrics(service.metrics.registry, JOB_UNITS)
+    jobs = Jobs(database, engine, Job, visible, follow_job, metrics, admin_kinds=(KIND,))
     service.metrics.before_render(jobs.count)
     service.health.checks += [HealthCheck("database", database.check), HealthCheck("vector-index", vectors.check)]
     search_metrics = SearchMetrics(service.metrics.registry)

@@ -14,6 +14,7 @@ from rag_service import index_rows
 from rag_service.keyword import KeywordIndex
 from rag_service.tables import DELETING, Chunk, Collection, Document, Index, Job, PageText
 from rag_service.vectors import VectorStore
+from service_kit import filenames
 from service_kit.auth import Principal
 from service_kit.database import Database
 from service_kit.errors import Conflict, InvalidInput, NotFound
@@ -24,7 +25,6 @@ from service_kit.pages import Page, decode, page
 
 DEFAULT = "default"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Documents:
 
         Raises `EmptyFile`, and `InvalidInput` for a collection name that can't be.
         """
-        filename = _UNPRINTABLE.sub("", PurePosixPath(filename.replace("\\", "/")).name)[:200] or "untitled"
+        filename = filenames.shown(filename)
         original = await self._originals.store(source)
         await self.ensure_collection(collection)
         job_id = new_id("job")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from os import strerror
+from socket import gaierror
 
 import aiohttp
 
@@ -74,7 +76,17 @@ def translated(backend: str) -> Iterator[None]:
     except Exception as error:
         # By the nearest base class that the table has.
         kind = next((TABLE[base] for base in type(error).__mro__ if base in TABLE), Unavailable)
-        raise kind(f"{type(error).__name__}: {error}", backend=backend) from error
+        raise kind(f"{type(error).__name__}: {_words(error)}", backend=backend) from error
+
+
+def _words(error: Exception) -> str:
+    """Return what an error says, but of the network's only the reason: their texts hold addresses, and callers see ours."""
+    reason: Exception = getattr(error, "os_error", error)
+    if isinstance(reason, gaierror):
+        return "the name of the engine's host is not known"
+    if isinstance(reason, OSError):
+        return strerror(reason.errno) if reason.errno else "the connection failed"
+    return "the exchange failed" if isinstance(reason, aiohttp.ClientError) else str(reason)
 
 
 @contextmanager

@@ -3,9 +3,12 @@
 from starlette.requests import Request
 
 from rag_service.routes import collections, conversations, documents, indexes, openai, query
-from rag_service.schemas import JobOut
+from rag_service.routes.openai.embeddings import MAX_CHARACTERS
+from rag_service.routes.openai.messages import MAX_IMAGE_BYTES, MAX_IMAGES
+from rag_service.schemas import MAX_TEXT, JobOut
 from rag_service.tables import Job
 from service_kit import jobs
+from service_kit.bodies import JSON_BYTES
 
 
 def _jobs(request: Request) -> jobs.Jobs[Job]:
@@ -22,3 +25,12 @@ ROUTERS = (
     conversations.router,
     openai.router,
 )
+
+_CHARACTER_BYTES = 4
+_BASE64 = 4 / 3
+TEXT_BYTES = {
+    "/v1/documents": MAX_TEXT * _CHARACTER_BYTES,
+    "/v1/chat/completions": JSON_BYTES + int(MAX_IMAGES * MAX_IMAGE_BYTES * _BASE64),
+    "/v1/embeddings": JSON_BYTES + MAX_CHARACTERS * _CHARACTER_BYTES,
+}
+"""Largest JSON body of the paths that take texts or images, from the limits of what is in it."""

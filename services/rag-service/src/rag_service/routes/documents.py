@@ -21,7 +21,7 @@ from rag_service.schemas import (
 )
 from rag_service.state import Rag, RagState
 from service_kit.auth import Principal, User
-from service_kit.bodies import parse
+from service_kit.bodies import form, parse
 from service_kit.errors import InvalidInput, UnsupportedType
 from service_kit.pages import Cursor, Limit, Page
 
@@ -80,10 +80,10 @@ async def _add_text(body: bytes, rag: RagState, user: Principal) -> Added:
 
 
 async def _add_files(request: Request, rag: RagState, user: Principal) -> list[Added]:
-    async with request.form(max_files=100, max_fields=10) as form:
-        collection = str(form.get("collection") or DEFAULT)
+    async with form(request, max_files=100, max_fields=10) as parts:
+        collection = str(parts.get("collection") or DEFAULT)
         user.require(collection)
-        files = [part for name in ("files", "file") for part in form.getlist(name) if isinstance(part, UploadFile)]
+        files = [part for name in ("files", "file") for part in parts.getlist(name) if isinstance(part, UploadFile)]
         if not files:
             raise InvalidInput("no file was sent: use the multipart field `files`", field="files")
         return [await rag.documents.add(collection, part.filename or "untitled", part.file) for part in files]

@@ -18,11 +18,11 @@ from llm_providers.types import Failover, Thought, Token
 from rag_service.answers import Answered, AnswerEvent, Sources
 from rag_service.grounding import GroundedSentence
 from rag_service.questions import Question
-from rag_service.routes.streams import first_two, last
+from rag_service.routes.streams import first_two, last, metered
 from rag_service.schemas import AnswerOut, PassageOut, QueryIn, SearchIn, SearchOut, SentenceOut
 from rag_service.state import Rag
 from rag_service.summaries import Progress
-from service_kit.auth import User
+from service_kit.auth import Spending, User
 from service_kit.context import request_id
 from service_kit.errors import problem
 from service_kit.providers import pinned
@@ -49,7 +49,12 @@ async def search(given: SearchIn, rag: Rag, user: User) -> SearchOut:
     responses={200: {"content": {"text/event-stream": {}}, "description": "The answer; as events on request"}},
 )
 async def query(
-    given: QueryIn, request: Request, rag: Rag, user: User, backend: Annotated[str | None, Depends(pinned)]
+    given: QueryIn,
+    request: Request,
+    rag: Rag,
+    user: User,
+    budget: Spending,
+    backend: Annotated[str | None, Depends(pinned)],
 ) -> Response:
     """Answer a question from the documents, with citations.
 
@@ -79,7 +84,7 @@ async def query(
     if given.temperature is not None:
         question = replace(question, options=replace(question.options, temperature=given.temperature))
     question = await rag.questions.conversation(question, given.remember, user)
-    events = rag.questions.ask(question, Deadline.after(rag.settings.query_timeout_seconds))
+    events = metered(rag.questions.ask(question, Deadline.after(rag.settings.query_timeout_seconds)), budget)
     if "text/event-stream" not in request.headers.get("accept", ""):
         return JSONResponse(_out((await last(events)).answer))
     head = await first_two(events)

@@ -17,10 +17,11 @@ from rag_service.routes.openai.messages import direct_turns, question_and_histor
 from rag_service.routes.openai.models import DIRECT
 from rag_service.routes.openai.parameters import generation
 from rag_service.routes.openai.schemas import CompletionIn
-from rag_service.routes.streams import WholeAnswer, first_two, last
+from rag_service.routes.streams import WholeAnswer, first_two, last, metered
 from rag_service.state import Rag
-from service_kit.auth import User
+from service_kit.auth import Spending, User
 from service_kit.context import request_id
+from service_kit.keys import Grant
 from service_kit.providers import pinned
 from service_kit.sse import EventStream
 
@@ -29,11 +30,11 @@ router = APIRouter()
 
 @router.post("/chat/completions", response_model=None)
 async def chat_completions(
-    given: CompletionIn, rag: Rag, user: User, backend: Annotated[str | None, Depends(pinned)]
+    given: CompletionIn, rag: Rag, user: User, budget: Spending, backend: Annotated[str | None, Depends(pinned)]
 ) -> Response:
     """Answer the last user message from the collection that `model` names; the ones before it are the conversation.
 
-    The model `switchyard/direct` is asked as it is, without documents; images (PNG or JPEG as `data:` URLs) go to the
+    The model `switchyard/direct` (which needs the grant `direct`) is asked as it is, without documents; images (PNG or JPEG as `data:` URLs) go to the
     vision model, where one is served. Of more than 200 messages or 200,000 characters the oldest are left out, and of a
     collection's conversation all but the last turns; `switchyard.warnings` says so. Instructions in system messages are
     followed by `switchyard/direct` only. A parameter that can't be honoured is refused by name.
@@ -52,6 +53,7 @@ async def chat_completions(
         options=generation(given, direct=direct),
     )
     if direct:
+        user.require_grant(Grant.DIRECT)
         history, warnings = direct_turns(given.messages)
         events = rag.questions.converse(replace(question, history=history), deadline)
     else:
@@ -59,6 +61,7 @@ async def chat_completions(
         question = replace(question, grounding=given.grounding or collection.grounding)
         text, history, warnings = question_and_history(given.messages)
         events = rag.questions.ask(replace(question, text=text, history=history), deadline)
+    events = metered(events, budget)
     head = {"id": f"chatcmpl-{uuid4().hex}", "created": int(time.time()), "model": given.model}
     if given.stream:
         first = await first_two(events)

@@ -21,7 +21,7 @@ from rag_service.routes.openai.parameters import refuse_unsupported
 from rag_service.routes.openai.schemas import EmbeddingsIn
 from rag_service.state import Rag, RagState
 from rag_service.tables import Index
-from service_kit.auth import Principal, User
+from service_kit.auth import Principal, Spending, User
 from service_kit.errors import InvalidInput, NotFound
 from service_kit.state import Opened
 
@@ -33,7 +33,7 @@ Embed = Callable[[list[str]], Awaitable[Vectors]]
 
 
 @router.post("/embeddings", response_model=None)
-async def create_embeddings(given: EmbeddingsIn, rag: Rag, providers: Opened, user: User) -> Response:
+async def create_embeddings(given: EmbeddingsIn, rag: Rag, providers: Opened, user: User, budget: Spending) -> Response:
     """Turn texts into vectors of unit length, in the order of the input; a text too long for the model is read in parts.
 
     At most 2,048 texts and 1,000,000 characters. The model is `switchyard/embeddings`, the name of a collection (whose
@@ -45,8 +45,10 @@ async def create_embeddings(given: EmbeddingsIn, rag: Rag, providers: Opened, us
     embed, dimension = await _embedder(given, rag, providers, user, deadline)
     if given.dimensions not in (None, dimension):
         raise InvalidInput(f"dimensions: this model has {dimension}, which can't be changed", field="dimensions")
-    batches = [await embed(texts[start : start + BATCH]) for start in range(0, len(texts), BATCH)]
+    with budget.generation():
+        batches = [await embed(texts[start : start + BATCH]) for start in range(0, len(texts), BATCH)]
     tokens = sum(estimate_tokens(text) for text in texts)
+    budget.spend(tokens)
     # In a thread: so many numbers take a while to write.
     return await asyncio.to_thread(_answer, given, np.concatenate(batches), tokens)
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 
 from rag_service.state import Rag
 from service_kit.auth import User
+from service_kit.keys import Grant
 
 router = APIRouter()
 DIRECT = "switchyard/direct"
@@ -18,15 +19,18 @@ EMBEDDINGS = "switchyard/embeddings"
 
 @router.get("/models")
 async def list_models(rag: Rag, user: User) -> dict[str, Any]:
-    """List the collections as models, then `switchyard/direct` and `switchyard/embeddings`."""
+    """List the collections as models, then `switchyard/direct` (with the grant `direct`) and `switchyard/embeddings`."""
     rows = [row for row, _ in await rag.documents.collections(user)]
     models = [_model(row.name, int(row.created.timestamp())) for row in rows]
-    return {"object": "list", "data": [*models, _model(DIRECT, 0), _model(EMBEDDINGS, 0)]}
+    own = [_model(name, 0) for name in (DIRECT, EMBEDDINGS) if name != DIRECT or user.may(Grant.DIRECT)]
+    return {"object": "list", "data": [*models, *own]}
 
 
 @router.get("/models/{name:path}")
 async def get_model(name: str, rag: Rag, user: User) -> dict[str, Any]:
     """Describe one collection as a model; a name may contain slashes."""
+    if name == DIRECT:
+        user.require_grant(Grant.DIRECT)
     if name in (DIRECT, EMBEDDINGS):
         return _model(name, 0)
     row = await rag.documents.require_collection(name, user)
