@@ -97,6 +97,7 @@ def test_words_that_can_become_nothing_are_not_held_back() -> None:
         f"It ends with {CANARY}.",
         marked("Short rules."),
     ],
+    ids=["all", "behind words", "upper case", "in part", "canary", "canary behind rules"],
 )
 def test_rules_that_are_repeated_are_withheld(said: str) -> None:
     for seed in range(20):

@@ -26,7 +26,12 @@ class OutgoingNote:
         return "" if guard.blocked else shown
 
     def content(self, content: Content) -> Content:
-        return Content.model_validate(_mapped(content.model_dump(), self.text))
+        """Return a note's body as it may be shown; points of which nothing is left are dropped."""
+        found = Content.model_validate(_mapped(content.model_dump(), self.text))
+        found.key_points = [point for point in found.key_points if point.text]
+        found.decisions = [point for point in found.decisions if point.text]
+        found.action_items = [action for action in found.action_items if action.text]
+        return found
 
 
 def _mapped(value: Any, change: Callable[[str], str]) -> Any:
