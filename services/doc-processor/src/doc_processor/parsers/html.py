@@ -21,7 +21,7 @@ _DROPPED = (
 _HIDDEN = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?![.\d])|opacity\s*:\s*0(?![.\d])", re.I
 )
-_CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?([\w-]+)", re.I)
+_CHARSET = re.compile(rb"\bcharset\s*+=\s*+[\"']?([\w-]+)", re.I)
 
 
 class _Converter(MarkdownConverter):

@@ -27,7 +27,7 @@ _MAX_RENDERED_PIXELS = 18_000_000
 _MAX_OBJECTS = 2000
 _ENOUGH_LETTERS = 200
 _LOCKED = (pdfium_c.FPDF_ERR_PASSWORD, pdfium_c.FPDF_ERR_SECURITY)
-_NO_PAGES = re.compile(rb"/Type\s*/Pages\b[^>]*/Count\s+0\b|/Count\s+0\b[^>]*/Type\s*/Pages\b")
+_PAGE_TREE, _COUNT_OF_NONE = re.compile(rb"/Type\s*+/Pages\b"), re.compile(rb"/Count\s++0\b")
 
 
 class Pages:
@@ -100,7 +100,7 @@ def parse(upload: Upload, limits: ParseLimits) -> Pages:
     except pdfium.PdfiumError as error:
         if error.err_code in _LOCKED:
             raise PasswordRequired("the document is encrypted and needs a password") from error
-        if _NO_PAGES.search(upload.path.read_bytes()):
+        if _declares_no_pages(upload.path.read_bytes()):
             raise NoPages("the document has no pages") from error
         raise Unreadable("the file is not a readable PDF: it is damaged or cut short") from error
     with suppress(pdfium.PdfiumError):
@@ -112,6 +112,11 @@ def parse(upload: Upload, limits: ParseLimits) -> Pages:
     if count > limits.max_pages:
         raise TooManyPages(f"the document has {count} pages; at most {limits.max_pages} are read")
     return Pages(document, upload.path, limits)
+
+
+def _declares_no_pages(data: bytes) -> bool:
+    """Whether a dictionary is a page tree, and says that it holds none."""
+    return any(_COUNT_OF_NONE.search(part) and _PAGE_TREE.search(part) for part in data.split(b">"))
 
 
 def _covered(page: pdfium.PdfPage) -> float:

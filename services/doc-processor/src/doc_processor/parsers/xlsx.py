@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # What openpyxl raises on damaged workbooks; it has no common class.
 DAMAGE = (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError, IndexError, OSError, SyntaxError)
-_UNCALCULATED = re.compile(rb"(</f>|<f[^>]*/>)\s*(<v\s*/>|<v></v>|</c>)")
+_UNCALCULATED = re.compile(rb"(</f>|<f(?:[^<>/]|/(?!>))*+/>)\s*+(<v\s*+/>|<v></v>|</c>)")
 
 
 class Sheets:
