@@ -21,6 +21,7 @@ _DAMAGE = (
     OpcError, XMLSyntaxError, zipfile.BadZipFile, KeyError, ValueError, AttributeError, TypeError, IndexError, OSError,
 )  # fmt: skip
 _MAX_DEPTH = 50
+_MAX_BLOCKS = 200_000
 _P, _TBL, _TR, _TC = (qualified(tag) for tag in ("p", "tbl", "tr", "tc"))
 _FOOTNOTE, _ENDNOTE = qualified("footnote"), qualified("endnote")
 _WRAPPERS = {qualified(tag) for tag in ("sdt", "sdtContent", "customXml", "ins", "moveTo", "smartTag")}
@@ -52,10 +53,13 @@ def _read(path: Path) -> tuple[list[str], tuple[ParseWarning, ...]]:
         if str(part.partname) in ("/word/footnotes.xml", "/word/endnotes.xml"):
             writer.notes(part.blob)
     pictures = sum(1 for tag in _DRAWN for _ in body.iter(tag))
-    notes = (
-        (ParseWarning("pictures-not-read", f"{pictures} pictures in the document were not read"),) if pictures else ()
-    )
-    return writer.pages(), notes
+    notes = []
+    if pictures:
+        notes.append(ParseWarning("pictures-not-read", f"{pictures} pictures in the document were not read"))
+    if writer.left_out:
+        detail = f"more than {_MAX_BLOCKS} paragraphs, or nested more than {_MAX_DEPTH} deep: the rest was left out"
+        notes.append(ParseWarning("document-cut", detail))
+    return writer.pages(), tuple(notes)
 
 
 class _PageBuilder:
@@ -64,6 +68,8 @@ class _PageBuilder:
     def __init__(self, styles: Styles) -> None:
         self._styles = styles
         self._pages: list[list[str]] = [[]]
+        self._blocks = 0
+        self.left_out = 0
 
     def pages(self) -> list[str]:
         texts = [tidy("\n".join(blocks)) for blocks in self._pages]
@@ -74,8 +80,13 @@ class _PageBuilder:
     def blocks(self, parent: Any, depth: int = 0) -> None:
         """Write what a body or a content control holds, in order."""
         if depth > _MAX_DEPTH:
+            self.left_out += 1
             return
         for child in parent:
+            self._blocks += 1
+            if self._blocks > _MAX_BLOCKS:
+                self.left_out += 1
+                return
             if child.tag == _P:
                 self._paragraph(child)
             elif child.tag == _TBL:

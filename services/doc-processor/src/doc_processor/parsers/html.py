@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings as python_warnings
+from itertools import islice
 
 from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning, Tag, XMLParsedAsHTMLWarning
 from bs4.element import PageElement, PreformattedString
@@ -13,6 +14,7 @@ from doc_processor.parsers.base import ParsedPage, ParseLimits, ParseWarning, Re
 from doc_processor.refusals import Empty
 from doc_processor.text import clean, decode, tidy
 
+_MAX_TAGS = 200_000
 _DROPPED = (
     "head",
     "script", "style", "template", "noscript", "nav", "iframe", "object", "embed", "svg", "canvas", "button",
@@ -62,6 +64,7 @@ def _decode(data: bytes) -> tuple[str, tuple[ParseWarning, ...]]:
 
 def to_markdown(text: str) -> tuple[str, tuple[ParseWarning, ...]]:
     """Convert a page or a fragment; the title becomes the first heading where the body has none."""
+    text, notes = _bounded(text)
     with python_warnings.catch_warnings():
         python_warnings.simplefilter("ignore", XMLParsedAsHTMLWarning)
         python_warnings.simplefilter("ignore", MarkupResemblesLocatorWarning)
@@ -69,7 +72,6 @@ def to_markdown(text: str) -> tuple[str, tuple[ParseWarning, ...]]:
     title = soup.title.get_text(" ", strip=True) if soup.title else ""
     _strip(soup)
     body = soup.body or soup
-    notes: tuple[ParseWarning, ...] = ()
     try:
         converter = _Converter(
             heading_style=ATX, bullets="-", escape_asterisks=False, escape_underscores=False, escape_misc=False,
@@ -78,10 +80,23 @@ def to_markdown(text: str) -> tuple[str, tuple[ParseWarning, ...]]:
         result = tidy(converter.convert_soup(body))
     except RecursionError:
         result = tidy(body.get_text("\n"))
-        notes = (ParseWarning("structure-lost", "the page is nested too deeply; its text was read without structure"),)
+        notes = (
+            *notes,
+            ParseWarning("structure-lost", "the page is nested too deeply; its text was read without structure"),
+        )
     if title and not re.search(r"^# ", result, re.MULTILINE):
         result = tidy(f"# {title}\n\n{result}")
     return result, notes
+
+
+def _bounded(text: str) -> tuple[str, tuple[ParseWarning, ...]]:
+    """Cut a page behind as many tags as can be read in seconds."""
+    if text.count("<") <= _MAX_TAGS:
+        return text, ()
+    end = next(islice((match.start() for match in re.finditer("<", text)), _MAX_TAGS, None))
+    return text[:end], (
+        ParseWarning("document-cut", f"the page has more than {_MAX_TAGS} tags; the rest was left out"),
+    )
 
 
 def _strip(soup: BeautifulSoup) -> None:

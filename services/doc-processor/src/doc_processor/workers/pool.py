@@ -14,6 +14,7 @@ import structlog
 from doc_processor.errors import WorkersUnavailable
 from doc_processor.parsers.base import ParseLimits
 from doc_processor.workers.protocol import Message
+from doc_processor.workers.slots import FairSlots
 from doc_processor.workers.worker import Worker, WorkerFailed
 
 log = structlog.get_logger(__name__)
@@ -38,11 +39,11 @@ class PoolSettings:
 
 
 class WorkerPool:
-    """Runs tasks first come, first served; used from one event loop."""
+    """Runs tasks, those of each owner in turn; used from one event loop."""
 
     def __init__(self, settings: PoolSettings) -> None:
         self._settings = settings
-        self._slots = asyncio.Semaphore(settings.size)
+        self._slots = FairSlots(settings.size)
         self._idle: list[Worker] = []
         self._timers: dict[Worker, asyncio.TimerHandle] = {}
         self._tasks_done: dict[Worker, int] = {}
@@ -56,9 +57,9 @@ class WorkerPool:
     def idle(self) -> int:
         return len(self._idle)
 
-    async def run(self, task: Message) -> Message:
-        """Return the worker's answer; raises `WorkerFailed`, or `WorkersUnavailable` if none can be started."""
-        async with self._slots:
+    async def run(self, task: Message, owner: str = "") -> Message:
+        """Return the worker's answer to a task that is done for `owner`; raises `WorkerFailed`, or `WorkersUnavailable` if none can be started."""
+        async with self._slots.taken(owner):
             worker = self._reuse(task["path"]) or await self._start()
             try:
                 reply = await worker.call(task, self._settings.task_seconds)
