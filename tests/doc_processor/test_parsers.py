@@ -114,7 +114,6 @@ def test_html_becomes_markdown(opened) -> None:
     [
         '<p style="display: none">HIDDEN</p>',
         "<p hidden>HIDDEN</p>",
-        '<div aria-hidden="true"><b>HIDDEN</b></div>',
         '<span style="font-size:0">HIDDEN</span>',
         "<!-- HIDDEN -->",
         "<template>HIDDEN</template>",

@@ -67,6 +67,7 @@ def pool_settings(settings: DocProcessorSettings, work_dir: Path) -> PoolSetting
         render_dpi=settings.render_dpi,
         ocr_languages=settings.ocr_languages,
         ocr_seconds=settings.page_timeout_seconds * _OCR_SHARE,
+        hidden_text=settings.hidden_text,
     )
     return PoolSettings(
         size=settings.workers,

@@ -10,7 +10,9 @@ from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning, Tag, XMLParsedAsHT
 from bs4.element import PageElement, PreformattedString
 from markdownify import ATX, MarkdownConverter
 
+from doc_processor.hidden import HiddenText
 from doc_processor.parsers.base import ParsedPage, ParseLimits, ParseWarning, ReadyPages, Upload
+from doc_processor.parsers.html_hidden import take_out
 from doc_processor.refusals import Empty
 from doc_processor.text import clean, decode, tidy
 
@@ -20,9 +22,6 @@ _DROPPED = (
     "script", "style", "template", "noscript", "nav", "iframe", "object", "embed", "svg", "canvas", "button",
     "select", "textarea", "input", "video", "audio", "map",
 )  # fmt: skip
-_HIDDEN = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?![.\d])|opacity\s*:\s*0(?![.\d])", re.I
-)
 _CHARSET = re.compile(rb"\bcharset\s*+=\s*+[\"']?([\w-]+)", re.I)
 
 
@@ -39,11 +38,12 @@ class _Converter(MarkdownConverter):
 def parse(upload: Upload, limits: ParseLimits) -> ReadyPages:
     """Raise `Empty` where no visible text is left."""
     data = upload.path.read_bytes()
+    hidden = HiddenText.of(limits)
     text, notes = _decode(data)
-    converted, more = to_markdown(text)
+    converted, more = to_markdown(text, hidden)
     if not converted:
         raise Empty("the page holds no visible text")
-    return ReadyPages([ParsedPage(converted, "html")], (*notes, *more))
+    return ReadyPages([ParsedPage(converted, "html")], (*notes, *more, *hidden.warnings))
 
 
 def _decode(data: bytes) -> tuple[str, tuple[ParseWarning, ...]]:
@@ -62,7 +62,7 @@ def _decode(data: bytes) -> tuple[str, tuple[ParseWarning, ...]]:
     return decoded.text, ()
 
 
-def to_markdown(text: str) -> tuple[str, tuple[ParseWarning, ...]]:
+def to_markdown(text: str, hidden: HiddenText) -> tuple[str, tuple[ParseWarning, ...]]:
     """Convert a page or a fragment; the title becomes the first heading where the body has none."""
     text, notes = _bounded(text)
     with python_warnings.catch_warnings():
@@ -70,7 +70,7 @@ def to_markdown(text: str) -> tuple[str, tuple[ParseWarning, ...]]:
         python_warnings.simplefilter("ignore", MarkupResemblesLocatorWarning)
         soup = BeautifulSoup(clean(text), "lxml")
     title = soup.title.get_text(" ", strip=True) if soup.title else ""
-    _strip(soup)
+    _strip(soup, hidden)
     body = soup.body or soup
     try:
         converter = _Converter(
@@ -99,13 +99,10 @@ def _bounded(text: str) -> tuple[str, tuple[ParseWarning, ...]]:
     )
 
 
-def _strip(soup: BeautifulSoup) -> None:
+def _strip(soup: BeautifulSoup, hidden: HiddenText) -> None:
+    css = [style.get_text() for style in soup.find_all("style")]
     unwanted: list[PageElement] = [node for node in soup.descendants if isinstance(node, PreformattedString)]
-    unwanted += [tag for tag in soup.find_all(True) if tag.name in _DROPPED or _is_hidden(tag)]
+    unwanted += [tag for tag in soup.find_all(True) if tag.name in _DROPPED]
     for element in unwanted:
         element.extract()
-
-
-def _is_hidden(tag: Tag) -> bool:
-    hidden = tag.has_attr("hidden") or tag.get("aria-hidden") == "true"
-    return hidden or _HIDDEN.search(str(tag.get("style") or "")) is not None
+    take_out(soup, css, hidden)

@@ -9,6 +9,7 @@ from email.policy import default
 from email.utils import collapse_rfc2231_value
 
 from doc_processor import markdown
+from doc_processor.hidden import HiddenText
 from doc_processor.parsers.base import ParsedPage, ParseLimits, ParseWarning, ReadyPages, Upload
 from doc_processor.parsers.html import to_markdown
 from doc_processor.refusals import TooComplex, Unreadable
@@ -36,8 +37,9 @@ def parse(upload: Upload, limits: ParseLimits) -> ReadyPages:
     blocks = [markdown.heading(_header(message, "Subject") or "(no subject)", 1)]
     blocks.append("\n".join(f"- {name}: {value}" for name in _HEADERS if (value := _header(message, name))))
     notes: list[ParseWarning] = []
-    plain, rich, attached = _sort(message, notes)
-    blocks += plain or [to_markdown(text)[0] for text in rich]
+    hidden = HiddenText.of(limits)
+    plain, rich, attached = _sort(message, notes, hidden)
+    blocks += plain or [to_markdown(text, hidden)[0] for text in rich]
     for name, kind, text in attached:
         blocks.append(markdown.heading(f"Attachment: {name}", 2))
         blocks.append(markdown.paragraph(text) if text is not None else f"({kind}, not read)")
@@ -47,6 +49,7 @@ def parse(upload: Upload, limits: ParseLimits) -> ReadyPages:
         notes.append(
             ParseWarning("damaged-mail", "the message breaks the rules for mail; it was read as far as possible")
         )
+    notes += hidden.warnings
     return ReadyPages([ParsedPage(tidy("\n\n".join(filter(None, blocks))), "eml")], tuple(notes))
 
 
@@ -59,7 +62,7 @@ def _check(data: bytes) -> None:
 
 
 def _sort(
-    message: EmailMessage, notes: list[ParseWarning]
+    message: EmailMessage, notes: list[ParseWarning], hidden: HiddenText
 ) -> tuple[list[str], list[str], list[tuple[str, str, str | None]]]:
     """Sort the leaves into plain bodies, HTML bodies and attachments (name, type, text or None)."""
     plain: list[str] = []
@@ -77,7 +80,7 @@ def _sort(
         if part.get_content_disposition() == "attachment" or name or not is_text:
             text = _text(part) if is_text else None
             if text is not None and kind == "text/html":
-                text = to_markdown(text)[0]
+                text = to_markdown(text, hidden)[0]
             attached.append((name or "(no name)", kind, text))
         elif kind == "text/html":
             rich.append(_text(part))

@@ -13,8 +13,10 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 from pdf2image.exceptions import PDFInfoNotInstalledError, PDFPageCountError, PDFPopplerTimeoutError, PDFSyntaxError
 
+from doc_processor.hidden import HiddenText
 from doc_processor.parsers.base import ParsedPage, ParseLimits, ParseWarning, Upload
 from doc_processor.parsers.pdf_forms import filled_in
+from doc_processor.parsers.pdf_hidden import visible
 from doc_processor.parsers.pdf_text import laid_out, trusted
 from doc_processor.refusals import NoPages, PasswordRequired, TooManyPages, Unreadable
 from doc_processor.text import tidy
@@ -53,17 +55,19 @@ class Pages:
         try:
             layer = page.get_textpage()
             raw = layer.get_text_range()
-            text = tidy(laid_out(layer, raw))
+            hidden = HiddenText.of(self._limits)
+            seen = visible(page, layer, raw, _covered(page), hidden)
+            text = tidy(laid_out(layer, seen) if seen == raw else seen)
             extra = [line for line in map(tidy, filled_in(page, self._form)) if line not in text]
             letters = sum(1 for character in text if character.isalnum())
             covered = 0.0 if letters >= _ENOUGH_LETTERS else _covered(page)
-            good = trusted(raw, covered, drawn=letters > 0 or _has_content(page))
+            good = trusted(seen, covered, drawn=letters > 0 or _has_content(page))
             layer.close()
         except pdfium.PdfiumError as error:
             raise Unreadable("the page is damaged") from error
         finally:
             page.close()
-        return ParsedPage("\n\n".join(filter(None, [text, *extra])), "text-layer", None, wants_ocr=not good)
+        return ParsedPage("\n\n".join(filter(None, [text, *extra])), "text-layer", None, hidden.warnings, not good)
 
     def render(self, number: int) -> Image:
         """Render at the set resolution, or at less where the page is huge; poppler first, else PDFium."""

@@ -21,6 +21,7 @@ log = structlog.get_logger(__name__)
 COMMAND = (sys.executable, "-P", "-m", "doc_processor.workers.child")
 
 _CLOSE_SECONDS = 5.0
+_CONFINEMENT = frozenset({"files", "network"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class WorkerPool:
         self._idle: list[Worker] = []
         self._timers: dict[Worker, asyncio.TimerHandle] = {}
         self._tasks_done: dict[Worker, int] = {}
+        self._said = False
         self._stopping: set[asyncio.Task[None]] = set()
 
     @property
@@ -102,13 +104,23 @@ class WorkerPool:
 
     async def _start(self) -> Worker:
         settings = self._settings
-        setup = {"memory_bytes": settings.memory_bytes, "limits": asdict(settings.limits)}
+        scratch = os.fspath(settings.scratch)
+        setup = {"memory_bytes": settings.memory_bytes, "limits": asdict(settings.limits), "scratch": scratch}
         try:
-            worker = await Worker.start(settings.command, setup, os.fspath(settings.scratch), settings.start_seconds)
+            worker = await Worker.start(settings.command, setup, scratch, settings.start_seconds)
         except (OSError, WorkerFailed) as error:
             raise WorkersUnavailable("a worker process could not be started", retry_after=5) from error
         self._tasks_done[worker] = 0
+        self._say_once(worker.confined)
         return worker
+
+    def _say_once(self, confined: frozenset[str]) -> None:
+        if not self._said and (missing := _CONFINEMENT - confined):
+            log.warning(
+                "this kernel cannot confine workers fully: a parser that a document takes over may reach these",
+                missing=sorted(missing),
+            )
+        self._said = True
 
     def _put_back(self, worker: Worker, *, recycle: bool) -> None:
         self._tasks_done[worker] += 1
