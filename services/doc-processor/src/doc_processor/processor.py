@@ -7,8 +7,8 @@ import os
 import shutil
 import tempfile
 from collections import Counter, deque
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
@@ -156,6 +156,18 @@ class OpenedDocument:
                 return await task
         except TimeoutError as error:
             raise DocumentTimeout("reading the whole document takes too long; pages so far were sent") from error
+
+
+@contextmanager
+def own_folder(work_dir: Path) -> Generator[Path, None, None]:
+    """Make a folder for this process's uploads in `work_dir`, and remove those of processes that were killed."""
+    work_dir.mkdir(parents=True, exist_ok=True)
+    sweep(work_dir)
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}-{os.getpid()}-", dir=work_dir))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def sweep(work_dir: Path) -> None:

@@ -56,7 +56,7 @@ class Pages:
             layer = page.get_textpage()
             raw = layer.get_text_range()
             hidden = HiddenText.of(self._limits)
-            seen = visible(page, layer, raw, _covered(page), hidden)
+            seen = visible(page, layer, raw, lambda: _covered(page), hidden)
             text = tidy(laid_out(layer, seen) if seen == raw else seen)
             extra = [line for line in map(tidy, filled_in(page, self._form)) if line not in text]
             letters = sum(1 for character in text if character.isalnum())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
+from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -14,12 +16,16 @@ _MAX_OBJECTS = 20_000
 _MAX_DEPTH = 8
 _SCAN = 0.4
 """Share of the page under one picture from which invisible text is taken for the text of a scan."""
+_INVISIBLE = (pdfium_c.FPDF_TEXTRENDERMODE_INVISIBLE, pdfium_c.FPDF_TEXTRENDERMODE_CLIP)
 Box = tuple[float, float, float, float]
 
 
-def visible(page: Any, layer: Any, raw: str, covered: float, hidden: HiddenText) -> str:
-    """Return the text without what is hidden on the page, or with marks around it; `covered` as in `pdf_text.trusted`."""
-    unseen = _unseen(page, scanned=covered >= _SCAN)
+def visible(page: Any, layer: Any, raw: str, covered: Callable[[], float], hidden: HiddenText) -> str:
+    """Return the text without what is hidden on the page, or with marks around it.
+
+    `covered` tells the share of the page under its largest picture.
+    """
+    unseen = _unseen(page, covered)
     count = layer.count_chars()
     if not unseen or count == 0:
         return raw
@@ -39,18 +45,19 @@ def visible(page: Any, layer: Any, raw: str, covered: float, hidden: HiddenText)
     return "".join(pieces).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _unseen(page: Any, *, scanned: bool) -> set[int]:
+def _unseen(page: Any, covered: Callable[[], float]) -> set[int]:
     """The addresses of the text objects that are hidden."""
     shown: Box = page.get_cropbox()
     objects = list(islice(page.get_objects(max_depth=_MAX_DEPTH), _MAX_OBJECTS))
     texts = [each for each in objects if each.type == pdfium_c.FPDF_PAGEOBJ_TEXT]
     unseen: set[int] = set()
+    scanned = cache(lambda: covered() >= _SCAN)
     for text in texts:
         if text.container is not None:
             continue  # its place is in the form's own space
         box: Box = text.get_bounds()
         mode = pdfium_c.FPDFTextObj_GetTextRenderMode(text)
-        invisible = mode in (pdfium_c.FPDF_TEXTRENDERMODE_INVISIBLE, pdfium_c.FPDF_TEXTRENDERMODE_CLIP) and not scanned
+        invisible = mode in _INVISIBLE and not scanned()
         away = box[2] <= shown[0] or box[0] >= shown[2] or box[3] <= shown[1] or box[1] >= shown[3]
         if invisible or away or _is_tiny(text) or (mode == 0 and _is_white(text) and not _covers(objects, box)):
             unseen.add(_address(text.raw))
