@@ -14,6 +14,7 @@ from doc_processor.hidden import TINY_POINTS, WHITE, Colour, HiddenText, alike
 
 _MAX_OBJECTS = 20_000
 _MAX_DEPTH = 8
+_GROUND_PIXELS = 1024
 _SCAN = 0.4
 """Share of the page under one picture from which invisible text is taken for the text of a scan."""
 _INVISIBLE = (pdfium_c.FPDF_TEXTRENDERMODE_INVISIBLE, pdfium_c.FPDF_TEXTRENDERMODE_CLIP)
@@ -51,6 +52,7 @@ def _unseen(page: Any, covered: Callable[[], float]) -> set[int]:
     objects = list(islice(page.get_objects(max_depth=_MAX_DEPTH), _MAX_OBJECTS))
     texts = [each for each in objects if each.type == pdfium_c.FPDF_PAGEOBJ_TEXT]
     unseen: set[int] = set()
+    ground = cache(lambda: _Ground(objects, shown))
     scanned = cache(lambda: covered() >= _SCAN)
     for text in texts:
         if text.container is not None:
@@ -59,7 +61,7 @@ def _unseen(page: Any, covered: Callable[[], float]) -> set[int]:
         mode = pdfium_c.FPDFTextObj_GetTextRenderMode(text)
         invisible = mode in _INVISIBLE and not scanned()
         away = box[2] <= shown[0] or box[0] >= shown[2] or box[3] <= shown[1] or box[1] >= shown[3]
-        if invisible or away or _is_tiny(text) or (mode == 0 and _is_white(text) and not _covers(objects, box)):
+        if invisible or away or _is_tiny(text) or (mode == 0 and _is_white(text) and not ground().covers(box)):
             unseen.add(_address(text.raw))
     return unseen
 
@@ -85,16 +87,33 @@ def _fill(each: Any) -> Colour | None:
     return WHITE if alpha.value == 0 else (red.value, green.value, blue.value)
 
 
-def _covers(objects: list[Any], box: Box) -> bool:
-    """Whether something that is not white may lie behind the text: a picture, a shading, a form, or a filled shape."""
-    middle = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
-    for each in objects:
-        if each.type == pdfium_c.FPDF_PAGEOBJ_TEXT or (each.type == pdfium_c.FPDF_PAGEOBJ_PATH and _is_white(each)):
-            continue
-        left, bottom, right, top = each.get_bounds()
-        if left <= middle[0] <= right and bottom <= middle[1] <= top:
-            return True
-    return False
+class _Ground:
+    """What is not white and may lie behind text: pictures, shadings, forms and filled shapes, as a coarse picture.
+
+    One picture and not a list, which a page of thousands of shapes and words would make slow.
+    """
+
+    def __init__(self, objects: list[Any], shown: Box) -> None:
+        from PIL import Image, ImageDraw
+
+        self._shown = shown
+        self._mask = Image.new("1", (_GROUND_PIXELS, _GROUND_PIXELS))
+        draw = ImageDraw.Draw(self._mask)
+        for each in objects:
+            if each.type == pdfium_c.FPDF_PAGEOBJ_TEXT or (each.type == pdfium_c.FPDF_PAGEOBJ_PATH and _is_white(each)):
+                continue
+            left, bottom, right, top = each.get_bounds()
+            if left <= right and bottom <= top:
+                draw.rectangle((self._pixel(left, bottom), self._pixel(right, top)), fill=1)
+
+    def covers(self, box: Box) -> bool:
+        return bool(self._mask.getpixel(self._pixel((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)))
+
+    def _pixel(self, x: float, y: float) -> tuple[int, int]:
+        left, bottom, right, top = self._shown
+        places = ((x - left) / max(1.0, right - left), (y - bottom) / max(1.0, top - bottom))
+        across, up = (int(max(0.0, min(0.999, place)) * _GROUND_PIXELS) for place in places)
+        return across, up
 
 
 def _address(each: Any) -> int:
