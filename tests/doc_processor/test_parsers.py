@@ -367,3 +367,17 @@ def test_quotes_that_never_match_do_not_make_a_table_slow(tmp_path) -> None:
     begun = process_time()
     open_as(sniff.CSV, Upload(path, "a.csv"), ParseLimits())
     assert process_time() - begun < 3  # a tenth of a second; csv.Sniffer takes ten
+
+
+@pytest.mark.parametrize("before", [b"", b"Content-Type: multipart/mixed; boundary=b\n\n--b\n"])
+def test_a_header_of_a_megabyte_is_refused(opened, before) -> None:
+    mail = (
+        b"From: a@b.example\nSubject: s\n" + before + b"Content-Type: text/plain; " + b"a*0*=b; " * 100_000 + b"\n\nx"
+    )
+    with pytest.raises(TooComplex, match="headers"):
+        opened(sniff.EML, mail)
+
+
+def test_a_long_body_is_no_header(opened) -> None:
+    mail = b"From: a@b.example\nSubject: s\n\n" + b"word " * 40_000
+    assert text_of(opened(sniff.EML, mail)).count("word") == 40_000

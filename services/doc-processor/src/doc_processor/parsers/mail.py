@@ -21,6 +21,7 @@ _MAX_MULTIPARTS = 200
 """The standard library compares every line with the boundary of every part around it."""
 _MAX_HEADER_BYTES = 65_536
 _MULTIPART = re.compile(rb"^content-type:\s*+multipart/", re.IGNORECASE | re.MULTILINE)
+_PART_HEADER = re.compile(rb"^content-(?:type|disposition):", re.IGNORECASE | re.MULTILINE)
 _HEADER_ERRORS = (ValueError, IndexError, AttributeError, LookupError, TypeError, RecursionError)
 
 
@@ -56,9 +57,10 @@ def parse(upload: Upload, limits: ParseLimits) -> ReadyPages:
 def _check(data: bytes) -> None:
     if len(_MULTIPART.findall(data)) > _MAX_MULTIPARTS:
         raise TooComplex(f"the message has more than {_MAX_MULTIPARTS} parts that hold others")
-    head = data[: _MAX_HEADER_BYTES + 4]
-    if len(data) > len(head) and b"\n\n" not in head and b"\n\r\n" not in head:
-        raise TooComplex(f"the headers of the message are longer than {_MAX_HEADER_BYTES} bytes")
+    top, *blocks = data.replace(b"\r\n", b"\n").split(b"\n\n")
+    long = [block for block in blocks if len(block) > _MAX_HEADER_BYTES]
+    if len(top) > _MAX_HEADER_BYTES or any(map(_PART_HEADER.search, long)):
+        raise TooComplex(f"the headers of the message, or of a part, are longer than {_MAX_HEADER_BYTES} bytes")
 
 
 def _sort(
