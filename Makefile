@@ -101,11 +101,12 @@ drill: ## Switch, kill, canary and roll back under load, with a real vLLM on CPU
 	@scripts/setup.sh --tests
 	@cd tests && ../$(PYTHON) -m drill $(if $(ONLY),--only $(ONLY))
 
-check: ## ruff, mypy --strict, import-linter, shellcheck
+check: ## ruff, mypy --strict, import-linter, slow regular expressions, shellcheck
 	@scripts/setup.sh --tests
 	@.venv/bin/ruff check && .venv/bin/ruff format --check
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
+	@cd tests && ../$(PYTHON) -m patterns
 	@.venv/bin/shellcheck scripts/*.sh deploy/ollama/*.sh services/gateway/*.sh vllm-entrypoint.sh
 
 format: ## Fix and format with ruff

@@ -77,10 +77,10 @@ _STOP_MARGIN = 10
 _STALL = 120
 """Seconds without a step after which a busy server counts as hung; a full prefill on a slow CPU takes less."""
 _POLL = 0.2
-_RUNNING_OR_WAITING = re.compile(r"^vllm:num_requests_(?:running|waiting)[{ ].* (\S+)$", re.MULTILINE)
+_RUNNING_OR_WAITING = re.compile(r"^vllm:num_requests_(?:running|waiting)[{ ](.*)$", re.MULTILINE)
 _STEPS = re.compile(
     r"^vllm:(?:iteration_tokens_total_count|generation_tokens_total|prompt_tokens_total|request_success_total)"
-    r"[{ ].* (\S+)$",
+    r"[{ ](.*)$",
     re.MULTILINE,
 )
 
@@ -197,7 +197,7 @@ class Settings:
     def _check_shares(self) -> None:
         """Each share is of the whole card, also if others use it, and vLLM needs some more memory: leave a tenth."""
         for role, share in self.shares.items():
-            if not re.fullmatch(r"0?\.[0-9]*[1-9][0-9]*", share):
+            if not re.fullmatch(r"0?\.0*[1-9][0-9]*", share):
                 name = _SHARE_SETTINGS[role]
                 die(BAD_SETTING, f"{name} is '{share}', and must be between 0 and 1, such as 0.08.")
         total = sum(map(Decimal, self.shares.values()))
@@ -446,6 +446,11 @@ def health(settings: Settings) -> int:
     return 0
 
 
+def _total(series: re.Pattern[str], metrics: str) -> float:
+    """Add up the values, which stand last on their lines."""
+    return sum(float(rest.split()[-1]) for rest in series.findall(metrics))
+
+
 def check(role: str, port: int) -> str:
     """Return what is wrong with a server; empty if it works: if it answers a tiny request while idle, or makes progress.
 
@@ -459,12 +464,12 @@ def check(role: str, port: int) -> str:
         return "no metrics"
     # Each check is a process of its own: a file keeps how far the server was, and since when.
     progress = Path(os.environ.get("TMPDIR") or "/tmp", f"vllm-progress.{role}")  # noqa: S108
-    requests = sum(map(float, _RUNNING_OR_WAITING.findall(metrics)))
+    requests = _total(_RUNNING_OR_WAITING, metrics)
     if not requests:
         progress.unlink(missing_ok=True)
         # A burst of requests in between fails this check; the next one sees its progress.
         return "" if get(port, *_PROBES[role]) is not None else "idle, but a request of one token failed"
-    steps, now = int(sum(map(float, _STEPS.findall(metrics)))), int(time.time())
+    steps, now = int(_total(_STEPS, metrics)), int(time.time())
     try:
         before, since = map(int, progress.read_text().split())
     except (OSError, ValueError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 from doc_processor.parsers.base import ParsedPage, ParseLimits, Upload
 from doc_processor.workers.child import serve
 
-CRASH, HANG, GRANDCHILD, MEMORY, PRINT, ENVIRONMENT, BUG, GREEDY = range(101, 109)
+CRASH, HANG, GRANDCHILD, MEMORY, PRINT, ENVIRONMENT, BUG, GREEDY, SOCKET, READ, WRITE, RUN = range(101, 113)
 
 
 class Trouble:
@@ -45,11 +46,29 @@ class Trouble:
             sys.stdout.flush()
         if number == ENVIRONMENT:
             return ParsedPage(" ".join(sorted(os.environ)), "trouble")
+        if number in (SOCKET, READ, WRITE, RUN):
+            return ParsedPage(self._attempt(number), "trouble")
         if number == BUG:
             raise ZeroDivisionError("the text of the page")
         marks = self._upload.path.with_name(f"page-{number}")
         marks.write_text("")
         return ParsedPage(f"page {number} by {os.getpid()}", "trouble")
+
+    def _attempt(self, number: int) -> str:
+        """Try what a parser that was taken over would; the file's other words say where."""
+        target = Path(self._upload.path.read_text().split()[-1])
+        try:
+            if number == SOCKET:
+                socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            elif number == READ:
+                target.read_text()
+            elif number == WRITE:
+                target.with_name("written").write_text("")
+            else:
+                return str(subprocess.run(["cat", target], capture_output=True).returncode)
+        except OSError as error:
+            return type(error).__name__
+        return "done"
 
     def close(self) -> None:
         pass

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from doc_processor import containers
-from doc_processor.parsers.base import ParseLimits
+from doc_processor import containers, sniff
+from doc_processor.parsers import open_as
+from doc_processor.parsers.base import ParseLimits, Upload
 from doc_processor.refusals import HostileMarkup, UnpacksTooLarge, Unreadable
 
+MEDIA_TYPES = {"docx": sniff.DOCX, "xlsx": sniff.XLSX, "pptx": sniff.PPTX}
 LAUGHS = b'<?xml version="1.0"?><!DOCTYPE w [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]><w>&b;</w>'
 
 
@@ -77,3 +79,44 @@ def test_sizes_that_lie_are_caught(tmp_path) -> None:
     path.write_bytes(data)
     with pytest.raises(Unreadable):
         containers.check(path, ParseLimits())
+
+
+DECLARED = '<!DOCTYPE w [<!ENTITY a "ha">]><w>&a;</w>'
+TRICKS = {
+    "comment": f"<!-- <w> --><?xml-x <w> ?>{DECLARED}".encode(),
+    "instruction": f'<?xml version="1.0"?><?x <w>?><!-- > -->{DECLARED}'.encode(),
+    "long comment": b"<!--" + b"<w " * 90_000 + b"-->" + DECLARED.encode(),
+    "utf-7": b'<?xml version="1.0" encoding="utf-7"?>' + DECLARED.encode("utf-7"),
+    "utf-7 with a root": b'<?xml version="1.0" encoding="UTF-7"?><w>+ADwAIQ-</w>',
+    "utf-32": DECLARED.encode("utf-32"),
+    "utf-32-le": DECLARED.encode("utf-32-le"),
+    "utf-32-be": DECLARED.encode("utf-32-be"),
+    "utf-16": f"<!-- <w> -->{DECLARED}".encode("utf-16"),
+    "ebcdic": f'<?xml version="1.0" encoding="cp037"?>{DECLARED}'.encode("cp037"),
+    "other case": DECLARED.replace("DOCTYPE w [", 'DOCTYPE w SYSTEM "file:///etc/passwd" [').encode(),
+}
+
+
+@pytest.mark.parametrize("trick", TRICKS)
+@pytest.mark.parametrize(
+    ("format", "part"),
+    [
+        ("docx", "word/document.xml"),
+        ("docx", "word/media/image.bin"),
+        ("xlsx", "xl/sharedStrings.xml"),
+        ("xlsx", "xl/worksheets/sheet1.xml"),
+        ("pptx", "ppt/slides/slide1.xml"),
+        ("pptx", "_rels/.rels"),
+    ],
+)
+def test_no_trick_hides_a_document_type(tmp_path, trick, format, part) -> None:
+    path = packed(tmp_path, **{"[Content_Types].xml": b"<Types/>", part: TRICKS[trick]})
+    with pytest.raises(HostileMarkup):
+        open_as(MEDIA_TYPES[format], Upload(path, f"a.{format}"), ParseLimits())
+
+
+def test_pictures_and_fonts_are_no_markup(tmp_path, samples) -> None:
+    containers.check(
+        packed(tmp_path, **{"word/media/image1.png": samples.png("text"), "word/font.odttf": bytes(range(256))}),
+        ParseLimits(),
+    )

@@ -97,7 +97,7 @@ def read(entry: dict[str, Any], pages: list[dict[str, Any]]) -> None:
 async def emptied(folder: Path) -> None:
     """The folder goes when the answer has been sent, which is a moment after it has come."""
     async with asyncio.timeout(10):
-        while list(folder.iterdir()):
+        while list(folder.glob("*/*")):
             await asyncio.sleep(0.01)
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
+from time import process_time
 
 import pytest
 from docx.enum.text import WD_BREAK
@@ -9,9 +10,9 @@ from docx.oxml import parse_xml
 from docx.oxml.ns import nsdecls
 
 from doc_processor import sniff
-from doc_processor.parsers import open_as
+from doc_processor.parsers import docx, html, open_as
 from doc_processor.parsers.base import Opened, ParseLimits, Upload
-from doc_processor.refusals import Empty, HostileMarkup, NoPages, TooManyPages, Unreadable
+from doc_processor.refusals import Empty, HostileMarkup, NoPages, TooComplex, TooManyPages, Unreadable
 
 
 @pytest.fixture
@@ -113,7 +114,6 @@ def test_html_becomes_markdown(opened) -> None:
     [
         '<p style="display: none">HIDDEN</p>',
         "<p hidden>HIDDEN</p>",
-        '<div aria-hidden="true"><b>HIDDEN</b></div>',
         '<span style="font-size:0">HIDDEN</span>',
         "<!-- HIDDEN -->",
         "<template>HIDDEN</template>",
@@ -321,3 +321,63 @@ def test_a_sheet_that_lies_about_its_size_is_read(opened, samples) -> None:
 def test_damaged_workbooks_are_refused(opened, samples, part) -> None:
     with pytest.raises((Unreadable, NoPages)):
         opened(sniff.XLSX, samples.rezipped(samples.xlsx(a=[["x"]]), {part: b"<a/>"}))
+
+
+def multipart(depth: int) -> bytes:
+    parts = "".join(f'Content-Type: multipart/mixed; boundary="b{at}"\n\n--b{at}\n' for at in range(depth))
+    return f"From: a@b.example\nTo: c@d.example\nSubject: s\n{parts}\ntext".encode()
+
+
+def test_a_mail_nested_two_thousand_fold_is_refused_before_it_is_parsed(tmp_path) -> None:
+    path = tmp_path / "upload"
+    path.write_bytes(multipart(2000))
+    with pytest.raises(TooComplex, match="200"):
+        open_as(sniff.EML, Upload(path, "deep.eml"), ParseLimits())
+
+
+def test_a_header_nested_too_deeply_does_not_fail_the_mail(tmp_path) -> None:
+    path = tmp_path / "upload"
+    path.write_bytes(b"From: a@b.example\nSubject: s\nCc: " + b'"(' * 2000 + b"\n\nThe text.")
+    opened = open_as(sniff.EML, Upload(path, "a.eml"), ParseLimits())
+    assert "Cc: (unreadable)" in opened.page(1).text
+    assert "The text." in opened.page(1).text
+
+
+def test_a_page_of_too_many_tags_is_cut_with_a_warning(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(html, "_MAX_TAGS", 20)
+    path = tmp_path / "upload"
+    path.write_bytes(b"<html><body>" + b"<p>word</p>" * 50)
+    opened = open_as(sniff.HTML, Upload(path, "a.html"), ParseLimits())
+    assert opened.page(1).text.count("word") == 9
+    assert [note.code for note in opened.warnings] == ["document-cut"]
+
+
+def test_a_document_of_too_many_paragraphs_is_cut_with_a_warning(tmp_path, samples, monkeypatch) -> None:
+    monkeypatch.setattr(docx, "_MAX_BLOCKS", 20)
+    path = tmp_path / "upload"
+    path.write_bytes(samples.docx(lambda document: [document.add_paragraph("word") for _ in range(50)]))
+    opened = open_as(sniff.DOCX, Upload(path, "a.docx"), ParseLimits())
+    assert opened.page(1).text.count("word") == 20
+    assert [note.code for note in opened.warnings] == ["document-cut"]
+
+
+def test_quotes_that_never_match_do_not_make_a_table_slow(tmp_path) -> None:
+    path = tmp_path / "upload"
+    path.write_bytes(b'",' * 30_000)
+    begun = process_time()
+    open_as(sniff.CSV, Upload(path, "a.csv"), ParseLimits())
+    assert process_time() - begun < 3  # a tenth of a second; csv.Sniffer takes ten
+
+
+@pytest.mark.parametrize("before", [b"", b"Content-Type: multipart/mixed; boundary=b\n\n--b\n"])
+def test_a_header_of_a_megabyte_is_refused(opened, before) -> None:
+    mail = (
+        b"From: a@b.example\nSubject: s\n" + before + b"Content-Type: text/plain; " + b"a*0*=b; " * 100_000 + b"\n\nx"
+    )
+    with pytest.raises(TooComplex, match="headers"):
+        opened(sniff.EML, mail)
+
+
+def test_a_long_body_is_no_header(opened) -> None:
+    mail = b"From: a@b.example\nSubject: s\n\n" + b"word " * 40_000
+    assert text_of(opened(sniff.EML, mail)).count("word") == 40_000

@@ -8,6 +8,7 @@ import httpx2
 import pytest
 
 from doc_processor.app import create
+from doc_processor.errors import DocumentRefused
 from doc_processor.settings import DocProcessorSettings
 from engines import OllamaEngine
 from llm_providers import get_provider
@@ -27,7 +28,7 @@ def upload(data: bytes, name: str = "document", kind: str = "application/octet-s
 
 async def empty(folder: Path) -> None:
     async with asyncio.timeout(10):
-        while list(folder.iterdir()):
+        while list(folder.glob("*/*")):
             await asyncio.sleep(0.02)
 
 
@@ -146,7 +147,7 @@ async def test_a_cut_upload_leaves_nothing(client, settings) -> None:
         "/v1/process", content=without_end, headers={"Content-Type": "multipart/form-data; boundary=B"}
     )
     assert reply.status_code == 422
-    assert list(settings.work_dir.iterdir()) == []
+    assert list(settings.work_dir.glob("*/*")) == []
     assert (await client.get("/livez")).status_code == 200
 
 
@@ -170,7 +171,7 @@ async def test_a_client_that_leaves_takes_its_work_along(settings, serve, sample
 
 def _running(app, settings: DocProcessorSettings) -> bool:
     """Say whether the upload is here and a Tesseract of ours is at work on it."""
-    if not list(settings.work_dir.iterdir()):
+    if not list(settings.work_dir.glob("*/*")):
         return False
     for status in Path("/proc").glob("[0-9]*/environ"):
         try:
@@ -245,3 +246,27 @@ async def test_a_shared_vision_model_is_used(settings, serve, samples, tmp_path)
     (page,) = reply.json()["pages"]
     assert (page["engine"], page["text"]) == ("vision", "The register lies in the shed.")
     assert page["warnings"][0].startswith("vision-transcript: ")
+
+
+class Recorder:
+    """Notes for whom files are read, and refuses them."""
+
+    def __init__(self) -> None:
+        self.owners: list[str] = []
+
+    def received(self, upload: object, name: str, declared: str, owner: str) -> object:
+        self.owners.append(owner)
+        raise DocumentRefused("empty-file", "not read")
+
+
+async def test_only_services_say_for_whom_they_ask(tmp_path: Path, serve) -> None:
+    settings = DocProcessorSettings(data_dir=tmp_path, work_dir=tmp_path / "work", admin_api_key="k" * 40)
+    app, recorder = create(settings), Recorder()
+    async with serve(app) as url, httpx2.AsyncClient(base_url=url) as http:
+        app.state.processor = recorder
+        token = next(tmp_path.rglob("service-token")).read_text()
+        for secret in (token, "k" * 40):
+            headers = {"Authorization": f"Bearer {secret}", "X-Switchyard-For": "minutes"}
+            await http.post("/v1/process", files=upload(b"hello", "a.txt"), headers=headers)
+    assert recorder.owners[0] == "for minutes"
+    assert recorder.owners[1] not in ("", "minutes", "for minutes")

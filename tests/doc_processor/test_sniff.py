@@ -85,3 +85,10 @@ def test_a_zip_of_something_else_is_refused(tmp_path, samples) -> None:
     stripped = other.replace(b"xl/", b"yy/")
     with pytest.raises(Unsupported, match="zip"):
         kind(tmp_path, stripped)
+
+
+def test_comments_before_a_page_do_not_keep_a_worker_busy(tmp_path) -> None:
+    comments = b"<!---->" * 40
+    assert kind(tmp_path, comments + b"x").media_type == sniff.PLAIN
+    assert kind(tmp_path, b"<?xml version='1.0'?>\n" + comments + b" <!DOCTYPE  html>").media_type == sniff.HTML
+    assert kind(tmp_path, b"<!-- no end <html>").media_type == sniff.PLAIN

@@ -6,13 +6,14 @@ import struct
 from pathlib import Path
 
 import pytest
+import structlog
 
 from doc_processor.errors import WorkersUnavailable
 from doc_processor.workers import protocol
 from doc_processor.workers.pool import WorkerPool
 from doc_processor.workers.worker import WorkerCrashed, WorkerTimedOut
 
-CRASH, HANG, GRANDCHILD, MEMORY, PRINT, ENVIRONMENT, BUG, GREEDY = range(101, 109)
+CRASH, HANG, GRANDCHILD, MEMORY, PRINT, ENVIRONMENT, BUG, GREEDY, SOCKET, READ, WRITE, RUN = range(101, 113)
 
 
 def task(path: Path, number: int) -> protocol.Message:
@@ -194,3 +195,29 @@ def test_messages_are_bounded_and_plain() -> None:
             protocol.decode(body)
     message = {"text": "naïve \ud800"}
     assert protocol.decode(protocol.encode(message)[4:]) == message
+
+
+@pytest.mark.parametrize(
+    ("attempt", "end"), [(SOCKET, "PermissionError"), (READ, "PermissionError"), (WRITE, "PermissionError"), (RUN, "1")]
+)
+async def test_a_worker_that_was_taken_over_reaches_nothing(
+    make_pool, document, tmp_path_factory, attempt, end
+) -> None:
+    keys = tmp_path_factory.mktemp("auth") / "keys.json"
+    keys.write_text("[]")
+    document.write_text(f"500 {keys}")
+    pool = make_pool(misbehaving=True)
+    await text_of(pool, document)
+    if attempt != SOCKET and "files" not in pool._idle[0].confined:
+        pytest.skip("this kernel has no Landlock")
+    assert await text_of(pool, document, attempt) == end
+    assert not keys.with_name("written").exists()
+
+
+async def test_a_kernel_that_cannot_confine_is_reported(make_pool, document, monkeypatch) -> None:
+    monkeypatch.setattr(
+        "doc_processor.workers.pool._CONFINEMENT", frozenset({"files", "network", "what no kernel has"})
+    )
+    with structlog.testing.capture_logs() as lines:
+        await text_of(make_pool(misbehaving=True), document)
+    assert [line["missing"] for line in lines if "missing" in line] == [["what no kernel has"]]

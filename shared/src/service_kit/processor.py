@@ -8,12 +8,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 
 from service_kit.context import request_id
 from service_kit.errors import InvalidInput, ServiceError, UpstreamUnavailable
 
+ASKED_FOR = "X-Switchyard-For"
+"""The header that says whose file it is: the doc-processor does the work of each in turn."""
 _IDLE_SECONDS = 300.0
 """The doc-processor limits the time of a page itself; this one is for a peer that is gone."""
 
@@ -56,7 +59,7 @@ class DocProcessor:
         self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/x-ndjson"}
 
     async def process(
-        self, path: Path, filename: str, first_page: int = 1
+        self, path: Path, filename: str, first_page: int = 1, owner: str = ""
     ) -> AsyncGenerator[ProcessedHead | ProcessedPage, None]:
         """Yield the head and then each page from `first_page` on.
 
@@ -69,7 +72,7 @@ class DocProcessor:
                 self._url,
                 params={"first_page": first_page},
                 files={"file": (filename, file)},
-                headers={**self._headers, "X-Request-ID": request_id() or "ingest"},
+                headers={**self._headers, "X-Request-ID": request_id() or "ingest", ASKED_FOR: quote(owner)},
                 timeout=httpx2.Timeout(10, read=_IDLE_SECONDS, write=60),
             )
             async with _foreign_errors(), request as response:

@@ -13,7 +13,7 @@ from doc_processor import programs
 from doc_processor.metrics import PageMetrics
 from doc_processor.page_reader import PageReader
 from doc_processor.parsers.base import ParseLimits
-from doc_processor.processor import Processor, sweep
+from doc_processor.processor import Processor, own_folder
 from doc_processor.routes import router
 from doc_processor.settings import DocProcessorSettings
 from doc_processor.vision import Transcriber
@@ -37,9 +37,8 @@ def create(settings: DocProcessorSettings, shared: SharedParts | None = None) ->
             service = service_state(app)
             await programs.check_languages(settings.ocr_languages)
             providers = await stack.enter_async_context(provider_kit.opened(app, shared, set(), roles={Role.VISION}))
-            work_dir = settings.work_dir or Path(tempfile.gettempdir())
-            work_dir.mkdir(parents=True, exist_ok=True)
-            sweep(work_dir)
+            # A folder of its own, since workers may read and write all of it.
+            work_dir = stack.enter_context(own_folder(settings.work_dir or Path(tempfile.gettempdir())))
             pool = WorkerPool(pool_settings(settings, work_dir))
             stack.push_async_callback(pool.aclose)
             transcriber = (
@@ -68,6 +67,7 @@ def pool_settings(settings: DocProcessorSettings, work_dir: Path) -> PoolSetting
         render_dpi=settings.render_dpi,
         ocr_languages=settings.ocr_languages,
         ocr_seconds=settings.page_timeout_seconds * _OCR_SHARE,
+        hidden_text=settings.hidden_text,
     )
     return PoolSettings(
         size=settings.workers,

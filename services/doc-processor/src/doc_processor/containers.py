@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import re
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, NoReturn
+from xml.parsers import expat
 
 from doc_processor.parsers.base import ParseLimits
 from doc_processor.refusals import HostileMarkup, UnpacksTooLarge, Unreadable
 
 _MAX_MEMBERS = 20_000
 _HEAD = 65_536
-_ROOT = re.compile(r"<[^?!\s]")
+_XML_NAMES = (".xml", ".rels", ".vml")
+_EBCDIC = b"\x4c\x6f\xa7\x94"
+_ENCODINGS = {"utf-8", "utf-16", "us-ascii", "ascii", "iso-8859-1"}
 _DAMAGE = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError)
 
 
@@ -26,7 +30,7 @@ def check(path: Path, limits: ParseLimits) -> None:
             _check_sizes(archive.infolist(), path.stat().st_size, limits)
             for member in archive.infolist():
                 with archive.open(member) as part:
-                    _check_prolog(part.read(_HEAD))
+                    _check_prolog(member.filename, part)
     except _DAMAGE as error:
         raise Unreadable("the file is a damaged zip container") from error
 
@@ -43,19 +47,48 @@ def _check_sizes(members: list[zipfile.ZipInfo], packed: int, limits: ParseLimit
         )
 
 
-def _check_prolog(head: bytes) -> None:
+class _RootReached(Exception):
+    """The document's element has begun, behind which there can be no document type."""
+
+
+def _check_prolog(name: str, part: IO[bytes]) -> None:
     """Refuse a document type declaration: entities need one, and office files must not have one.
 
-    ECMA-376 part 2, 8.4 forbids it in every part.
+    ECMA-376 part 2, 8.4 forbids it in every part. A parser looks, not a pattern, so that neither comments nor encodings
+    hide one; what it cannot read, but another parser might, is refused too.
     """
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        text = head.decode("utf-16", "replace")
-    elif head[:2] in (b"<\0", b"\0<"):
-        text = head.decode("utf-16-le" if head[:1] == b"<" else "utf-16-be", "replace")
-    else:
-        text = head.decode("latin-1").removeprefix("\xef\xbb\xbf")
-    if not text.lstrip().startswith("<"):
+    head = part.read(_HEAD)
+    is_markup = name.lower().endswith(_XML_NAMES) or head.startswith(_EBCDIC)
+    if not head or not (is_markup or head.lstrip(b"\xef\xbb\xbf\xff\xfe\0 \t\r\n").startswith(b"<")):
         return
-    root = _ROOT.search(text)
-    if root is None or "<!DOCTYPE" in text[: root.start()].upper():
-        raise HostileMarkup("an XML part of the file declares a document type, which office files never do")
+    parser = expat.ParserCreate()
+    parser.XmlDeclHandler = _check_encoding
+    parser.StartDoctypeDeclHandler = _refuse
+    parser.StartElementHandler = _stop
+    try:
+        for block in _blocks(head, part):
+            parser.Parse(block, False)
+        parser.Parse(b"", True)
+    except _RootReached:
+        pass
+    except expat.ExpatError as error:
+        raise HostileMarkup("an XML part of the file is damaged, or not in UTF-8 or UTF-16") from error
+
+
+def _blocks(head: bytes, part: IO[bytes]) -> Iterator[bytes]:
+    while head:
+        yield head
+        head = part.read(_HEAD)
+
+
+def _check_encoding(version: str, encoding: str | None, standalone: int) -> None:
+    if encoding is not None and encoding.lower() not in _ENCODINGS:
+        raise HostileMarkup("an XML part of the file is not in UTF-8 or UTF-16, as office files are")
+
+
+def _refuse(*_: object) -> NoReturn:
+    raise HostileMarkup("an XML part of the file declares a document type, which office files never do")
+
+
+def _stop(*_: object) -> NoReturn:
+    raise _RootReached

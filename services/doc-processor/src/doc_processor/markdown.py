@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-_FALSE_HEADING = re.compile(r"^(\s*)(#{1,6}\s)", re.MULTILINE)
+_FALSE_HEADING = re.compile(r"^([^\S\n]*+)(#{1,6}\s)", re.MULTILINE)
 
 
 def heading(text: str, level: int) -> str:

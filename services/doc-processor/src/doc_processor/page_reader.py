@@ -20,12 +20,13 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class UploadedFile:
-    """An uploaded file and its media type, which is empty until the file was opened."""
+    """An uploaded file, its media type, which is empty until the file was opened, and for whom it is read."""
 
     path: Path
     name: str
     declared: str
     media_type: str = ""
+    owner: str = ""
 
     def task(self, task: str, **more: Any) -> Message:
         """Return the message that has a worker do `task` with this file."""
@@ -62,7 +63,7 @@ class PageReader:
 
     async def _ask(self, source: UploadedFile, task: str, number: int) -> ParsedPage:
         try:
-            return _page_text(await self.pool.run(source.task(task, number=number)))
+            return _page_text(await self.pool.run(source.task(task, number=number), source.owner))
         except WorkerFailed as error:
             log.warning("page failed", task=task, page=number, media_type=source.media_type, error=str(error))
             how = "took too long" if isinstance(error, WorkerTimedOut) else "crashed the parser"
@@ -75,7 +76,7 @@ class PageReader:
     ) -> ParsedPage:
         picture = source.path.with_name(f"page-{number}.jpg")
         try:
-            reply = await self.pool.run(source.task("picture", number=number, into=str(picture)))
+            reply = await self.pool.run(source.task("picture", number=number, into=str(picture)), source.owner)
             if "ok" not in reply:
                 raise WorkerFailed(str(reply.get("detail")))
             return await transcriber.transcribe(picture.read_bytes())

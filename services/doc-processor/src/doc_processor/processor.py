@@ -7,9 +7,9 @@ import os
 import shutil
 import tempfile
 from collections import Counter, deque
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
 from typing import Protocol
@@ -50,7 +50,9 @@ class Processor:
     document_seconds: float
 
     @asynccontextmanager
-    async def received(self, upload: Readable, name: str, declared: str) -> AsyncGenerator[UploadedFile, None]:
+    async def received(
+        self, upload: Readable, name: str, declared: str, owner: str = ""
+    ) -> AsyncGenerator[UploadedFile, None]:
         """Store an upload in a folder of its own for the duration of the block."""
         folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}-{os.getpid()}-", dir=self.work_dir))
         path = folder / "upload"
@@ -58,7 +60,7 @@ class Processor:
             with path.open("wb") as file:
                 while block := await upload.read(_BLOCK):
                     file.write(block)
-            yield UploadedFile(path, name, declared)
+            yield UploadedFile(path, name, declared, owner=owner)
         finally:
             with anyio.CancelScope(shield=True):
                 # A worker that has the file open would keep its blocks on the disk.
@@ -70,7 +72,7 @@ class Processor:
         started = monotonic()
         deadline = Deadline.after(self.document_seconds)
         try:
-            reply = await self.pool.run(source.task("open"))
+            reply = await self.pool.run(source.task("open"), source.owner)
         except WorkerFailed as error:
             log.warning("document failed", error=str(error))
             raise DocumentRefused(
@@ -79,7 +81,7 @@ class Processor:
         if "ok" not in reply:
             log.info("document refused", kind=reply.get("refused"), exception=reply.get("exception"))
             raise DocumentRefused(str(reply.get("refused")), str(reply.get("detail")))
-        opened = UploadedFile(source.path, source.name, source.declared, reply["ok"]["media_type"])
+        opened = replace(source, media_type=reply["ok"]["media_type"])
         head = _head(opened, reply["ok"])
         return OpenedDocument(head, opened, first_page, self.reader, self.metrics, self.pool.size, deadline, started)
 
@@ -154,6 +156,18 @@ class OpenedDocument:
                 return await task
         except TimeoutError as error:
             raise DocumentTimeout("reading the whole document takes too long; pages so far were sent") from error
+
+
+@contextmanager
+def own_folder(work_dir: Path) -> Generator[Path, None, None]:
+    """Make a folder for this process's uploads in `work_dir`, and remove those of processes that were killed."""
+    work_dir.mkdir(parents=True, exist_ok=True)
+    sweep(work_dir)
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}-{os.getpid()}-", dir=work_dir))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def sweep(work_dir: Path) -> None:

@@ -47,6 +47,10 @@ class UnpacksTooLarge(Refusal):
     kind, status = "unpacks-too-large", 413
 
 
+class TooComplex(Refusal):
+    kind, status = "too-complex", 413
+
+
 class HostileMarkup(Refusal):
     kind = "hostile-markup"
 

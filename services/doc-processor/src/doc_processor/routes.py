@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
@@ -15,8 +15,10 @@ from doc_processor.page_reader import UploadedFile
 from doc_processor.processor import Processor
 from doc_processor.responses import respond
 from service_kit import filenames
+from service_kit.auth import User
 from service_kit.bodies import form
 from service_kit.errors import InvalidInput
+from service_kit.processor import ASKED_FOR
 
 router = APIRouter(prefix="/v1", tags=["process"])
 
@@ -27,8 +29,13 @@ def _processor(request: Request) -> Processor:
 
 
 async def _received(
-    request: Request, processor: Annotated[Processor, Depends(_processor)]
+    request: Request,
+    processor: Annotated[Processor, Depends(_processor)],
+    principal: User,
+    asked_for: Annotated[str | None, Header(alias=ASKED_FOR, include_in_schema=False)] = None,
 ) -> AsyncGenerator[UploadedFile, None]:
+    # Only services say for whom they ask; workers are shared between those.
+    owner = f"for {asked_for}" if principal.id == "service" and asked_for else principal.id
     async with AsyncExitStack() as stack:
         # The copy of the framework goes before the pages are read.
         async with form(request, max_files=1, max_fields=5) as parts:
@@ -36,7 +43,7 @@ async def _received(
             if not isinstance(file, UploadFile):
                 raise InvalidInput("no file was sent: use the multipart field `file`", field="file")
             name = filenames.shown(file.filename or "")
-            source = await stack.enter_async_context(processor.received(file, name, file.content_type or ""))
+            source = await stack.enter_async_context(processor.received(file, name, file.content_type or "", owner))
         yield source
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -30,6 +31,9 @@ class DocProcessorSettings(ServiceSettings):
         0.6, ge=0, le=1, description="Pages whose OCR is less sure than this go to the vision model, where there is one"
     )
     vision_timeout_seconds: float = Field(120, gt=0, description="Longest time the vision model may take for one page")
+    hidden_text: Literal["drop", "keep"] = Field(
+        "drop", description="Text that readers of a document cannot see: drop leaves it out, keep marks it"
+    )
     work_dir: Path | None = Field(None, description="Where uploads lie while they are read; the system's if unset")
 
     @property

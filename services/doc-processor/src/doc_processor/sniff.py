@@ -53,7 +53,7 @@ _BY_SUFFIX = {
     ".markdown": MARKDOWN, ".txt": PLAIN, ".text": PLAIN, ".log": PLAIN, ".csv": CSV, ".tsv": CSV, ".eml": EML,
 }  # fmt: skip
 _TEXTUAL = (HTML, MARKDOWN, PLAIN, CSV, EML)
-_HTML_START = re.compile(r"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)\b", re.I | re.S)
+_HTML_START = re.compile(r"<(!doctype\s+html|html|head|body)\b", re.I)
 _MAIL_HEADER = re.compile(
     r"^(received|return-path|delivered-to|from|to|cc|subject|date|message-id|mime-version|reply-to|content-type"
     r"|dkim-signature|x-[\w-]+)\s*:",
@@ -140,12 +140,28 @@ def _textual(head: bytes, upload: Upload) -> str:
     if named is not None:
         raise Unreadable(f"the name says {named}, but the content is not: it is damaged, cut short or something else")
     text = decode(head).text
-    if _HTML_START.match(text):
+    if _HTML_START.match(_behind_prolog(text)):
         return HTML
     if _is_mail(text):
         return EML
     declared = upload.declared.partition(";")[0].strip().lower()
     return declared if declared in _TEXTUAL else PLAIN
+
+
+def _behind_prolog(text: str) -> str:
+    """Return what follows an XML declaration and comments; empty if one of them does not end."""
+    text = text.lstrip()
+    if text[:5].lower() == "<?xml":
+        text = text.partition(">")[2].lstrip()
+    at = 0
+    while text.startswith("<!--", at):
+        end = text.find("-->", at + 4)
+        if end < 0:
+            return ""
+        at = end + 3
+        while text[at : at + 1].isspace():
+            at += 1
+    return text[at:]
 
 
 def _is_mail(text: str) -> bool:

@@ -59,7 +59,7 @@ class NoteGeneration:
             path, name = self.originals.path(note.source_sha256), note.source_name
 
             async def pages() -> list[str]:
-                async with aclosing(self.processor.process(path, name)) as events:
+                async with aclosing(self.processor.process(path, name, owner=note.owner)) as events:
                     return [event.text async for event in events if isinstance(event, ProcessedPage)]
 
             text = "\n\n".join(await self.jobs.retry_until_available(job_id, pages)).strip()

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 from llm_providers.tokens import estimate_tokens
 
+_BOUNDARIES = tuple(re.compile(pattern) for pattern in (r"\n\s*\n", r"\n", r"(?<=[.!?…。])\s+", r"\s+"))
+
 
 def split(text: str, tokens: int) -> Iterator[tuple[int, int]]:
     """Yield (start, end) of parts of at most `tokens` estimated tokens that cover the text, at the best boundary."""
@@ -33,8 +35,8 @@ def _reach(text: str, start: int, tokens: int) -> int:
 
 def _boundary(text: str, start: int, end: int) -> int:
     """Return the last paragraph, line, sentence or word boundary in the second half of the part."""
-    for pattern in (r"\n\s*\n", r"\n", r"(?<=[.!?…。])\s+", r"\s+"):
-        cuts = [match.end() for match in re.finditer(pattern, text[start:end])]
-        if cuts and cuts[-1] > (end - start) // 2:
-            return start + cuts[-1]
+    for boundary in _BOUNDARIES:
+        cuts = [match.end() for match in boundary.finditer(text, start, end)]
+        if cuts and cuts[-1] - start > (end - start) // 2:
+            return cuts[-1]
     return end

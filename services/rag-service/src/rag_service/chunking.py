@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from llm_providers.tokens import estimate_tokens
 
-_HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.+?)[ \t#]*$", re.MULTILINE)
+_HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]++(.+)$", re.MULTILINE)
 _BLANK = re.compile(r"\n[ \t]*\n")
 _SENTENCE = re.compile(r"(?<=[.!?…。])\s+")
 _SPACE = re.compile(r"\s+")
@@ -91,4 +91,5 @@ def _enter(trail: dict[int, str], heading: re.Match[str]) -> None:
     level = len(heading.group(1))
     for deeper in [known for known in trail if known >= level]:
         del trail[deeper]
-    trail[level] = heading.group(2).strip()
+    # What closes a heading: `## Costs ##`. Not part of the pattern, where looking for it takes quadratic time.
+    trail[level] = heading.group(2).rstrip(" \t#").strip() or heading.group(2).strip()

@@ -61,7 +61,9 @@ class Ingestion:
         waiting: list[ProcessedPage] = []
         stored = monotonic()
         try:
-            async with aclosing(self.processor.process(path, document.filename, first_page=done + 1)) as events:
+            async with aclosing(
+                self.processor.process(path, document.filename, done + 1, document.collection)
+            ) as events:
                 async for event in events:
                     if isinstance(event, ProcessedHead):
                         await self._set_document(document.id, media_type=event.media_type, warnings=event.warnings)

@@ -30,7 +30,7 @@ _CONDENSE_TOKENS, _WORDING_TOKENS = 128, 64
 _LONGEST = 2000
 _WORDING_SECONDS = 15
 """How long other wordings are waited for; without them the question is searched for as it is."""
-_MARK = re.compile(r"^\s*(?:[-*•]|\(?\d{1,2}[.):]|Q:)?\s*[\"“„']?")
+_MARK = re.compile(r"^\s*+(?:[-*•]|\(?\d{1,2}[.):]|Q:)?+\s*+[\"“„']?")
 _POINTS_BACK = re.compile(
     r"\b(?:it|its|they|them|their|he|him|his|she|her|that|this|those|these|there|then|ones?|hij|zij|ze|er|dat|die|hun|es|sie|ihr)\b|"
     r"^(?:and|or|but|why|en|und|aber)\b",

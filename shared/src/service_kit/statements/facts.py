@@ -34,7 +34,8 @@ _TERM = re.compile(r"\w+")
 _SHORTEST_STEM = 4
 _LONGEST_ENDING = 3
 _CLAUSE_END = re.compile(
-    r"[,;:.!?()–—]+\s|\b(?:and|but|or|und|aber|oder|sondern|en|maar|of|y|pero|et|mais)\b", re.IGNORECASE
+    r"(?<![,;:.!?()–—])[,;:.!?()–—]++\s|\b(?:and|but|or|und|aber|oder|sondern|en|maar|of|y|pero|et|mais)\b",
+    re.IGNORECASE,
 )
 _LONGEST_REFUSAL = 160
 _SENTENCE_START = re.compile(r"^\W*\w+")

@@ -16,7 +16,11 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 # From the palette of Okabe and Ito: distinct for colour-blind readers too, on light and on dark.
 COLOURS = ("#e69f00", "#0072b2")
 _INK = "#010203"
-_DROPPED = re.compile(r"<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>|<!--.*?-->", re.S)
+_DROPPED = (
+    (re.compile("<metadata>"), "</metadata>"),
+    (re.compile(r"<defs>\s*+<style"), "</defs>"),
+    (re.compile("<!--"), "-->"),
+)
 _FAMILY = re.compile(r"'DejaVu Sans'[^;\"]*")
 _WIDE = 30.0
 
@@ -84,9 +88,17 @@ def _svg(figure: Figure, axes: Axes) -> Markup:
     written = io.StringIO()
     figure.savefig(written, format="svg", transparent=True, metadata={"Date": None})
     drawn = written.getvalue()
-    drawn = _DROPPED.sub("", drawn[drawn.index("<svg") :])
+    drawn = drawn[drawn.index("<svg") :]
+    for begin, end in _DROPPED:
+        drawn = _without(drawn, begin, end)
     drawn = _FAMILY.sub("system-ui, sans-serif", drawn).replace(_INK, "currentColor")
     return Markup(drawn)  # noqa: S704 - matplotlib escapes text
+
+
+def _without(text: str, begin: re.Pattern[str], end: str) -> str:
+    """Leave out everything from a beginning to the next end."""
+    first, *others = begin.split(text)
+    return first + "".join(other.partition(end)[2] for other in others)
 
 
 def _plain(name: str) -> str:

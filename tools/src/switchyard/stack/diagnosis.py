@@ -12,7 +12,7 @@ from switchyard.stack.stacks import Project
 
 _LINES = 15
 # Patterns in an error, a health check or a log, and what to do about them; the first that matches counts.
-_KNOWN: Mapping[str, str] = {
+_ADVICE: Mapping[str, str] = {
     r"port is already allocated|address already in use": "another program uses the port: make preflight says for which service",
     r"could not select device driver|nvidia-container-cli": "Docker can't give containers a card: make preflight",
     r"no space left on device": "the disk is full: docker system df shows what takes it",
@@ -23,9 +23,10 @@ _KNOWN: Mapping[str, str] = {
     r"Temporary failure in name resolution|Could not resolve|no such host|i/o timeout|Network is unreachable": (
         "models and images come from the internet: check the connection, proxy and DNS, and start again"
     ),
-    r"the policy in .* does not fit": "the policy names a backend that this stack lacks: make preflight",
+    r"the policy in \S+ does not fit": "the policy names a backend that this stack lacks: make preflight",
     r"cannot be written|Permission denied|Read-only file system": "a volume has another owner: was it created by hand?",
 }
+_KNOWN = {re.compile(pattern, re.IGNORECASE): todo for pattern, todo in _ADVICE.items()}
 
 
 def diagnose(project: Project) -> Iterator[str]:
@@ -53,7 +54,7 @@ def diagnose(project: Project) -> Iterator[str]:
 def advice(texts: Sequence[str]) -> str:
     """Return what to do about a known cause; empty for others."""
     whole = "\n".join(texts)
-    return next((todo for pattern, todo in _KNOWN.items() if re.search(pattern, whole, re.IGNORECASE)), "")
+    return next((todo for pattern, todo in _KNOWN.items() if pattern.search(whole)), "")
 
 
 def last_lines(project: Project, container: Container) -> list[str]:

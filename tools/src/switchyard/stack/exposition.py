@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-_SAMPLE = re.compile(r"^([A-Za-z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)(?:\s+-?\d+)?$")
-_LABEL = re.compile(r'([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"')
+_NAME = re.compile(r"[A-Za-z_:][\w:]*")
+_LABEL = re.compile(r'(?<!\w)([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"')
 _ESCAPES = {"\\\\": "\\", '\\"': '"', "\\n": "\n"}
 
 
@@ -21,10 +21,14 @@ class MetricSample:
 def parse(text: str) -> Iterator[MetricSample]:
     """Yield the samples in `text`; other lines are ignored."""
     for line in text.splitlines():
-        matched = None if line.startswith("#") else _SAMPLE.match(line.strip())
-        if matched:
-            labels = {name: _plain(value) for name, value in _LABEL.findall(matched.group(2) or "")}
-            yield MetricSample(matched.group(1), labels, float(matched.group(3)))
+        series, brace, numbers = line.strip().rpartition("}")
+        if not brace:
+            series, _, numbers = line.strip().partition(" ")
+        name, _, written = series.partition("{")
+        value = numbers.split()  # and perhaps when it was taken
+        if _NAME.fullmatch(name) and len(value) in (1, 2):
+            labels = {label: _plain(text) for label, text in _LABEL.findall(written)}
+            yield MetricSample(name, labels, float(value[0]))
 
 
 def _plain(value: str) -> str:

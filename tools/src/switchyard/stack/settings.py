@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-_LINE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*[=:]\s*(.*?)\s*$")
+_LINE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*[=:](.*)$")
 _QUOTED = re.compile(r"^(['\"])(.*?)\1(?:\s+#.*)?$")
 _COMMENT = re.compile(r"(^|\s)#.*$")
 
@@ -17,7 +17,7 @@ def parse(text: str) -> dict[str, str]:
     for line in text.splitlines():
         matched = _LINE.match(line)
         if matched:
-            settings[matched.group(1)] = _value(matched.group(2))
+            settings[matched.group(1)] = _value(matched.group(2).strip())
     return settings
 
 

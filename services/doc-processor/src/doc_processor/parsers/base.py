@@ -45,6 +45,7 @@ class ParseLimits:
     render_dpi: int = 300
     ocr_languages: str = "eng"
     ocr_seconds: float = 40.0
+    hidden_text: str = "drop"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 
 from doc_processor import markdown
 from doc_processor.parsers.base import ParsedPage, ParseLimits, ParseWarning, ReadyPages, Upload
@@ -13,6 +14,7 @@ from doc_processor.text import clean, tidy
 
 _SAMPLE = 65_536
 _DELIMITERS = ",;\t|"
+_LINES = 200
 
 
 def parse(upload: Upload, limits: ParseLimits) -> ReadyPages:
@@ -41,12 +43,16 @@ def parse(upload: Upload, limits: ParseLimits) -> ReadyPages:
 
 
 def _dialect(sample: str) -> type[csv.Dialect]:
-    try:
-        return csv.Sniffer().sniff(sample, _DELIMITERS)
-    except csv.Error:
-        first = sample.partition("\n")[0]
+    # Not by csv.Sniffer, whose patterns take quadratic time: 60 kB of `",` are 11 seconds.
+    lines = [line for line in sample.split("\n")[:_LINES] if line.strip()]
 
-        class Guessed(csv.excel):
-            delimiter = max(_DELIMITERS, key=first.count)
+    class Guessed(csv.excel):
+        delimiter = max(_DELIMITERS, key=lambda mark: _evenness(mark, lines))
 
-        return Guessed
+    return Guessed
+
+
+def _evenness(mark: str, lines: list[str]) -> tuple[int, int]:
+    """Return in how many lines a mark stands as often as it does in most, and in how many it stands at all."""
+    counts = Counter(line.count(mark) for line in lines if mark in line)
+    return (max(counts.values(), default=0), counts.total())

@@ -11,7 +11,9 @@ from docx.opc.exceptions import OpcError
 from lxml.etree import XMLSyntaxError
 
 from doc_processor import containers, markdown
+from doc_processor.hidden import HiddenText
 from doc_processor.parsers.base import ParsedPage, ParseLimits, ParseWarning, ReadyPages, Upload
+from doc_processor.parsers.docx_hidden import RunLooks
 from doc_processor.parsers.docx_styles import Styles
 from doc_processor.parsers.docx_text import Run, paragraph_runs, qualified
 from doc_processor.refusals import Empty, TooManyPages, Unreadable
@@ -21,6 +23,7 @@ _DAMAGE = (
     OpcError, XMLSyntaxError, zipfile.BadZipFile, KeyError, ValueError, AttributeError, TypeError, IndexError, OSError,
 )  # fmt: skip
 _MAX_DEPTH = 50
+_MAX_BLOCKS = 200_000
 _P, _TBL, _TR, _TC = (qualified(tag) for tag in ("p", "tbl", "tr", "tc"))
 _FOOTNOTE, _ENDNOTE = qualified("footnote"), qualified("endnote")
 _WRAPPERS = {qualified(tag) for tag in ("sdt", "sdtContent", "customXml", "ins", "moveTo", "smartTag")}
@@ -31,7 +34,7 @@ def parse(upload: Upload, limits: ParseLimits) -> ReadyPages:
     """Raise `Unreadable` for a damaged file and `Empty` for one without text."""
     containers.check(upload.path, limits)
     try:
-        pages, notes = _read(upload.path)
+        pages, notes = _read(upload.path, limits)
     except _DAMAGE as error:
         raise Unreadable("the file is not a readable DOCX document") from error
     except RecursionError as error:
@@ -43,27 +46,36 @@ def parse(upload: Upload, limits: ParseLimits) -> ReadyPages:
     return ReadyPages([ParsedPage(page, "docx") for page in pages], notes)
 
 
-def _read(path: Path) -> tuple[list[str], tuple[ParseWarning, ...]]:
+def _read(path: Path, limits: ParseLimits) -> tuple[list[str], tuple[ParseWarning, ...]]:
     document = Document(str(path))
-    writer = _PageBuilder(Styles(document))
+    hidden = HiddenText.of(limits)
+    writer = _PageBuilder(
+        Styles(document), RunLooks({style.style_id: style.element for style in document.styles}, hidden)
+    )
     body = document.element.body
     writer.blocks(body)
     for part in document.part.package.iter_parts():
         if str(part.partname) in ("/word/footnotes.xml", "/word/endnotes.xml"):
             writer.notes(part.blob)
     pictures = sum(1 for tag in _DRAWN for _ in body.iter(tag))
-    notes = (
-        (ParseWarning("pictures-not-read", f"{pictures} pictures in the document were not read"),) if pictures else ()
-    )
-    return writer.pages(), notes
+    notes = []
+    if pictures:
+        notes.append(ParseWarning("pictures-not-read", f"{pictures} pictures in the document were not read"))
+    if writer.left_out:
+        detail = f"more than {_MAX_BLOCKS} paragraphs, or nested more than {_MAX_DEPTH} deep: the rest was left out"
+        notes.append(ParseWarning("document-cut", detail))
+    return writer.pages(), (*notes, *hidden.warnings)
 
 
 class _PageBuilder:
     """Collects blocks by page; a block belongs to the page on which it begins."""
 
-    def __init__(self, styles: Styles) -> None:
+    def __init__(self, styles: Styles, looks: RunLooks) -> None:
         self._styles = styles
+        self._looks = looks
         self._pages: list[list[str]] = [[]]
+        self._blocks = 0
+        self.left_out = 0
 
     def pages(self) -> list[str]:
         texts = [tidy("\n".join(blocks)) for blocks in self._pages]
@@ -74,8 +86,13 @@ class _PageBuilder:
     def blocks(self, parent: Any, depth: int = 0) -> None:
         """Write what a body or a content control holds, in order."""
         if depth > _MAX_DEPTH:
+            self.left_out += 1
             return
         for child in parent:
+            self._blocks += 1
+            if self._blocks > _MAX_BLOCKS:
+                self.left_out += 1
+                return
             if child.tag == _P:
                 self._paragraph(child)
             elif child.tag == _TBL:
@@ -92,7 +109,7 @@ class _PageBuilder:
                 self.blocks(note)
 
     def _paragraph(self, element: Any) -> None:
-        before, runs, boxes = paragraph_runs(element)
+        before, runs, boxes = paragraph_runs(element, self._looks)
         self._break(before)
         text = "".join(run.text for run in runs).strip()
         if text:
@@ -123,7 +140,7 @@ class _PageBuilder:
             for cell in _children(row, _TC):
                 runs: list[Run] = []
                 for paragraph in cell.iter(_P):
-                    runs += [*paragraph_runs(paragraph)[1], Run(" ")]
+                    runs += [*paragraph_runs(paragraph, self._looks)[1], Run(" ")]
                 breaks += sum(run.breaks for run in runs)
                 cells.append("".join(run.text for run in runs))
                 cells += [""] * (_span(cell) - 1)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from doc_processor.parsers.docx_hidden import RunLooks
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _M = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
@@ -21,7 +24,6 @@ _SKIPPED = {
     _W + "del", _W + "moveFrom", _W + "instrText", _W + "delText", _W + "rPr", _W + "pPr",
     "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback",
 }  # fmt: skip
-_HIDDEN = f"{_W}rPr/{_W}vanish"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Run:
     breaks: int = 0
 
 
-def paragraph_runs(paragraph: Any) -> tuple[int, list[Run], list[Any]]:
+def paragraph_runs(paragraph: Any, looks: RunLooks) -> tuple[int, list[Run], list[Any]]:
     """Return page breaks before any text, the runs, and the text boxes anchored here."""
     runs: list[Run] = []
     boxes: list[Any] = []
@@ -40,7 +42,12 @@ def paragraph_runs(paragraph: Any) -> tuple[int, list[Run], list[Any]]:
     waiting = list(reversed(paragraph))
     while waiting:
         node = waiting.pop()
-        if node.tag in _SKIPPED or (node.tag == _W + "r" and _is_hidden(node)):
+        if node.tag in _SKIPPED:
+            continue
+        if node.tag == _W + "r" and looks.hides(node, paragraph):
+            runs.append(
+                Run(looks.hidden.instead_of("".join(part.text or "" for tag in _TEXTS for part in node.iter(tag))))
+            )
             continue
         if node.tag == _BOX:
             boxes.append(node)
@@ -60,8 +67,3 @@ def paragraph_runs(paragraph: Any) -> tuple[int, list[Run], list[Any]]:
     if paragraph.find(f"{_W}pPr/{_W}pageBreakBefore") is not None:
         before = max(before, 1)
     return before, runs, boxes
-
-
-def _is_hidden(run: Any) -> bool:
-    mark = run.find(_HIDDEN)
-    return mark is not None and mark.get(_W + "val") not in ("0", "false", "off")

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import re
 import warnings as python_warnings
+from itertools import islice
 
 from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning, Tag, XMLParsedAsHTMLWarning
 from bs4.element import PageElement, PreformattedString
 from markdownify import ATX, MarkdownConverter
 
+from doc_processor.hidden import HiddenText
 from doc_processor.parsers.base import ParsedPage, ParseLimits, ParseWarning, ReadyPages, Upload
+from doc_processor.parsers.html_hidden import take_out
 from doc_processor.refusals import Empty
 from doc_processor.text import clean, decode, tidy
 
+_MAX_TAGS = 200_000
 _DROPPED = (
     "head",
     "script", "style", "template", "noscript", "nav", "iframe", "object", "embed", "svg", "canvas", "button",
     "select", "textarea", "input", "video", "audio", "map",
 )  # fmt: skip
-_HIDDEN = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?![.\d])|opacity\s*:\s*0(?![.\d])", re.I
-)
-_CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?([\w-]+)", re.I)
+_CHARSET = re.compile(rb"\bcharset\s*+=\s*+[\"']?([\w-]+)", re.I)
 
 
 class _Converter(MarkdownConverter):
@@ -37,11 +38,12 @@ class _Converter(MarkdownConverter):
 def parse(upload: Upload, limits: ParseLimits) -> ReadyPages:
     """Raise `Empty` where no visible text is left."""
     data = upload.path.read_bytes()
+    hidden = HiddenText.of(limits)
     text, notes = _decode(data)
-    converted, more = to_markdown(text)
+    converted, more = to_markdown(text, hidden)
     if not converted:
         raise Empty("the page holds no visible text")
-    return ReadyPages([ParsedPage(converted, "html")], (*notes, *more))
+    return ReadyPages([ParsedPage(converted, "html")], (*notes, *more, *hidden.warnings))
 
 
 def _decode(data: bytes) -> tuple[str, tuple[ParseWarning, ...]]:
@@ -60,16 +62,16 @@ def _decode(data: bytes) -> tuple[str, tuple[ParseWarning, ...]]:
     return decoded.text, ()
 
 
-def to_markdown(text: str) -> tuple[str, tuple[ParseWarning, ...]]:
+def to_markdown(text: str, hidden: HiddenText) -> tuple[str, tuple[ParseWarning, ...]]:
     """Convert a page or a fragment; the title becomes the first heading where the body has none."""
+    text, notes = _bounded(text)
     with python_warnings.catch_warnings():
         python_warnings.simplefilter("ignore", XMLParsedAsHTMLWarning)
         python_warnings.simplefilter("ignore", MarkupResemblesLocatorWarning)
         soup = BeautifulSoup(clean(text), "lxml")
     title = soup.title.get_text(" ", strip=True) if soup.title else ""
-    _strip(soup)
+    _strip(soup, hidden)
     body = soup.body or soup
-    notes: tuple[ParseWarning, ...] = ()
     try:
         converter = _Converter(
             heading_style=ATX, bullets="-", escape_asterisks=False, escape_underscores=False, escape_misc=False,
@@ -78,19 +80,29 @@ def to_markdown(text: str) -> tuple[str, tuple[ParseWarning, ...]]:
         result = tidy(converter.convert_soup(body))
     except RecursionError:
         result = tidy(body.get_text("\n"))
-        notes = (ParseWarning("structure-lost", "the page is nested too deeply; its text was read without structure"),)
+        notes = (
+            *notes,
+            ParseWarning("structure-lost", "the page is nested too deeply; its text was read without structure"),
+        )
     if title and not re.search(r"^# ", result, re.MULTILINE):
         result = tidy(f"# {title}\n\n{result}")
     return result, notes
 
 
-def _strip(soup: BeautifulSoup) -> None:
+def _bounded(text: str) -> tuple[str, tuple[ParseWarning, ...]]:
+    """Cut a page behind as many tags as can be read in seconds."""
+    if text.count("<") <= _MAX_TAGS:
+        return text, ()
+    end = next(islice((match.start() for match in re.finditer("<", text)), _MAX_TAGS, None))
+    return text[:end], (
+        ParseWarning("document-cut", f"the page has more than {_MAX_TAGS} tags; the rest was left out"),
+    )
+
+
+def _strip(soup: BeautifulSoup, hidden: HiddenText) -> None:
+    css = [style.get_text() for style in soup.find_all("style")]
     unwanted: list[PageElement] = [node for node in soup.descendants if isinstance(node, PreformattedString)]
-    unwanted += [tag for tag in soup.find_all(True) if tag.name in _DROPPED or _is_hidden(tag)]
+    unwanted += [tag for tag in soup.find_all(True) if tag.name in _DROPPED]
     for element in unwanted:
         element.extract()
-
-
-def _is_hidden(tag: Tag) -> bool:
-    hidden = tag.has_attr("hidden") or tag.get("aria-hidden") == "true"
-    return hidden or _HIDDEN.search(str(tag.get("style") or "")) is not None
+    take_out(soup, css, hidden)

@@ -13,8 +13,10 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 from pdf2image.exceptions import PDFInfoNotInstalledError, PDFPageCountError, PDFPopplerTimeoutError, PDFSyntaxError
 
+from doc_processor.hidden import HiddenText
 from doc_processor.parsers.base import ParsedPage, ParseLimits, ParseWarning, Upload
 from doc_processor.parsers.pdf_forms import filled_in
+from doc_processor.parsers.pdf_hidden import visible
 from doc_processor.parsers.pdf_text import laid_out, trusted
 from doc_processor.refusals import NoPages, PasswordRequired, TooManyPages, Unreadable
 from doc_processor.text import tidy
@@ -27,7 +29,7 @@ _MAX_RENDERED_PIXELS = 18_000_000
 _MAX_OBJECTS = 2000
 _ENOUGH_LETTERS = 200
 _LOCKED = (pdfium_c.FPDF_ERR_PASSWORD, pdfium_c.FPDF_ERR_SECURITY)
-_NO_PAGES = re.compile(rb"/Type\s*/Pages\b[^>]*/Count\s+0\b|/Count\s+0\b[^>]*/Type\s*/Pages\b")
+_PAGE_TREE, _COUNT_OF_NONE = re.compile(rb"/Type\s*+/Pages\b"), re.compile(rb"/Count\s++0\b")
 
 
 class Pages:
@@ -53,17 +55,19 @@ class Pages:
         try:
             layer = page.get_textpage()
             raw = layer.get_text_range()
-            text = tidy(laid_out(layer, raw))
+            hidden = HiddenText.of(self._limits)
+            seen = visible(page, layer, raw, lambda: _covered(page), hidden)
+            text = tidy(laid_out(layer, seen) if seen == raw else seen)
             extra = [line for line in map(tidy, filled_in(page, self._form)) if line not in text]
             letters = sum(1 for character in text if character.isalnum())
             covered = 0.0 if letters >= _ENOUGH_LETTERS else _covered(page)
-            good = trusted(raw, covered, drawn=letters > 0 or _has_content(page))
+            good = trusted(seen, covered, drawn=letters > 0 or _has_content(page))
             layer.close()
         except pdfium.PdfiumError as error:
             raise Unreadable("the page is damaged") from error
         finally:
             page.close()
-        return ParsedPage("\n\n".join(filter(None, [text, *extra])), "text-layer", None, wants_ocr=not good)
+        return ParsedPage("\n\n".join(filter(None, [text, *extra])), "text-layer", None, hidden.warnings, not good)
 
     def render(self, number: int) -> Image:
         """Render at the set resolution, or at less where the page is huge; poppler first, else PDFium."""
@@ -100,7 +104,7 @@ def parse(upload: Upload, limits: ParseLimits) -> Pages:
     except pdfium.PdfiumError as error:
         if error.err_code in _LOCKED:
             raise PasswordRequired("the document is encrypted and needs a password") from error
-        if _NO_PAGES.search(upload.path.read_bytes()):
+        if _declares_no_pages(upload.path.read_bytes()):
             raise NoPages("the document has no pages") from error
         raise Unreadable("the file is not a readable PDF: it is damaged or cut short") from error
     with suppress(pdfium.PdfiumError):
@@ -112,6 +116,11 @@ def parse(upload: Upload, limits: ParseLimits) -> Pages:
     if count > limits.max_pages:
         raise TooManyPages(f"the document has {count} pages; at most {limits.max_pages} are read")
     return Pages(document, upload.path, limits)
+
+
+def _declares_no_pages(data: bytes) -> bool:
+    """Whether a dictionary is a page tree, and says that it holds none."""
+    return any(_COUNT_OF_NONE.search(part) and _PAGE_TREE.search(part) for part in data.split(b">"))
 
 
 def _covered(page: pdfium.PdfPage) -> float:

@@ -12,6 +12,7 @@ from pptx.enum.shapes import MSO_SHAPE_TYPE
 from pptx.exc import PackageNotFoundError, PythonPptxError
 
 from doc_processor import containers, markdown
+from doc_processor.hidden import TINY_POINTS, Colour, HiddenText, alike, hexadecimal
 from doc_processor.parsers.base import ParsedPage, ParseLimits, ParseWarning, ReadyPages, Upload
 from doc_processor.refusals import NoPages, TooManyPages, Unreadable
 from doc_processor.text import tidy
@@ -21,6 +22,7 @@ _DAMAGE = (
     TypeError, IndexError, AssertionError, OSError,
 )  # fmt: skip
 _MAX_DEPTH = 20
+_A, _P = (f"{{http://schemas.openxmlformats.org/{name}/2006/main}}" for name in ("drawingml", "presentationml"))
 
 
 def parse(upload: Upload, limits: ParseLimits) -> ReadyPages:
@@ -34,24 +36,28 @@ def parse(upload: Upload, limits: ParseLimits) -> ReadyPages:
         raise NoPages("the presentation has no slides")
     if len(slides) > limits.max_pages:
         raise TooManyPages(f"the presentation has {len(slides)} slides; at most {limits.max_pages} are read")
-    return ReadyPages([_slide(slide) for slide in slides])
+    size = (presentation.slide_width or 0, presentation.slide_height or 0)
+    return ReadyPages([_slide(slide, size, limits) for slide in slides])
 
 
-def _slide(slide: Any) -> ParsedPage:
+def _slide(slide: Any, size: tuple[int, int], limits: ParseLimits) -> ParsedPage:
     try:
-        return _read(slide)
+        return _read(slide, size, HiddenText.of(limits))
     except _DAMAGE:
         return ParsedPage("", "pptx", warnings=(ParseWarning("page-failed", "the slide is damaged"),))
 
 
-def _read(slide: Any) -> ParsedPage:
+def _read(slide: Any, size: tuple[int, int], hidden: HiddenText) -> ParsedPage:
     title = slide.shapes.title
     blocks = [markdown.heading(title.text_frame.text, 1)] if title is not None and title.has_text_frame else []
     pictures = 0
     for shape in _flatten(slide.shapes):
         if title is not None and shape.shape_id == title.shape_id:
             continue
-        if shape.has_text_frame:
+        if shape.has_text_frame and _is_unseen(shape, size):
+            blocks.append(hidden.instead_of(shape.text_frame.text))
+        elif shape.has_text_frame:
+            _take_out(shape, hidden)
             blocks.append(_frame(shape.text_frame, bulleted=shape.is_placeholder))
         elif getattr(shape, "has_table", False):
             blocks.append(markdown.table([[cell.text for cell in row.cells] for row in shape.table.rows]))
@@ -68,7 +74,36 @@ def _read(slide: Any) -> ParsedPage:
     )
     if slide._element.get("show") == "0":
         warnings.append(ParseWarning("hidden-slide", "the slide is hidden in the presentation"))
-    return ParsedPage(tidy("\n\n".join(filter(None, blocks))), "pptx", warnings=tuple(warnings))
+    return ParsedPage(tidy("\n\n".join(filter(None, blocks))), "pptx", warnings=(*warnings, *hidden.warnings))
+
+
+def _is_unseen(shape: Any, size: tuple[int, int]) -> bool:
+    """Whether a shape is switched off, or lies beside the slide."""
+    if shape._element.xpath(".//p:cNvPr")[0].get("hidden") in ("1", "true"):
+        return True
+    if None in (shape.left, shape.top, shape.width, shape.height) or not all(size):
+        return False
+    across = shape.left + shape.width <= 0 or shape.left >= size[0]
+    return bool(across or shape.top + shape.height <= 0 or shape.top >= size[1])
+
+
+def _take_out(shape: Any, hidden: HiddenText) -> None:
+    """Take out runs that are tiny, or of the colour with which their shape is filled."""
+    for run in shape._element.iter(f"{_A}r"):
+        properties, text = run.find(f"{_A}rPr"), run.find(f"{_A}t")
+        if properties is None or text is None or not text.text:
+            continue
+        size = properties.get("sz", "")
+        colour = _solid(properties)
+        behind = _solid(shape._element.find(f"{_P}spPr"))
+        same = colour is not None and behind is not None and alike(colour, behind)
+        if same or (size.isascii() and size.isdigit() and int(size[:9]) < 100 * TINY_POINTS):
+            text.text = hidden.instead_of(text.text)
+
+
+def _solid(properties: Any) -> Colour | None:
+    written = properties.find(f"{_A}solidFill/{_A}srgbClr") if properties is not None else None
+    return hexadecimal(written.get("val", "")) if written is not None else None
 
 
 def _flatten(shapes: Any, depth: int = 0) -> Iterator[Any]:

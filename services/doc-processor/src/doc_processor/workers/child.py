@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import resource
-import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -17,11 +15,10 @@ from doc_processor.parsers.base import Opened, ParseLimits, Renderable, Upload
 from doc_processor.refusals import Refusal, UnpacksTooLarge, Unreadable
 from doc_processor.sniff import sniff
 from doc_processor.workers import protocol
+from doc_processor.workers.confinement import confine
 from doc_processor.workers.protocol import Message
 
 OpenAs = Callable[[str, Upload, ParseLimits], Opened]
-_PR_SET_PDEATHSIG = 1
-_LARGEST_FILE = 1 << 30
 _RECYCLE_SHARE = 0.6
 
 
@@ -105,20 +102,6 @@ def answer(runner: TaskRunner, task: Message) -> Message:
         return {"refused": Unreadable.kind, "detail": "the parser failed on it", "exception": kind}
 
 
-def confine(memory_bytes: int) -> None:
-    """Limit memory and file size, disable core dumps, and end when the service ends."""
-    for what, most in (
-        (resource.RLIMIT_AS, memory_bytes),
-        (resource.RLIMIT_FSIZE, _LARGEST_FILE),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        _, hard = resource.getrlimit(what)
-        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(what, (most, most))
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 def _address_space() -> int:
     """Return what counts against the limit, in bytes (proc(5), statm)."""
     return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
@@ -133,9 +116,9 @@ def serve(open_as: OpenAs = parsers.open_as) -> None:
     setup = protocol.read(tasks)
     if setup is None:
         return
-    confine(setup["memory_bytes"])
+    confined = confine(setup["memory_bytes"], setup["scratch"])
     runner = TaskRunner(ParseLimits(**setup["limits"]), open_as)
-    reply: Message = {"ok": {}}
+    reply: Message = {"ok": {"confined": confined}}
     while True:
         answers.write(protocol.encode(reply))
         answers.flush()

@@ -14,12 +14,14 @@ import structlog
 from doc_processor.errors import WorkersUnavailable
 from doc_processor.parsers.base import ParseLimits
 from doc_processor.workers.protocol import Message
+from doc_processor.workers.slots import FairSlots
 from doc_processor.workers.worker import Worker, WorkerFailed
 
 log = structlog.get_logger(__name__)
 COMMAND = (sys.executable, "-P", "-m", "doc_processor.workers.child")
 
 _CLOSE_SECONDS = 5.0
+_CONFINEMENT = frozenset({"files", "network"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +40,15 @@ class PoolSettings:
 
 
 class WorkerPool:
-    """Runs tasks first come, first served; used from one event loop."""
+    """Runs tasks, those of each owner in turn; used from one event loop."""
 
     def __init__(self, settings: PoolSettings) -> None:
         self._settings = settings
-        self._slots = asyncio.Semaphore(settings.size)
+        self._slots = FairSlots(settings.size)
         self._idle: list[Worker] = []
         self._timers: dict[Worker, asyncio.TimerHandle] = {}
         self._tasks_done: dict[Worker, int] = {}
+        self._said = False
         self._stopping: set[asyncio.Task[None]] = set()
 
     @property
@@ -56,9 +59,9 @@ class WorkerPool:
     def idle(self) -> int:
         return len(self._idle)
 
-    async def run(self, task: Message) -> Message:
-        """Return the worker's answer; raises `WorkerFailed`, or `WorkersUnavailable` if none can be started."""
-        async with self._slots:
+    async def run(self, task: Message, owner: str = "") -> Message:
+        """Return the worker's answer to a task that is done for `owner`; raises `WorkerFailed`, or `WorkersUnavailable` if none can be started."""
+        async with self._slots.taken(owner):
             worker = self._reuse(task["path"]) or await self._start()
             try:
                 reply = await worker.call(task, self._settings.task_seconds)
@@ -101,13 +104,23 @@ class WorkerPool:
 
     async def _start(self) -> Worker:
         settings = self._settings
-        setup = {"memory_bytes": settings.memory_bytes, "limits": asdict(settings.limits)}
+        scratch = os.fspath(settings.scratch)
+        setup = {"memory_bytes": settings.memory_bytes, "limits": asdict(settings.limits), "scratch": scratch}
         try:
-            worker = await Worker.start(settings.command, setup, os.fspath(settings.scratch), settings.start_seconds)
+            worker = await Worker.start(settings.command, setup, scratch, settings.start_seconds)
         except (OSError, WorkerFailed) as error:
             raise WorkersUnavailable("a worker process could not be started", retry_after=5) from error
         self._tasks_done[worker] = 0
+        self._say_once(worker.confined)
         return worker
+
+    def _say_once(self, confined: frozenset[str]) -> None:
+        if not self._said and (missing := _CONFINEMENT - confined):
+            log.warning(
+                "this kernel cannot confine workers fully: a parser that a document takes over may reach these",
+                missing=sorted(missing),
+            )
+        self._said = True
 
     def _put_back(self, worker: Worker, *, recycle: bool) -> None:
         self._tasks_done[worker] += 1

@@ -35,6 +35,7 @@ class Worker:
     def __init__(self, process: Process) -> None:
         self._process = process
         self.path = ""
+        self.confined: frozenset[str] = frozenset()
 
     @classmethod
     async def start(cls, command: Sequence[str], setup: Message, scratch: str, seconds: float) -> Worker:
@@ -48,7 +49,8 @@ class Worker:
             start_new_session=True,
         )
         worker = cls(process)
-        await worker.call(setup, seconds)
+        ready = await worker.call(setup, seconds)
+        worker.confined = frozenset(ready.get("ok", {}).get("confined", ()))
         return worker
 
     async def call(self, message: Message, seconds: float) -> Message:

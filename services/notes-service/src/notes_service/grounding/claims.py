@@ -11,6 +11,7 @@ from service_kit.statements.alignment import exchanged
 from service_kit.statements.facts import StatedFacts, facts_of
 from service_kit.statements.stop_words import STOP_WORDS
 
+_WORD = re.compile(r"\w+")
 _ALIKE = 0.3
 """Least share of a point's words that must stand in or beside what it quotes: the rest may be the model's own wording."""
 _HEAD = 2000
@@ -43,10 +44,10 @@ def stands(said: str, text: str) -> bool:
 def owner_in(owner: str | None, text: str, start: int, end: int) -> str | None:
     """Return the owner in the text's own spelling if it is a name there, else None: "Right" and "everybody" are none."""
     names = []
-    for name in re.split(r"\s*(?:[,;&/+]|\b(?:and|und|en)\b)\s*", owner or ""):
-        pattern = r"\W+".join(re.escape(word) for word in re.findall(r"\w+", name) if word.lower() not in NO_NAMES)
-        found = (match.group() for place in (text[start:end], text[:_HEAD]) for match in _spelled(pattern, place))
-        names.append(next((each for each in found if each[0].isupper()), None) if pattern else None)
+    for name in re.split(r"[,;&/+]|\b(?:and|und|en)\b", owner or ""):
+        spoken = [word.lower() for word in _WORD.findall(name) if word.lower() not in NO_NAMES]
+        found = (each for place in (text[start:end], text[:_HEAD]) for each in _spelled(spoken, place))
+        names.append(next((each for each in found if each[0].isupper()), None))
     known = [name for name in names if name]
     return ", ".join(known) if known and len(known) == len(names) else None
 
@@ -54,8 +55,7 @@ def owner_in(owner: str | None, text: str, start: int, end: int) -> str | None:
 def due_in(due: str | None, near: str) -> str | None:
     """Return the due date if its words, or its numbers and months, stand near the action, else None."""
     due = (due or "").strip()
-    pattern = r"\W+".join(re.escape(word) for word in re.findall(r"\w+", due))
-    if pattern and next(_spelled(pattern, near), None):
+    if next(_spelled(_WORD.findall(due.lower()), near), None) is not None:
         return due
     facts = facts_of(due)
     stated = any(_stands(facts, facts_of(sentence.text), near) for sentence in split(near))
@@ -71,13 +71,20 @@ def _stands(claim: StatedFacts, source: StatedFacts, text: str) -> bool:
 
 
 def _is_german(text: str) -> bool:
-    found = re.findall(r"\w+", text.lower())
+    found = _WORD.findall(text.lower())
     counts = {language: sum(word in STOP_WORDS[language] for word in found) for language in ("de", "en", "nl")}
     return counts["de"] > max(counts["en"], counts["nl"])
 
 
-def _spelled(pattern: str, text: str) -> Iterator[re.Match[str]]:
-    return re.finditer(rf"\b{pattern}\b", text, re.IGNORECASE)
+def _spelled(spoken: list[str], text: str) -> Iterator[str]:
+    """Yield every place where these words, in lower case, stand one after the other, as it is written there."""
+    if not spoken:
+        return
+    found = list(_WORD.finditer(text))
+    said = [match.group().lower() for match in found]
+    for first in range(len(found) - len(spoken) + 1):
+        if said[first : first + len(spoken)] == spoken:
+            yield text[found[first].start() : found[first + len(spoken) - 1].end()]
 
 
 def _plain(text: str) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import TypeVar
 
 from rapidfuzz import fuzz
@@ -25,6 +27,7 @@ _NEAR = 600
 """Characters around a quote in which facts and the due date of a point may stand."""
 _LONGEST_TITLE = 12
 _INSTEAD = re.compile(r"\b(?:not|instead of|rather than|nicht|statt|niet|in plaats van)\s+(.{1,60})", re.IGNORECASE)
+_PIECE = re.compile(r"\S+")
 P = TypeVar("P", bound=Point)
 
 
@@ -213,9 +216,8 @@ def _span(item: DraftItem, text: str, start: int, end: int) -> Span | None:
     exact = text.find(quote, start, end)
     if exact >= 0:
         return Span(start=exact, end=exact + len(quote), quote=quote)
-    spaced = re.search(r"\s+".join(map(re.escape, quote.split())), text[start:end], re.IGNORECASE)
-    if spaced is not None:
-        first, last = start + spaced.start(), start + spaced.end()
+    if (spaced := _spaced(quote, text[start:end])) is not None:
+        first, last = start + spaced[0], start + spaced[1]
         return Span(start=first, end=last, quote=text[first:last])
     if len(quote) > end - start:
         return None
@@ -224,3 +226,23 @@ def _span(item: DraftItem, text: str, start: int, end: int) -> Span | None:
         return None
     first, last = start + near.dest_start, start + near.dest_end
     return Span(start=first, end=last, quote=text[first:last])
+
+
+def _spaced(quote: str, text: str) -> tuple[int, int] | None:
+    """Return where the words of `quote` stand in `text`, however they are spaced and capitalised there."""
+    pieces = list(_PIECE.finditer(text))
+    # Word by word, and each with one space before it, so that a place is easily found again.
+    starts = list(accumulate((len(piece.group()) + 1 for piece in pieces), initial=1))
+    spoken = " ".join(quote.split())
+    at = _lower("".join(f" {piece.group()}" for piece in pieces)).find(_lower(spoken))
+    if at < 0:
+        return None
+    first, last = bisect(starts, at) - 1, bisect(starts, at + len(spoken) - 1) - 1
+    end = at + len(spoken) - starts[last]
+    return pieces[first].start() + at - starts[first], pieces[last].start() + end
+
+
+def _lower(text: str) -> str:
+    """Lower-case without a change of length, which some letters of Turkish bring about."""
+    lowered = text.lower()
+    return lowered if len(lowered) == len(text) else text

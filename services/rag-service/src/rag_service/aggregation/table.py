@@ -14,7 +14,7 @@ from service_kit.statements.numbers import spelled, value_of
 
 _RULE = re.compile(r"\|(?:\s*:?-+:?\s*\|)+")
 _CELL = re.compile(r"(?<!\\)\|")
-_HEADING = re.compile(r"#{1,6}[ \t]+(.*)")
+_HEADING = re.compile(r"#{1,6}[ \t]++(.*)")
 _DIGITS = re.compile(r"-?\d[\d.,'’]*")
 _DATE = re.compile(r"(\d{1,2}) ([a-z]+)(?: (\d{4}))?")
 _MONTHS = {

@@ -156,9 +156,7 @@ def _labelled(answer: str) -> list[tuple[int, int, list[str]]]:
         while (marker := _MARKER.match(answer, end)) is not None or (marker := _stop_behind(answer, end)) is not None:
             end = marker.end()
         labels = [
-            label
-            for marker in _MARKER.finditer(answer, sentence.start, end)
-            for label in re.split(r"\s*,\s*", marker[1])
+            label.strip() for marker in _MARKER.finditer(answer, sentence.start, end) for label in marker[1].split(",")
         ]
         found.append((sentence.start, end, labels))
     return found

@@ -21,8 +21,12 @@ def fit(text: str, schema: Mapping[str, Any], name: str) -> str:
         head = text[: limit + 1]
         whole_words = head[:limit] if head[-1].isspace() else head[:limit].rpartition(" ")[0]
         text = whole_words.rstrip() or text[:limit]
-    pattern = schema.get("pattern")
-    if len(text) < schema.get("minLength", 0) or (pattern is not None and re.search(pattern, text) is None):
+    if "pattern" in schema:
+        # Whoever asks writes it, and may write one that takes years.
+        raise RequestRejected(
+            f"{name or 'the answer'}: regular expressions in a schema are not read", backend="embedded"
+        )
+    if len(text) < schema.get("minLength", 0):
         raise RequestRejected(f"the text holds nothing that fits {name or 'the answer'}", backend="embedded")
     return text
 

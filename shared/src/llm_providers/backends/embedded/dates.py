@@ -18,19 +18,19 @@ _ORDINAL = (
     r"eighth|ninth))?|twentieth|thirtieth)"
 )
 _DATE = (
-    rf"(?:(?:next|this|coming|volgende|deze|nächsten)\s+)?(?:{_DAY})(?:,?\s+(?:the\s+)?(?:\d{{1,2}}(?:st|nd|rd|th|\.)?|{_ORDINAL})"
-    rf"(?:\s+(?:of\s+)?(?:{_MONTH}))?)?|"
-    rf"\d{{4}}-\d{{2}}-\d{{2}}|(?:the\s+)?(?:\d{{1,2}}(?:st|nd|rd|th|\.)?|{_ORDINAL})\s+(?:of\s+)?(?:{_MONTH})(?:\s+\d{{4}})?|"
-    rf"(?:{_MONTH})\s+\d{{1,2}}(?:st|nd|rd|th)?(?:,?\s+\d{{4}})?|"
+    rf"(?:(?:next|this|coming|volgende|deze|nächsten)\s++)?(?:{_DAY})(?:,?\s++(?:the\s++)?(?:\d{{1,2}}(?:st|nd|rd|th|\.)?|{_ORDINAL})"
+    rf"(?:\s++(?:of\s++)?(?:{_MONTH}))?)?|"
+    rf"\d{{4}}-\d{{2}}-\d{{2}}|(?:the\s++)?(?:\d{{1,2}}(?:st|nd|rd|th|\.)?|{_ORDINAL})\s++(?:of\s++)?(?:{_MONTH})(?:\s++\d{{4}})?|"
+    rf"(?:{_MONTH})\s++\d{{1,2}}(?:st|nd|rd|th)?(?:,?\s++\d{{4}})?|"
     rf"(?:the )?(?:beginning|start|middle|end) of (?:the |this |next )?(?:day|week|month|quarter|year|{_MONTH})|(?:ende|mitte|anfang|eind|begin|half) (?:{_MONTH})|"
     rf"(?:next|this|volgende|deze|nächste|nächsten|diese|dieser) (?:week(?:end)?|month|maand|woche|monat|year|jahr|jaar)|"
     rf"(?:this|tomorrow) (?:morning|afternoon|evening)|tomorrow|tonight|today|noon|morgen|vandaag|heute|overmorgen|übermorgen"
 )
 _LIMIT = r"(?:by|before|until|till|due(?: on| by)?|no later than|voor|uiterlijk|tegen|bis(?: zum)?|say|spätestens)"
-_DATES = rf"(?:{_DATE})(?:,\s+(?:{_DATE}))?"
+_DATES = rf"(?:{_DATE})(?:,\s++(?:{_DATE}))?"
 _DUE = re.compile(rf"\b(?:{_DATES})\b", re.IGNORECASE)
 _BOUNDED = re.compile(
-    rf"\b(?:{_LIMIT}\s+)((?:{_DATES})|(?:the\s+)?{_ORDINAL}(?=\s*(?:[.,;!?]|$))|(?:{_MONTH}))\b|\bon\s+(the\s+{_ORDINAL})(?=\s*(?:[.,;!?]|$))",
+    rf"\b(?:{_LIMIT}\s++)((?:{_DATES})|(?:the\s++)?{_ORDINAL}(?=\s*(?:[.,;!?]|$))|(?:{_MONTH}))\b|\bon\s++(the\s++{_ORDINAL})(?=\s*(?:[.,;!?]|$))",
     re.IGNORECASE,
 )
 
