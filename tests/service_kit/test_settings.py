@@ -7,14 +7,17 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from pydantic_settings import BaseSettings
 
 from llm_providers.settings import VLLMSettings
+from service_kit.output_guard import OutputGuardSettings
 from service_kit.settings import ServiceSettings
 from switchyard.services import SERVICES
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 SECTIONS = {
     "# --- All services": ServiceSettings,
+    "# --- What models write": OutputGuardSettings,
     **{
         f"# --- {service.name}": getattr(import_module(f"{service.module}.settings"), service.settings_class)
         for service in SERVICES
@@ -22,9 +25,10 @@ SECTIONS = {
 }
 
 
-def own_fields(settings: type[ServiceSettings]) -> set[str]:
-    common = set() if settings is ServiceSettings else set(ServiceSettings.model_fields)
-    return set(settings.model_fields) - common
+def own_fields(settings: type[BaseSettings]) -> set[str]:
+    """The fields of a class that are not those of a class which it shares with others."""
+    shared = (each for each in (ServiceSettings, OutputGuardSettings) if each is not settings)
+    return set(settings.model_fields).difference(*(each.model_fields for each in shared))
 
 
 def documented(heading: str) -> dict[str, str]:

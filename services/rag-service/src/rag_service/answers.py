@@ -111,7 +111,7 @@ class AnswerDraft:
             case Failover():
                 if event.restarted:
                     self._held, self._streamed, self._visible, self._repetition = "", 0, False, Repetition()
-                    self._reported = 0
+                    self._reported, self.repeats = 0, False
                     self.read(self._passages, self._question)
                 return event
             case Progress():
@@ -122,12 +122,19 @@ class AnswerDraft:
                 return Thought(thought) if thought else None
         return None
 
+    def rest_of_thought(self) -> Thought | None:
+        """Return what is held back of a thought, once the answer begins."""
+        if not self._thoughts.holds:
+            return None
+        thought = self._thoughts.finish()
+        return Thought(thought) if thought else None
+
     def _take(self, text: str) -> Token | None:
         """Take text that may go out."""
         self._completion.add(Token(text))
         if not self.from_documents:
             return self._sent(text)
-        self.repeats = self._repetition.add(text)
+        self.repeats = self.repeats or self._repetition.add(text)
         return self._let_through(text)
 
     @property

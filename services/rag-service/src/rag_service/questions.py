@@ -10,7 +10,7 @@ from time import perf_counter
 
 from llm_providers.base import LLMProvider
 from llm_providers.deadline import Deadline
-from llm_providers.types import ChatRequest, Message, ModelInfo, Started
+from llm_providers.types import ChatRequest, Message, ModelInfo, Started, Token
 from rag_service import summaries
 from rag_service.aggregation import TableAnswers
 from rag_service.answers import AnswerDraft, Answered, AnswerEvent, Sources
@@ -181,6 +181,8 @@ class Questions:
             async for event in events:
                 if isinstance(event, Started):
                     draft.lap("first_token", begun)
+                if isinstance(event, Token) and (thought := draft.rest_of_thought()) is not None:
+                    yield thought
                 if (shown := draft.add(event)) is not None:
                     yield shown
                 for sentence in draft.checked():

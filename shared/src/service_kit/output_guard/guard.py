@@ -21,9 +21,10 @@ _NAMES: dict[Kind, str] = {
     "address": "internal addresses or paths",
 }
 _LONGEST_HELD = 4000
+_CONTEXT = 2
 _END = "\n\n"
 """Stands behind the end of the text, so that open patterns end."""
-_BEGINNING = regex.compile(r"[<!\[/.-]|\b\w")
+_BEGINNING = regex.compile(r"[<!\[/-]|\b\w")
 """Where a match can begin."""
 _WORD = regex.compile(r"\w++")
 
@@ -73,40 +74,49 @@ class OutputGuard:
     known: str
     blocked: bool = False
     _pending: str = ""
+    _before: str = ""
     _counts: dict[Kind, int] = field(default_factory=dict)
     _leak: PromptLeak | None = None
 
     def add(self, text: str) -> str:
         """Take more text; return what can be shown by now."""
         self._pending += text
-        return self._released(self._pending, whole=False)
+        return self._released("", whole=False)
 
     def finish(self) -> str:
         """Return the rest."""
-        return self._released(self._pending + _END, whole=True).removesuffix(_END)
+        return self._released(_END, whole=True).removesuffix(_END)
+
+    @property
+    def holds(self) -> bool:
+        """Whether something is held back."""
+        return bool(self._pending or (self._leak is not None and self._leak.held))
 
     @property
     def findings(self) -> list[Finding]:
         return [Finding(kind, self.modes.modes[kind], count) for kind, count in sorted(self._counts.items())]
 
-    def _released(self, text: str, *, whole: bool) -> str:
+    def _released(self, end: str, *, whole: bool) -> str:
         if self.blocked:
             return ""
-        decided = len(text) if whole else self._decided(text)
-        shown, place = "", 0
+        # With the characters before, so that a match does not begin within a word that is out already.
+        text, place = self._before + self._pending + end, len(self._before)
+        decided = len(text) if whole else self._decided(text, place)
+        shown = ""
         while not self.blocked and (match := _pattern().search(text, place)) is not None and match.start() < decided:
             shown += text[place : match.start()] + self._instead(match)
             place = match.end()
         if not self.blocked:
             shown += text[place:decided]
-        self._pending = text[max(place, decided) :]
+        place = max(place, decided)
+        self._before, self._pending = text[max(0, place - _CONTEXT) : place], text[place:]
         return self._without_leak(shown, whole=whole)
 
-    def _decided(self, text: str) -> int:
+    def _decided(self, text: str, begin: int) -> int:
         """Return where the first match begins that only more text can decide."""
-        if len(text) > _LONGEST_HELD:
+        if len(self._pending) > _LONGEST_HELD:
             return len(text)
-        for beginning in _BEGINNING.finditer(text):
+        for beginning in _BEGINNING.finditer(text, begin):
             place = int(beginning.start())
             is_word = _WORD.fullmatch(text, place) is not None
             if is_word and BEGINNINGS.fullmatch(text, place, partial=True) is None:

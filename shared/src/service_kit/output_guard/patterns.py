@@ -23,7 +23,7 @@ _ADDRESSES = (
     r"\b(?:10|127)(?:\.\d{1,3}){3}" + _PORT,
     r"\b(?:192\.168|169\.254|172\.(?:1[6-9]|2\d|3[01]))(?:\.\d{1,3}){2}" + _PORT,
     r"\blocalhost:\d{1,5}(?=\D)",
-    r"\.(?:internal|local|localdomain|svc|lan|intranet)" + _PORT,
+    r"(?<=[a-z0-9]\.)(?:internal|local|localdomain|svc|lan|intranet)" + _PORT,
     r"\b(?:vllm|ollama|rag-service|notes-service|doc-processor|gateway|postgres|chroma|valkey|redis|prometheus|grafana):\d{2,5}(?=\D)",
     r"Traceback \(most recent call last\):(?:\n[ \t][^\n]{0,300}){0,60}(?=\n[^ \t\n]|\n\n)",
     r"\bFile \"/[^\"\n]{1,300}\", line \d{1,6}(?=\D)",
@@ -45,7 +45,8 @@ _HTML = (
 
 BEGINNINGS = regex.compile(
     r"https?|ftp|file|sy|sk|rk|pk|gh[pousr]_\w*|github_pat_\w*|hf_\w*|glpat|xox[baprs]|AKIA\w*|eyJ\w*|localhost|Traceback|File|"
-    r"10|127|192|169|172|vllm|ollama|rag|notes|doc|gateway|postgres|chroma|valkey|redis|prometheus|grafana|rules"
+    r"10|127|192|169|172|vllm|ollama|rag|notes|doc|gateway|postgres|chroma|valkey|redis|prometheus|grafana|rules|"
+    r"internal|local|localdomain|svc|lan|intranet"
 )
 """The words with which a match can begin; any other word needs a sign behind it, as a host's name does, to become one."""
 
