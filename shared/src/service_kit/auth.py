@@ -17,6 +17,7 @@ from service_kit.errors import Forbidden, Unauthenticated
 from service_kit.keys import Grant, KeyStore, Scope
 from service_kit.limits import NO_LIMITS, Budget, Budgets, KeyLimits, Strangers, address_of
 from service_kit.middleware import route_path
+from service_kit.sse import STILL_ALLOWED
 
 # They describe the key in the OpenAPI document; `Authentication` reads it.
 _bearer = HTTPBearer(auto_error=False, description="An API key, such as the one that was generated at the first start")
@@ -111,6 +112,8 @@ class Authentication:
             else:
                 scope[_PRINCIPAL], scope[_BUDGET] = principal, self._budgets.of(principal.id, principal.limits)
                 scope[_BUDGET].request()
+                # For responses that go on for long: whether the key still is what it was.
+                scope[STILL_ALLOWED] = lambda: self._authenticate(secret) == principal
         await self.app(scope, receive, send)
 
     def _refuse(self, secret: str | None, scope: ASGIScope) -> NoReturn:

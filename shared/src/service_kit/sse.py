@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from time import monotonic
 from typing import Any
 
 import anyio
 from pydantic import BaseModel
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
+STILL_ALLOWED = "switchyard.still_allowed"
+"""Of an ASGI scope: a function that says whether the caller's key is still what it was when the request came."""
+_RECHECK_SECONDS = 2
+_REVOKED = {"status": 401, "title": "Unauthorized", "detail": "this API key was revoked or changed in the meantime"}
 HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
@@ -58,20 +64,33 @@ class EventReader:
 
 
 class EventStream(StreamingResponse):
-    """A response that streams encoded events; the generator is closed when the client disconnects."""
+    """A response that streams encoded events; the generator is closed when the client disconnects.
+
+    It ends with an `error` event where the caller's key is revoked, or changed, in the meantime.
+    """
 
     media_type = "text/event-stream"
 
     def __init__(
         self, frames: AsyncGenerator[str, None], headers: dict[str, str] | None = None, status_code: int = 200
     ) -> None:
-        super().__init__(_closing(frames), status_code, {**HEADERS, **(headers or {})})
+        self._is_allowed: Callable[[], bool] = lambda: True
+        super().__init__(self._closing(frames), status_code, {**HEADERS, **(headers or {})})
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._is_allowed = scope.get(STILL_ALLOWED, self._is_allowed)
+        await super().__call__(scope, receive, send)
 
-async def _closing(frames: AsyncGenerator[str, None]) -> AsyncIterator[str]:
-    try:
-        async for frame in frames:
-            yield frame
-    finally:
-        with anyio.CancelScope(shield=True):
-            await frames.aclose()
+    async def _closing(self, frames: AsyncGenerator[str, None]) -> AsyncIterator[str]:
+        checked = monotonic()
+        try:
+            async for frame in frames:
+                if monotonic() - checked >= _RECHECK_SECONDS:
+                    checked = monotonic()
+                    if not self._is_allowed():
+                        yield encode("error", _REVOKED)
+                        return
+                yield frame
+        finally:
+            with anyio.CancelScope(shield=True):
+                await frames.aclose()
