@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up up-vllm up-cpu up-single-gpu up-embedded down status logs key keys switchyard pull preflight backup restore \
 	use-vllm use-ollama canary shadow promote rollback halt resume compare migrate \
-	test test-live test-stores test-engines test-vllm test-compose drill check format lock bench bench-overhead clean
+	test test-live test-security test-stores test-engines test-vllm test-compose drill check format lock bench bench-overhead clean
 
 PORT ?= 8080
 PYTHON := .venv/bin/python
@@ -82,6 +82,10 @@ test: ## Set up and run the fast tests
 test-live: ## Test the command line against running stacks: compare, migrate, interrupted migrations
 	@scripts/setup.sh --tests
 	@$(PYTHON) -m pytest -n 4 -m live tests/tools tests/clients
+
+test-security: ## Attack the services: random requests over their OpenAPI documents, and what keys may see
+	@scripts/setup.sh --tests
+	@$(PYTHON) -m pytest -n 4 -m "security and not vllm" tests
 
 test-stores: ## Run the services on a real PostgreSQL and a real Chroma server
 	@scripts/setup.sh --tests && scripts/stores.sh

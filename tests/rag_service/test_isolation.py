@@ -73,6 +73,7 @@ def requests(roll: random.Random, secrets: dict[str, set[str]]) -> tuple[str, st
     return roll.choice(made)
 
 
+@pytest.mark.security
 async def test_a_thousand_requests_show_nothing_of_other_collections(
     stack: Stack, secrets: dict[str, set[str]]
 ) -> None:
