@@ -1,7 +1,7 @@
 """Control tokens of chat templates, kept out of what documents, users and clients write.
 
-An engine turns `<|im_end|>` in any text into the end of a turn, whoever wrote it. The brackets of such a token are therefore
-replaced by brackets that no tokenizer knows: `‹|im_end|›` reads the same, and `restored` gives it back.
+An engine turns `<|im_end|>` in any text into the end of a turn, also in a document or a question. The brackets of such a token
+are therefore replaced by brackets that no tokenizer knows: `‹|im_end|›` reads the same, and `restored` gives it back.
 """
 
 from __future__ import annotations

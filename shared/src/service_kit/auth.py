@@ -81,7 +81,7 @@ def secret_of(headers: Headers) -> str | None:
 
 
 class Authentication:
-    """ASGI middleware: whoever is not known gets no further, and nothing of the body is read before that.
+    """ASGI middleware: refuses requests without a valid key before anything of their body is read.
 
     `open_paths` need no key, nor does what is below those that end in a slash. Raises `Unauthenticated`, and
     `TooManyRequests` for an address that goes on without a valid key, and for a key whose requests are spent.

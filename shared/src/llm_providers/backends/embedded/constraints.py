@@ -22,7 +22,7 @@ def fit(text: str, schema: Mapping[str, Any], name: str) -> str:
         whole_words = head[:limit] if head[-1].isspace() else head[:limit].rpartition(" ")[0]
         text = whole_words.rstrip() or text[:limit]
     if "pattern" in schema:
-        # Whoever asks writes it, and may write one that takes years.
+        # It comes from the client, and can take years to evaluate.
         raise RequestRejected(
             f"{name or 'the answer'}: regular expressions in a schema are not read", backend="embedded"
         )
