@@ -9,9 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from patterns.discovery import Found, patterns
 from patterns.measure import SUPERLINEAR, worst
 
+pytestmark = pytest.mark.security
 _TESTS = Path(__file__).parents[1]
 
 
