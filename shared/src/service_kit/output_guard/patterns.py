@@ -29,13 +29,13 @@ _ADDRESSES = (
     r"\bFile \"/[^\"\n]{1,300}\", line \d{1,6}(?=\D)",
     r"(?<![\w/.:])/(?:app|data|root|home|usr|var|etc|opt|tmp|run|proc|srv|mnt)/[\w./@+-]{1,300}(?=[^\w./@+-])",
 )
-_URL = r"(?:(?:https?|ftp|file|data|javascript|vbscript):|//)[^\s<>\"')\]]{1,1000}"
+_URL = r"(?:(?i:https?|ftp|file|data|javascript|vbscript):|//)[^\s<>\"')\]]{1,1000}"
 _LINKS = (
     r"!?\[(?P<text>[^\[\]\n]{0,300})\]\(\s{0,3}<?(?P<target>"
     + _URL
     + r")>?(?:\s{1,3}[\"'(][^\n]{0,200}?[\"')])?\s{0,3}\)",
     r"<(?P<target>" + _URL + r")>",
-    r"\b(?P<target>(?:https?|ftp)://[^\s<>\"')\]]{1,1000})(?=[\s<>\"')\]])",
+    r"\b(?P<target>(?i:https?|ftp)://[^\s<>\"')\]]{1,1000})(?=[\s<>\"')\]])",
 )
 _ATTRIBUTE = r"[\s/]{1,10}[a-zA-Z:@-]{1,40}(?:\s{0,3}=\s{0,3}(?:\"[^\"]{0,1000}\"|'[^']{0,1000}'|[^\s\"'<>=]{1,1000}))?"
 _HTML = (
@@ -44,9 +44,9 @@ _HTML = (
 )
 
 BEGINNINGS = regex.compile(
-    r"https?|ftp|file|sy|sk|rk|pk|gh[pousr]_\w*|github_pat_\w*|hf_\w*|glpat|xox[baprs]|AKIA\w*|eyJ\w*|localhost|Traceback|File|"
-    r"10|127|192|169|172|vllm|ollama|rag|notes|doc|gateway|postgres|chroma|valkey|redis|prometheus|grafana|rules|"
-    r"internal|local|localdomain|svc|lan|intranet"
+    r"(?i:https?|ftp|file)|sy|sk|rk|pk|gh[pousr]_\w*|github_pat_\w*|hf_\w*|glpat|xox[baprs]|AKIA\w*|eyJ\w*|localhost|"
+    r"Traceback|File|10|127|192|169|172|vllm|ollama|rag|notes|doc|gateway|postgres|chroma|valkey|redis|prometheus|grafana|"
+    r"rules|internal|local|localdomain|svc|lan|intranet"
 )
 """The words with which a match can begin; any other word needs a sign behind it, as a host's name does, to become one."""
 
