@@ -147,6 +147,7 @@ def test_replicas_have_a_chain_each_and_the_next_closes_all(tmp_path: Path) -> N
     second.close()
     Chain.acquire(tmp_path, "svc", LARGE).close()
     assert [f["outcome"] for f in acts(tmp_path, Filter(what="test"))] == [ENDED]
+    assert faults(tmp_path) == []
 
 
 def test_a_hash_that_was_noted_is_looked_for(tmp_path: Path) -> None:

@@ -175,7 +175,7 @@ class Chain:
             self._begin_file()
         else:
             for entry in _readable(whole):
-                self._follow(entry.fields)
+                self._follow(entry.content)
                 self._last = Head(entry.seq, entry.hash)
             self._file = os.open(files[-1], os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
             self._size = files[-1].stat().st_size - len(cut)

@@ -16,6 +16,7 @@ REMOVED, OPENED, REPAIRED, LOST = "audit.removed", "audit.opened", "audit.repair
 """Acts of the log itself: old files are removed, a file begins, a broken end is cut off, entries could not be written."""
 
 Fields: TypeAlias = dict[str, Any]
+_PLACE = ("seq", "previous", "hash")
 _HASH_START = b',"hash":"'
 _TAIL = len(_HASH_START) + 64 + len(b'"}')
 
@@ -32,6 +33,11 @@ class Entry:
     @property
     def seq(self) -> int:
         return int(self.fields["seq"])
+
+    @property
+    def content(self) -> Fields:
+        """What it says, without its place in the chain."""
+        return {name: value for name, value in self.fields.items() if name not in _PLACE}
 
     @property
     def previous(self) -> str:
