@@ -1,7 +1,11 @@
-"""A small service whose acts leave a file each, to be killed: `python app.py FOLDER PORT`."""
+"""A small service whose acts leave a file each, to be killed: `python app.py FOLDER`.
+
+For each port that it reads it forks a process that serves there, writes its id, and when it has ended a line more: it is imported once.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -60,5 +64,17 @@ def create(folder: Path, **settings: object) -> FastAPI:
     return create_app(name="switchyard-shared", description="", settings=chosen, routers=[router], lifespan=lifespan)
 
 
+def serve(folder: Path) -> None:
+    for port in sys.stdin:
+        if (process := os.fork()) == 0:
+            # What it logs is no answer of this program.
+            os.dup2(2, 1)
+            uvicorn.run(create(folder), port=int(port), log_level="error", access_log=False)
+            os._exit(0)
+        os.write(1, f"{process}\n".encode())
+        os.waitpid(process, 0)
+        os.write(1, b"ended\n")
+
+
 if __name__ == "__main__":
-    uvicorn.run(create(Path(sys.argv[1])), port=int(sys.argv[2]), log_level="error", access_log=False)
+    serve(Path(sys.argv[1]))

@@ -9,7 +9,7 @@ import os
 import random
 import signal
 import sys
-from asyncio.subprocess import DEVNULL, PIPE
+from asyncio.subprocess import PIPE
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -135,8 +135,16 @@ async def test_a_killed_process_loses_no_act(tmp_path: Path) -> None:
     """Killed 50 times while it works: whatever it has done is in the log, and what had not ended is closed as unknown."""
     chance = random.Random(20)
     names = count()
-    for _ in range(50):
-        await _until_killed(tmp_path, chance.randrange(1, 40), names, chance.random() / 100)
+    with (tmp_path / "output").open("wb") as output:
+        parent = await asyncio.create_subprocess_exec(
+            sys.executable, str(APP), str(tmp_path), stdin=PIPE, stdout=PIPE, stderr=output
+        )
+        try:
+            for _ in range(50):
+                await _until_killed(parent, chance.randrange(1, 40), names, chance.random() / 100)
+        finally:
+            parent.kill()
+            await parent.wait()
     await recorded(tmp_path, [])
     found = acts(tmp_path / "audit", Filter())
     changes = {f["target"].rpartition("/")[2] for f in found if f["act"] == "post request"}
@@ -149,19 +157,15 @@ async def test_a_killed_process_loses_no_act(tmp_path: Path) -> None:
     assert any(f.get("outcome") == ENDED for f in found)
 
 
-async def _until_killed(folder: Path, acts_before: int, names: count[int], delay: float) -> None:
+async def _until_killed(parent: asyncio.subprocess.Process, least: int, names: count[int], delay: float) -> None:
+    assert parent.stdin is not None
+    assert parent.stdout is not None
     port = free_port()
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, str(APP), str(folder), str(port), stdout=DEVNULL, stderr=PIPE
-    )
+    parent.stdin.write(f"{port}\n".encode())
+    process = int(await parent.stdout.readline())
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=ADMIN, timeout=60) as client:
-        while True:
-            try:
-                await client.get("/livez")
-                break
-            except httpx2.TransportError:
-                assert process.returncode is None, await process.stderr.read()  # type: ignore[union-attr]
-                await asyncio.sleep(0.02)
+        while not await _is_up(client):
+            await asyncio.sleep(0.02)
         answered = count()
         enough = asyncio.Event()
 
@@ -175,13 +179,20 @@ async def _until_killed(folder: Path, acts_before: int, names: count[int], delay
                         await client.post("/v1/query", json={"question": f"q{number}"})
                 except httpx2.TransportError:
                     return
-                if next(answered) >= acts_before:
+                if next(answered) >= least:
                     enough.set()
 
         workers = [asyncio.create_task(work()) for _ in range(4)]
         await enough.wait()
         # Somewhere between an act and its row.
         await asyncio.sleep(delay)
-        os.kill(process.pid, signal.SIGKILL)
+        os.kill(process, signal.SIGKILL)
         await asyncio.gather(*workers)
-    await process.wait()
+    assert await parent.stdout.readline() == b"ended\n"
+
+
+async def _is_up(client: httpx2.AsyncClient) -> bool:
+    try:
+        return (await client.get("/livez")).is_success
+    except httpx2.TransportError:
+        return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import Future
 from uuid import uuid4
 
 import structlog
@@ -82,40 +81,46 @@ class Acts:
     async def _question(self, about: Fields, scope: Scope, receive: Receive, send: Send) -> None:
         begun = {**about, "phase": INTENT, "id": uuid4().hex}
         body = bytearray()
-        written: Future[None] | None = None
+        status, recorded = 0, False
 
         async def receive_body() -> Message:
-            nonlocal written
+            nonlocal recorded
             message = await receive()
-            if message["type"] == "http.request" and written is None:
+            if message["type"] == "http.request" and not recorded:
                 body.extend(message.get("body", b""))
                 if not message.get("more_body") or len(body) > _MAX_QUESTION:
-                    # Read in the thread that writes; the answer is prepared meanwhile.
-                    written = self._log.begin(
-                        lambda: {**begun, **asked(bytes(body), with_text=self._with_text)}, durable=False
-                    )
+                    recorded = True
+                    await self._ask(begun, bytes(body))
             return message
 
-        status = 0
-
-        async def send_after(message: Message) -> None:
+        async def send_and_see(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                if written is not None and not written.done():
-                    await asyncio.wait({asyncio.wrap_future(written)})
             await send(message)
 
         problem: Fields = {}
         try:
-            await self.app(scope, receive_body, send_after)
+            await self.app(scope, receive_body, send_and_see)
         except BaseException as error:
             problem = _failure(error)
             raise
         finally:
-            if written is None:
+            if not recorded:
                 self._log.add(begun)
             self._log.add({**begun, "time": now(), "phase": OUTCOME, "status": status or None, **_said(), **problem})
+
+    async def _ask(self, begun: Fields, body: bytes) -> None:
+        """Write a question, which the thread that writes takes from the body, before the app sees it; not waiting for the disk."""
+
+        def make() -> Fields:
+            return {**begun, **asked(body, with_text=self._with_text)}
+
+        try:
+            await asyncio.shield(asyncio.wrap_future(self._log.begin(make, durable=False)))
+        except ServiceError:
+            # Nothing changes by it: it is answered, and the loss is counted.
+            log.error("a question is not in the audit log", request_id=begun["request_id"])
 
     async def _reading(self, act: Act, about: Fields, scope: Scope, receive: Receive, send: Send) -> None:
         status = 0
