@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from service_kit.audit.reading import Filter, acts, verify
 from service_kit.keys import Grant, KeyStore, Scope
 from service_kit.limits import KeyLimits
 from service_kit.manage_keys import main
@@ -32,6 +33,23 @@ def test_a_key_is_made_listed_and_revoked(tmp_path: Path, capsys: pytest.Capture
     assert KeyStore(tmp_path / "auth").find(secret) is None
     assert main(["revoke", key.id], tmp_path) == 1
     assert "there is no key" in capsys.readouterr().err
+
+
+def test_what_is_done_to_keys_is_in_the_audit_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["create", "anna"], tmp_path) == 0
+    secret = capsys.readouterr().out.strip()
+    [key] = KeyStore(tmp_path / "auth").all()
+    assert main(["revoke", key.id], tmp_path) == 0
+    assert main(["revoke", key.id], tmp_path) == 1
+    found = acts(tmp_path / "audit", Filter(what="key"))
+    assert [(f["act"], f["target"], f["outcome"], f.get("problem")) for f in found] == [
+        ("key.revoke", key.id, "failed", "not-found"),
+        ("key.revoke", key.id, "done", None),
+        ("key.create", "anna", "done", None),
+    ]
+    assert {f["who"]["key"] for f in found} == {"command line"}
+    assert secret not in str(found)
+    assert [chain.faults for chain in verify(tmp_path / "audit")] == [[]]
 
 
 def test_an_admin_is_not_bound(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

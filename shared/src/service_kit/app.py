@@ -20,6 +20,9 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from llm_providers.providers import Providers
 from service_kit import errors, health
+from service_kit.audit import routes as audit_routes
+from service_kit.audit.log import FOLDER, AuditLog
+from service_kit.audit.middleware import Acts, Refusals
 from service_kit.auth import Authentication, Authenticator, authenticated
 from service_kit.bodies import BodyLimit
 from service_kit.counters import Counters
@@ -66,15 +69,20 @@ def create_app(
     keys = KeyStore(settings.data_dir / "auth")
     metrics = metrics or Metrics()
     condition = health.Health(name, version(name))
+    audit = AuditLog(settings.data_dir / FOLDER, name, settings.audit_retention)
 
     @asynccontextmanager
     async def run(app: FastAPI) -> AsyncGenerator[None, None]:
-        await asyncio.to_thread(prepare_keys, keys, settings)
-        async with lifespan(app):
-            condition.up = True
-            log.info("up", service=name, version=condition.version)
-            yield
-            condition.up = False
+        audit.start()
+        try:
+            await asyncio.to_thread(prepare_keys, keys, settings, audit)
+            async with lifespan(app):
+                condition.up = True
+                log.info("up", service=name, version=condition.version)
+                yield
+                condition.up = False
+        finally:
+            await asyncio.to_thread(audit.close)
         log.info("down", service=name)
 
     # FastAPI's own pages load their scripts from a CDN, which a private network does not reach.
@@ -87,7 +95,7 @@ def create_app(
     )
     authenticate = Authenticator(keys, enabled=settings.auth_enabled)
     counters = Counters()
-    app.state.service = ServiceState(settings, condition, metrics, keys, counters)
+    app.state.service = ServiceState(settings, condition, metrics, keys, counters, audit)
     errors.install(app)
     router = health.router(condition, metrics)
     open_paths = {_path(route) for route in (*app.routes, *router.routes)}
@@ -95,6 +103,7 @@ def create_app(
         open_paths.remove("/metrics")
     # The last to be added is the outermost.
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, uploads=uploads, texts=texts)
+    app.add_middleware(Acts, log=audit, with_text=settings.audit_questions == "text")
     app.add_middleware(
         Authentication,
         authenticate=authenticate,
@@ -102,6 +111,7 @@ def create_app(
         strangers=Strangers(counters, settings.anonymous_requests_per_minute, settings.anonymous_requests_per_hour),
         budgets=Budgets(counters, settings.key_limits),
     )
+    app.add_middleware(Refusals, log=audit)
     app.add_middleware(RequestContext, metrics=metrics)
     if around is not None:
         app.add_middleware(around)
@@ -111,7 +121,7 @@ def create_app(
     app.add_middleware(ForwardedPrefix)
     if settings.trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
-    for part in routers:
+    for part in (*routers, audit_routes.router):
         app.include_router(part, dependencies=[authenticated])
     app.include_router(router)
     return app
@@ -139,7 +149,7 @@ def _allow_origins(app: FastAPI, origins: Sequence[str]) -> None:
     )
 
 
-def prepare_keys(keys: KeyStore, settings: ServiceSettings) -> None:
+def prepare_keys(keys: KeyStore, settings: ServiceSettings, audit: AuditLog | None = None) -> None:
     """Make sure that there is an admin key; one that is generated here is shown to the operator."""
     keys.ensure_service_token()
     if not settings.auth_enabled:
@@ -147,6 +157,8 @@ def prepare_keys(keys: KeyStore, settings: ServiceSettings) -> None:
     elif settings.admin_api_key is not None:
         keys.adopt("environment", settings.admin_api_key.get_secret_value(), Scope.ADMIN)
     elif (first := keys.ensure_first()) is not None:
+        if audit is not None:
+            audit.note("key.create", target="first")
         if stdout.isatty():
             print(f"\nYour admin API key, also in {keys.first_key}: {first}\n", flush=True)  # noqa: T201
         else:

@@ -30,6 +30,11 @@ def watch_fault() -> ProblemRecord:
     return fault
 
 
+def fault() -> ProblemRecord | None:
+    """Return the record of this request, None outside of one."""
+    return _fault.get()
+
+
 def set_fault(kind: str, status: int) -> None:
-    if (fault := _fault.get()) is not None:
-        fault.kind, fault.status = kind, status
+    if (record := _fault.get()) is not None:
+        record.kind, record.status = kind, status

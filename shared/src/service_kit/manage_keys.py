@@ -6,12 +6,16 @@ import os
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, fields
 from pathlib import Path
+from socket import gethostname
 
+from service_kit.audit.log import FOLDER, recorded
 from service_kit.errors import InvalidInput, NotFound
 from service_kit.keys import Grant, Key, KeyStore, Scope
 from service_kit.limits import KeyLimits
+from service_kit.settings import ServiceSettings, load
 
 _GRANTS = "direct (ask the model itself), providers (see engines and figures)"
 
@@ -43,9 +47,11 @@ def main(argv: Sequence[str], data_dir: Path) -> int:
         if options.verb == "create":
             limits = KeyLimits(**{limit.name: getattr(options, limit.name) for limit in fields(KeyLimits)})
             scope = Scope.ADMIN if options.admin else Scope.USER
-            output = store.create(options.name, scope, options.collection, options.grant, limits)
+            with _recorded(data_dir, "key.create", options.name, scope=scope, collections=options.collection):
+                output = store.create(options.name, scope, options.collection, options.grant, limits)
         elif options.verb == "revoke":
-            store.revoke(options.id)
+            with _recorded(data_dir, "key.revoke", options.id):
+                store.revoke(options.id)
             output = f"{options.id} is revoked"
         else:
             output = _table(store.all())
@@ -54,6 +60,16 @@ def main(argv: Sequence[str], data_dir: Path) -> int:
         return 1
     print(output)  # noqa: T201
     return 0
+
+
+def _recorded(data_dir: Path, act: str, target: str, **about: object) -> AbstractContextManager[None]:
+    who = {"key": "command line", "name": f"uid {os.getuid()}", "address": gethostname()}
+    return recorded(
+        data_dir / FOLDER,
+        "keys",
+        load(ServiceSettings).audit_retention,
+        {"act": act, "who": who, "target": target, **about},
+    )
 
 
 def _positive(text: str) -> int:

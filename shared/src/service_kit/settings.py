@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode
 
 from llm_providers.settings import EnvironmentSettings, secrets_dir
+from service_kit.audit.chain import Retention
 from service_kit.limits import KeyLimits
 
 _ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/?#@\s]+", re.IGNORECASE)
@@ -73,6 +74,14 @@ class ServiceSettings(EnvironmentSettings):
         None, ge=1, description="Tokens that models may read and write for a key in a day; no limit"
     )
     key_upload_mb_per_day: int | None = Field(None, ge=1, description="MB that a key may upload in a day; no limit")
+    audit_questions: Literal["hash", "text"] = Field(
+        "hash", description="What the audit log keeps of a question: its SHA-256 and length, or its words too"
+    )
+    audit_file_mb: int = Field(16, ge=1, description="Size at which the audit log begins a new file; each day does too")
+    audit_keep_days: int = Field(365, ge=1, description="Days after which files of the audit log are deleted")
+    audit_keep_mb: int = Field(
+        1000, ge=1, description="MB of old files that each audit log may have; the oldest go first"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
     log_format: Literal["json", "console"] = Field("json", description="One JSON object per line, or lines for people")
     shutdown_grace_seconds: float = Field(20, gt=0, description="How long open requests may finish after SIGTERM")
@@ -80,6 +89,10 @@ class ServiceSettings(EnvironmentSettings):
     @property
     def max_body_bytes(self) -> int:
         return self.max_upload_mb * 1_000_000
+
+    @property
+    def audit_retention(self) -> Retention:
+        return Retention(self.audit_file_mb * 1_000_000, self.audit_keep_days, self.audit_keep_mb * 1_000_000)
 
     @property
     def key_limits(self) -> KeyLimits:

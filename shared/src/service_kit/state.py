@@ -10,6 +10,7 @@ from fastapi import Depends, FastAPI, Request
 from llm_providers.providers import Providers
 
 if TYPE_CHECKING:
+    from service_kit.audit.log import AuditLog
     from service_kit.counters import Counters
     from service_kit.health import Health
     from service_kit.keys import KeyStore
@@ -26,6 +27,7 @@ class ServiceState:
     metrics: Metrics
     keys: KeyStore
     counters: Counters
+    audit: AuditLog
 
 
 def service_state(app: FastAPI) -> ServiceState:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 from time import process_time
 
 import pytest
+from prometheus_client import CollectorRegistry
 
-from service_kit.output_guard import GuardModes, OutputGuard, OutputGuardSettings, guarded, marked
+from service_kit.audit.chain import Retention
+from service_kit.audit.log import AuditLog
+from service_kit.audit.reading import Filter, acts
+from service_kit.output_guard import GuardMetrics, GuardModes, OutputGuard, OutputGuardSettings, guarded, marked
 from service_kit.output_guard.prompt_leak import CANARY
 
 RULES = (
@@ -136,3 +141,14 @@ def test_hostile_text_takes_bounded_time(unit: str) -> None:
         guard.add(unit)
     guard.finish()
     assert process_time() - began < 60
+
+
+def test_findings_are_in_the_audit_log(tmp_path: Path) -> None:
+    log = AuditLog(tmp_path, "svc", Retention(1_000_000, 1, 1_000_000))
+    log.start()
+    _, guard = guarded("Write to <script>", DEFAULT, RULES, KNOWN)
+    GuardMetrics(CollectorRegistry(), log).found(guard.findings)
+    log.close()
+    found = acts(tmp_path, Filter(what="guard"))
+    assert [(f["kind"], f["mode"], f["count"]) for f in found] == [("html", "redact", 1)]
+    assert "script" not in str(found)

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from switchyard import commands, engines, providers
+from switchyard import audit, commands, engines, providers
 from switchyard.client import Client, StackError, saved_key
 from switchyard.options import DATA, URL, DataDir, Port, Url
 from switchyard.output import console
@@ -18,6 +18,7 @@ from switchyard.output import console
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 app.add_typer(providers.app, name="providers")
 app.add_typer(engines.app, name="engines")
+app.add_typer(audit.app, name="audit")
 app.command()(commands.compare)
 app.command()(commands.migrate)
 # Commands of other packages: benchmarks/ in a checkout.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
@@ -102,6 +103,18 @@ def check(client: Client, role: str, backend: str) -> str:
             raise
         raise StackError(f"{backend} does not serve {role}: {error}", status=error.status, kind=error.kind) from error
     return f"{backend} answers for {role}: {answer['model']}, {answer['seconds']:.2f} s"
+
+
+def under_way(client: Client, roles: Collection[str]) -> int:
+    """Count the calls of engines that run now, in the replica of each service that answers; all services may be one process."""
+    counts: dict[str, int] = {}
+    for service in PATHS:
+        # What can't be asked is told by `take`.
+        with suppress(StackError):
+            view = read(client, service)
+            running = view.get("running", {})
+            counts[str(view.get("replica"))] = sum(sum(running.get(role, {}).values()) for role in roles)
+    return sum(counts.values())
 
 
 def not_serving(view: View, role: str, backend: str) -> str:

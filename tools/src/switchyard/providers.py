@@ -16,8 +16,8 @@ from switchyard import transitions
 from switchyard.client import Client, StackError, saved_key
 from switchyard.options import DATA, URL, ChatRole, DataDir, Url, Why
 from switchyard.output import console, say
-from switchyard.policy import UNKNOWN, check, read, take
-from switchyard.transitions import Policy
+from switchyard.policy import UNKNOWN, check, read, take, under_way
+from switchyard.transitions import CHAT, Policy
 
 app = typer.Typer(no_args_is_help=True, help="Show and change which backend serves what; nothing restarts.")
 
@@ -146,7 +146,9 @@ def chain(
 def halt(why: Why = "emergency stop", url: Url = URL, data_dir: DataDir = DATA) -> None:
     """Stop all generation, text and vision: new requests get a clear 503, running ones end as cancelled."""
     with Client(url, saved_key(data_dir)) as client:
+        count = under_way(client, CHAT)
         take(client, transitions.halt, why)
+        say(f"{count} generations were under way, in one replica of each service, and were stopped")
 
 
 @app.command()

@@ -60,7 +60,7 @@ def create(settings: NotesSettings, shared: SharedParts | None = None) -> FastAP
 
             processor = DocProcessor(client, settings.doc_processor_url, service.keys.service_token())
             generator = StructuredGenerator(providers.text, settings.note_answer_tokens)
-            guard = GuardMetrics(service.metrics.registry)
+            guard = GuardMetrics(service.metrics.registry, service.audit)
             generation = NoteGeneration(
                 database, jobs, originals, processor, generator, context_tokens, settings, guard
             )

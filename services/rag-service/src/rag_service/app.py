@@ -155,7 +155,7 @@ def _assemble(
             settings.max_answer_tokens,
             settings.grounding,
             GuardModes.of(settings),
-            GuardMetrics(service.metrics.registry),
+            GuardMetrics(service.metrics.registry, service.audit),
             providers.vision,
         ),
         conversations,

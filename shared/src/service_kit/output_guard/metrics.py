@@ -1,4 +1,4 @@
-"""What the guard found, counted and logged."""
+"""What the guard found, counted, logged and audited."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import get_args
 import structlog
 from prometheus_client import CollectorRegistry, Counter
 
+from service_kit.audit.log import AuditLog
 from service_kit.output_guard.guard import Finding
 from service_kit.output_guard.patterns import Kind
 from service_kit.output_guard.settings import Mode
@@ -19,7 +20,8 @@ log = structlog.get_logger(__name__)
 class GuardMetrics:
     """Findings in what models wrote, by kind and by what was done; the words themselves are in no log."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, audit: AuditLog | None = None) -> None:
+        self._audit = audit
         self._findings = Counter(
             "switchyard_guard_findings",
             "What must not go out, found in what a model wrote",
@@ -34,3 +36,5 @@ class GuardMetrics:
         for finding in findings:
             self._findings.labels(finding.kind, finding.mode).inc(finding.count)
             log.warning("output guard", kind=finding.kind, mode=finding.mode, count=finding.count)
+            if self._audit is not None:
+                self._audit.note("guard", kind=finding.kind, mode=finding.mode, count=finding.count)
