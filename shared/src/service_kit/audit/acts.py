@@ -87,7 +87,7 @@ def given(body: bytes) -> Fields:
     """Return what an administrator has sent, if it is JSON of a usual size."""
     try:
         return {"given": json.loads(body)} if 0 < len(body) <= _MOST_SHOWN else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
 
 
@@ -95,7 +95,7 @@ def asked(body: bytes, *, with_text: bool) -> Fields:
     """Say of a question its length and SHA-256, and its words if the operator wants them; nothing of what is no question."""
     try:
         request = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     text = _question(request) if isinstance(request, Mapping) else None
     if text is None:
