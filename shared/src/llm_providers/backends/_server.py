@@ -109,7 +109,7 @@ class ServerBackend(ABC):
         yield reader.done()
 
     async def _control_tokens(self, deadline: Deadline) -> frozenset[str]:
-        """Return the control tokens that the server names, beside those of the known families."""
+        """Return the control tokens of the served model that the server itself reports; known families need no report."""
         return self._own_tokens
 
     @abstractmethod
