@@ -52,6 +52,13 @@ def test_what_is_done_to_keys_is_in_the_audit_log(tmp_path: Path, capsys: pytest
     assert [chain.faults for chain in verify(tmp_path / "audit")] == [[]]
 
 
+def test_a_key_that_cannot_be_recorded_is_not_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "audit").write_text("a file where the folder should be")
+    assert main(["create", "anna"], tmp_path) == 1
+    assert str(tmp_path / "audit") in capsys.readouterr().err
+    assert KeyStore(tmp_path / "auth").all() == []
+
+
 def test_an_admin_is_not_bound(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["create", "root", "--admin", "--collection", "plans"], tmp_path) == 1
     assert "can't be bound" in capsys.readouterr().err

@@ -58,6 +58,9 @@ def main(argv: Sequence[str], data_dir: Path) -> int:
     except (InvalidInput, NotFound) as error:
         print(error.detail, file=sys.stderr)  # noqa: T201
         return 1
+    except OSError as error:
+        print(f"{error.filename or data_dir}: {error.strerror}; is the disk full or read-only?", file=sys.stderr)  # noqa: T201
+        return 1
     print(output)  # noqa: T201
     return 0
 

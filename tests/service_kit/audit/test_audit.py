@@ -19,9 +19,11 @@ import pytest
 
 from harness.ports import free_port
 from harness.serving import serving
-from service_kit.audit.chain import Chain
-from service_kit.audit.entries import ENDED
+from service_kit.audit.chain import Chain, Retention
+from service_kit.audit.entries import ENDED, now
+from service_kit.audit.log import AuditLog
 from service_kit.audit.reading import Filter, acts, as_csv, verify
+from service_kit.errors import StorageUnavailable
 from service_kit.keys import KeyStore, Scope
 
 from . import app as audited
@@ -123,6 +125,17 @@ async def test_nothing_is_done_that_cannot_be_recorded(tmp_path: Path, monkeypat
 
 def _full(*_: object, **__: object) -> None:
     raise OSError(28, "No space left on device")
+
+
+async def test_an_entry_that_cannot_be_made_ends_its_request_and_not_the_log(tmp_path: Path) -> None:
+    log = AuditLog(tmp_path, "rag", Retention(file_bytes=1 << 20, keep_days=4, keep_bytes=1 << 30))
+    log.start()
+    odd = log.begin(lambda: {"act": str(1 / 0)}, durable=True)
+    with pytest.raises(StorageUnavailable):
+        await asyncio.wait_for(asyncio.wrap_future(odd), 60)
+    await asyncio.wait_for(log.write({"time": now(), "act": "next", "who": {"key": "k"}}), 60)
+    log.close()
+    assert [fields["act"] for fields in acts(tmp_path, Filter())][:2] == ["next", "audit.lost"]
 
 
 def test_no_cell_of_an_export_is_a_formula() -> None:

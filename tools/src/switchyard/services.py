@@ -12,13 +12,13 @@ from dataclasses import dataclass
 class Service:
     """A service: its `name` in Compose, its `path` at the gateway, its `port` on the internal network.
 
-    `volume` is what it keeps its databases in; empty if it has none.
+    `volume` is what it writes alone: databases and its audit log, or the audit log only.
     """
 
     name: str
     path: str
     port: int
-    volume: str = ""
+    volume: str
 
     @property
     def module(self) -> str:
@@ -39,11 +39,11 @@ class Service:
 SERVICES = (
     Service("rag-service", "rag", 8001, "rag"),
     Service("notes-service", "notes", 8002, "notes"),
-    Service("doc-processor", "doc-processor", 8003),
+    Service("doc-processor", "doc-processor", 8003, "processor-audit"),
 )
 """The first one holds the admin key and the policy's audit."""
 
-VOLUMES = ("keys", "policy", *(service.volume for service in SERVICES if service.volume), "chroma")
+VOLUMES = ("keys", "policy", *(service.volume for service in SERVICES), "chroma")
 """What a backup holds."""
-WRITERS = (*(service.name for service in SERVICES if service.volume), "chroma")
+WRITERS = (*(service.name for service in SERVICES), "chroma")
 """Containers that write to these volumes; together they mount every one."""

@@ -108,7 +108,7 @@ class AuditLog:
                 elif unsynced:
                     chain.sync()
                     unsynced = False
-            except OSError as error:
+            except Exception as error:  # whatever an entry is made of, the thread goes on, and its requests end
                 self._fail(items, error)
                 if chain is None and monotonic() >= retry_at:
                     retry_at = monotonic() + _RETRY_SECONDS
@@ -139,7 +139,7 @@ class AuditLog:
     def _losses(self) -> list[Fields]:
         return [{"time": now(), "act": LOST, "who": {"key": "audit"}, "count": self._lost}] if self._lost else []
 
-    def _fail(self, items: list[_Item], error: OSError) -> None:
+    def _fail(self, items: list[_Item], error: Exception) -> None:
         if not items:
             return
         log.error("the audit log cannot be written", folder=str(self._folder), error=str(error), entries=len(items))
