@@ -31,8 +31,10 @@ from service_kit.keys import KeyStore, Scope
 from service_kit.limits import Budgets, Strangers
 from service_kit.metrics import Metrics
 from service_kit.middleware import ForwardedPrefix, RequestContext, SecurityHeaders
+from service_kit.sessions import Sessions
 from service_kit.settings import ServiceSettings
 from service_kit.state import ServiceState
+from service_kit.uses import KeyUses
 
 log = structlog.get_logger(__name__)
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -66,7 +68,8 @@ def create_app(
 
     `around` is a middleware that sees every answer, errors included. `uploads` and `texts` are the paths with large bodies (see `BodyLimit`). `lifespan` opens what the routes use, sets it on `app.state`, and adds its health checks (see `service_state`).
     """
-    keys = KeyStore(settings.data_dir / "auth")
+    access = settings.data_dir / "auth"
+    keys, sessions, uses = KeyStore(access), Sessions(access), KeyUses(access)
     metrics = metrics or Metrics()
     condition = health.Health(name, version(name))
     audit = AuditLog(settings.data_dir / FOLDER, name, settings.audit_retention)
@@ -76,7 +79,7 @@ def create_app(
         audit.start()
         try:
             await asyncio.to_thread(prepare_keys, keys, settings, audit)
-            async with lifespan(app):
+            async with uses.kept(), lifespan(app):
                 condition.up = True
                 log.info("up", service=name, version=condition.version)
                 yield
@@ -93,9 +96,9 @@ def create_app(
         lifespan=run,
         generate_unique_id_function=lambda route: route.name,
     )
-    authenticate = Authenticator(keys, enabled=settings.auth_enabled)
+    authenticate = Authenticator(keys, sessions, enabled=settings.auth_enabled)
     counters = Counters()
-    app.state.service = ServiceState(settings, condition, metrics, keys, counters, audit)
+    app.state.service = ServiceState(settings, condition, metrics, keys, sessions, uses, counters, audit)
     errors.install(app)
     router = health.router(condition, metrics)
     open_paths = {_path(route) for route in (*app.routes, *router.routes)}
@@ -110,6 +113,7 @@ def create_app(
         open_paths=open_paths,
         strangers=Strangers(counters, settings.anonymous_requests_per_minute, settings.anonymous_requests_per_hour),
         budgets=Budgets(counters, settings.key_limits),
+        uses=uses,
     )
     app.add_middleware(Refusals, log=audit)
     app.add_middleware(RequestContext, metrics=metrics)

@@ -5,23 +5,31 @@ from __future__ import annotations
 import hmac
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 from fastapi import Depends, Request, Security
-from fastapi.security import APIKeyHeader, HTTPBearer
+from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPBearer
 from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as ASGIScope
 
 from service_kit.errors import Forbidden, Unauthenticated
-from service_kit.keys import Grant, KeyStore, Scope
+from service_kit.keys import Grant, Key, KeyStore, Scope
 from service_kit.limits import NO_LIMITS, Budget, Budgets, KeyLimits, Strangers, address_of
 from service_kit.middleware import route_path
+from service_kit.sessions import COOKIE, CSRF_HEADER, ONCE, Sessions, csrf_token
 from service_kit.sse import STILL_ALLOWED
+from service_kit.uses import KeyUses
 
 # They describe the key in the OpenAPI document; `Authentication` reads it.
 _bearer = HTTPBearer(auto_error=False, description="An API key, such as the one that was generated at the first start")
 _header = APIKeyHeader(name="X-API-Key", auto_error=False)
+_cookie = APIKeyCookie(
+    name=COOKIE, auto_error=False, description=f"A browser's session; changes need `{CSRF_HEADER}` too"
+)
+SIGN_IN = "/v1/session"
+_READING = ("GET", "HEAD", "OPTIONS")
 _PRINCIPAL, _BUDGET = "switchyard.principal", "switchyard.budget"
 
 
@@ -59,25 +67,50 @@ _SERVICE = Principal("service", "service", Scope.ADMIN, limits=None)
 
 
 @dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a request carries: a key, or the secret of a sign-in link; else the token of a browser's session."""
+
+    secret: str | None = None
+    session: str | None = None
+
+    @classmethod
+    def of(cls, headers: Headers) -> Credentials:
+        """Read a bearer token (RFC 6750), else `X-API-Key`, else the cookie."""
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        secret = (token.strip() if scheme.lower() == "bearer" else "") or headers.get("x-api-key")
+        return cls(secret=secret) if secret else cls(session=cookie_parser(headers.get("cookie", "")).get(COOKIE))
+
+
+@dataclass(frozen=True, slots=True)
 class Authenticator:
-    """Turns a secret into a principal, or into None; without one everybody is `ANONYMOUS` where keys are switched off."""
+    """Turns credentials into a principal, or into None; without any everybody is `ANONYMOUS` where keys are switched off."""
 
     keys: KeyStore
+    sessions: Sessions
     enabled: bool
 
-    def __call__(self, secret: str | None) -> Principal | None:
-        if secret:
-            if hmac.compare_digest(secret.encode(), self.keys.service_token().encode()):
+    def __call__(self, given: Credentials) -> Principal | None:
+        if given.secret:
+            if hmac.compare_digest(given.secret.encode(), self.keys.service_token().encode()):
                 return _SERVICE
-            if (key := self.keys.find(secret)) is not None:
-                return Principal(key.id, key.name, key.scope, key.collections, frozenset(key.grants), key.limits)
+            if (key := self.keys.find(given.secret)) is not None:
+                return _principal_with(key)
+        if given.session and (principal := self._in_session(given.session, "session")) is not None:
+            return principal
         return None if self.enabled else ANONYMOUS
 
+    def by_link(self, secret: str) -> Principal | None:
+        """Return whom a sign-in link lets in, which is good for beginning a session and nothing else."""
+        return self._in_session(secret, "link")
 
-def secret_of(headers: Headers) -> str | None:
-    """Return the key that a request carries: a bearer token (RFC 6750), else `X-API-Key`; None if there is none."""
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    return (token.strip() if scheme.lower() == "bearer" else "") or headers.get("x-api-key") or None
+    def _in_session(self, token: str, kind: Literal["session", "link"]) -> Principal | None:
+        session = self.sessions.find(token, kind)
+        key = None if session is None else self.keys.get(session.key_id)
+        return None if key is None else _principal_with(key)
+
+
+def _principal_with(key: Key) -> Principal:
+    return Principal(key.id, key.name, key.scope, key.collections, frozenset(key.grants), key.limits)
 
 
 class Authentication:
@@ -94,36 +127,56 @@ class Authentication:
         open_paths: Collection[str],
         strangers: Strangers,
         budgets: Budgets,
+        uses: KeyUses,
     ) -> None:
         self.app = app
         self._authenticate = authenticate
         self._open_paths = frozenset(open_paths)
         self._open_folders = tuple(path for path in open_paths if path.endswith("/"))
-        self._strangers, self._budgets = strangers, budgets
+        self._strangers, self._budgets, self._uses = strangers, budgets, uses
 
     async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not self._is_open(route_path(scope)):
-            secret = secret_of(Headers(scope=scope))
-            principal = self._authenticate(secret)
+            headers = Headers(scope=scope)
+            given = Credentials.of(headers)
+            principal = self._authenticated(given, scope)
             if principal is None or principal is ANONYMOUS:
                 self._strangers.admit(address_of(scope))
             if principal is None:
-                self._refuse(secret, scope)
+                self._refuse(given, scope)
             else:
+                if given.session and principal is not ANONYMOUS and scope["method"] not in _READING:
+                    _require_csrf_token(given.session, headers)
+                self._uses.note(principal.id)
                 scope[_PRINCIPAL], scope[_BUDGET] = principal, self._budgets.of(principal.id, principal.limits)
                 scope[_BUDGET].request()
                 # For responses that go on for long: whether the key still is what it was.
-                scope[STILL_ALLOWED] = lambda: self._authenticate(secret) == principal
+                scope[STILL_ALLOWED] = lambda: self._authenticate(given) == principal
         await self.app(scope, receive, send)
 
-    def _refuse(self, secret: str | None, scope: ASGIScope) -> NoReturn:
-        if not secret:
+    def _authenticated(self, given: Credentials, scope: ASGIScope) -> Principal | None:
+        if given.secret is not None and given.secret.startswith(ONCE):
+            return self._authenticate.by_link(given.secret) if route_path(scope) == SIGN_IN else None
+        return self._authenticate(given)
+
+    def _refuse(self, given: Credentials, scope: ASGIScope) -> NoReturn:
+        if given.session:
+            raise Unauthenticated("this session has ended: sign in again")
+        if not given.secret:
             raise Unauthenticated("send an API key: 'Authorization: Bearer KEY' or 'X-API-Key: KEY'")
         self._strangers.fail(address_of(scope))
         raise Unauthenticated("this API key is unknown or was revoked")
 
     def _is_open(self, path: str) -> bool:
         return path in self._open_paths or path.startswith(self._open_folders)
+
+
+def _require_csrf_token(session: str, headers: Headers) -> None:
+    # A page of another site can have the browser send the cookie, and can't know this.
+    if not hmac.compare_digest(headers.get(CSRF_HEADER, "").encode(), csrf_token(session).encode()):
+        raise Forbidden(
+            f"a change within a session needs the header {CSRF_HEADER}, whose value `GET {SIGN_IN}` returns"
+        )
 
 
 def principal_of(scope: ASGIScope) -> Principal | None:
@@ -139,7 +192,10 @@ def budget_of(scope: ASGIScope) -> Budget:
 
 
 async def _principal(
-    request: Request, bearer: Annotated[object, Security(_bearer)], header: Annotated[object, Security(_header)]
+    request: Request,
+    bearer: Annotated[object, Security(_bearer)],
+    header: Annotated[object, Security(_header)],
+    cookie: Annotated[object, Security(_cookie)],
 ) -> Principal:
     if (principal := principal_of(request.scope)) is None:
         raise Unauthenticated("this needs an API key")

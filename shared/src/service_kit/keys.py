@@ -141,6 +141,9 @@ class KeyStore:
         digest = _digest(secret)
         return next((key for key in self._load().values() if hmac.compare_digest(key.hash, digest)), None)
 
+    def get(self, identity: str) -> Key | None:
+        return self._load().get(identity)
+
     def service_token(self) -> str:
         """Return the secret that services use among themselves; raises `KeysUnavailable` if there is none yet."""
         stamp = self._token_file.stamp()

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from service_kit.health import Health
     from service_kit.keys import KeyStore
     from service_kit.metrics import Metrics
+    from service_kit.sessions import Sessions
     from service_kit.settings import ServiceSettings
+    from service_kit.uses import KeyUses
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class ServiceState:
     health: Health
     metrics: Metrics
     keys: KeyStore
+    sessions: Sessions
+    uses: KeyUses
     counters: Counters
     audit: AuditLog
 
@@ -34,6 +38,14 @@ def service_state(app: FastAPI) -> ServiceState:
     """Return the state of an app that `create_app` made."""
     state: ServiceState = app.state.service
     return state
+
+
+def _service(request: Request) -> ServiceState:
+    return service_state(request.app)
+
+
+Service = Annotated[ServiceState, Depends(_service)]
+"""A route's parameter: what its service has."""
 
 
 def _providers(request: Request) -> Providers:

@@ -33,8 +33,8 @@ from rag_service.state import RagState
 from rag_service.summaries import Summaries
 from rag_service.tables import Job
 from rag_service.vectors import VectorStore
+from service_kit import access, shared_counters
 from service_kit import providers as provider_kit
-from service_kit import shared_counters
 from service_kit.app import SharedParts, create_app
 from service_kit.database import Database
 from service_kit.durable import Durable
@@ -96,7 +96,7 @@ def create(settings: RagSettings, shared: SharedParts | None = None) -> FastAPI:
         name="rag-service",
         description="Documents in, cited answers out.",
         settings=settings,
-        routers=(*ROUTERS, provider_kit.router),
+        routers=(*ROUTERS, access.router, provider_kit.router),
         lifespan=lifespan,
         metrics=shared.metrics if shared else None,
         around=OpenAIErrors,

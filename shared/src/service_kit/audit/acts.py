@@ -61,11 +61,17 @@ _ACTS = tuple(
         ("POST", "/v1/providers/check", "providers.check", Kind.READING),
         ("PUT", "/v1/engines", "engines.change", Kind.CHANGE),
         ("POST", "/v1/engines/check", "engines.check", Kind.READING),
+        ("POST", "/v1/session", "session.begin", Kind.CHANGE),
+        ("DELETE", "/v1/session", "session.end", Kind.CHANGE),
+        ("DELETE", "/v1/sessions", "session.end", Kind.CHANGE),
+        ("POST", "/v1/session/links", "session.link", Kind.CHANGE),
+        ("POST", "/v1/keys", "key.create", Kind.CHANGE),
+        ("DELETE", f"/v1/keys/{_ID}", "key.revoke", Kind.CHANGE),
         ("GET", "/v1/audit", "audit.read", Kind.READING),
         ("GET", "/v1/providers/audit", "audit.read", Kind.READING),
     )
 )
-_SHOWN = ("providers.change", "index.reindex", "index.rollback")
+_SHOWN = ("providers.change", "index.reindex", "index.rollback", "key.create")
 """Whose body is in the entry: administrators' acts. Those of engines may hold keys."""
 _MOST_SHOWN = 10_000
 
