@@ -89,11 +89,12 @@ async def test_leaving_early_stops_the_workers(make_processor, source) -> None:
     document = await make_processor().open(source, first_page=HANG)
     events = document.events()
     await anext(events)
-    first = asyncio.ensure_future(anext(events))
+    first, hanging = asyncio.ensure_future(anext(events)), source.path.with_name("hanging")
     async with asyncio.timeout(20):
-        while not source.path.with_name("hanging").exists():
+        # It exists before its content does.
+        while not (hanging.exists() and hanging.read_text()):
             await asyncio.sleep(0.01)
-    pid = int(source.path.with_name("hanging").read_text() or 0)
+    pid = int(hanging.read_text())
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first

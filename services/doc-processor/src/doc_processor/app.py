@@ -56,7 +56,7 @@ def create(settings: DocProcessorSettings, shared: SharedParts | None = None) ->
         settings=settings,
         routers=(router, provider_kit.router),
         lifespan=lifespan,
-        uploads=("/v1/process",),
+        uploads=("/v1/process", "/v1/view"),
     )
 
 

@@ -18,6 +18,25 @@ class DocumentEvent(BaseModel):
     warnings: list[str] = Field(description="Each a stable code, a colon and a sentence")
 
 
+class WordOut(BaseModel):
+    """A word where it stands on the page's picture."""
+
+    text: str
+    box: tuple[float, float, float, float] = Field(
+        description="Left, top, right, bottom, in shares of the picture's width and height"
+    )
+    confidence: float | None = Field(None, description="0 to 1; null for a text layer")
+
+
+class PageView(BaseModel):
+    """A page as people see it."""
+
+    width: int = Field(description="Pixels")
+    height: int
+    picture: str = Field(description="JPEG, in base64")
+    words: list[WordOut] = Field(description="Those of the text layer; a scan has none here")
+
+
 class PageEvent(BaseModel):
     """One page; structured formats come as Markdown."""
 
@@ -29,6 +48,7 @@ class PageEvent(BaseModel):
     )
     confidence: float | None = Field(description="0 to 1; null where the engine has no measure of it")
     warnings: list[str]
+    words: list[WordOut] = Field([], description="Given by OCR")
 
 
 class DoneEvent(BaseModel):

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from doc_processor.parsers.base import ParsedPage, ParseWarning
+from doc_processor.parsers.base import PageWord, ParsedPage, ParseWarning
 from doc_processor.vision import Transcriber
 from doc_processor.workers.pool import WorkerPool
 from doc_processor.workers.protocol import BadMessage, Message
@@ -79,7 +79,8 @@ class PageReader:
             reply = await self.pool.run(source.task("picture", number=number, into=str(picture)), source.owner)
             if "ok" not in reply:
                 raise WorkerFailed(str(reply.get("detail")))
-            return await transcriber.transcribe(picture.read_bytes())
+            # The model gives no places: where its words are those of OCR, they are shown where that found them.
+            return replace(await transcriber.transcribe(picture.read_bytes()), words=scanned.words)
         except (ProviderError, WorkerFailed) as error:
             log.warning("vision failed", page=number, error=type(error).__name__)
             note = ParseWarning("vision-failed", "the vision model could not read the page; this is the text from OCR")
@@ -96,6 +97,7 @@ def _page_text(reply: Message) -> ParsedPage:
     try:
         fields = dict(reply["ok"])
         notes = tuple(ParseWarning(**note) for note in fields.pop("warnings"))
-        return ParsedPage(**fields, warnings=notes)
+        words = tuple(PageWord(**{**word, "box": tuple(word["box"])}) for word in fields.pop("words"))
+        return ParsedPage(**fields, warnings=notes, words=words)
     except (TypeError, KeyError) as error:
         raise WorkerFailed("the worker's answer is not a page") from BadMessage(str(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import shutil
 import tempfile
@@ -12,13 +13,13 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
-from typing import Protocol
+from typing import Any, Protocol
 
 import anyio
 import structlog
 
 from doc_processor.errors import DocumentRefused, DocumentTimeout
-from doc_processor.events import DocumentEvent, DoneEvent, Event, PageEvent
+from doc_processor.events import DocumentEvent, DoneEvent, Event, PageEvent, PageView, WordOut
 from doc_processor.metrics import PageMetrics
 from doc_processor.page_reader import PageReader, UploadedFile
 from doc_processor.parsers.base import ParsedPage
@@ -71,19 +72,33 @@ class Processor:
         """Open the file; raises `DocumentRefused` if it is not read, or `WorkersUnavailable`."""
         started = monotonic()
         deadline = Deadline.after(self.document_seconds)
+        reply = await self._run(source, "open")
+        opened = replace(source, media_type=reply["media_type"])
+        head = _head(opened, reply)
+        return OpenedDocument(head, opened, first_page, self.reader, self.metrics, self.pool.size, deadline, started)
+
+    async def view(self, source: UploadedFile, number: int, width: int) -> PageView:
+        """Render a page for people; raises as `open` does, and `DocumentRefused` where its format has no pictures."""
+        opened = replace(source, media_type=(await self._run(source, "open"))["media_type"])
+        picture = source.path.with_name(f"view-{number}.jpg")
+        reply = await self._run(opened, "view", number=number, width=width, into=str(picture))
+        encoded = base64.b64encode(await asyncio.to_thread(picture.read_bytes)).decode()
+        words = [WordOut(text=word["text"], box=word["box"]) for word in reply["words"]]
+        return PageView(width=reply["width"], height=reply["height"], picture=encoded, words=words)
+
+    async def _run(self, source: UploadedFile, task: str, **more: Any) -> Message:
         try:
-            reply = await self.pool.run(source.task("open"), source.owner)
+            reply = await self.pool.run(source.task(task, **more), source.owner)
         except WorkerFailed as error:
-            log.warning("document failed", error=str(error))
+            log.warning("document failed", task=task, error=str(error))
             raise DocumentRefused(
                 Unreadable.kind, "the file crashed the parser, or kept it busy for too long"
             ) from error
         if "ok" not in reply:
-            log.info("document refused", kind=reply.get("refused"), exception=reply.get("exception"))
+            log.info("document refused", task=task, kind=reply.get("refused"), exception=reply.get("exception"))
             raise DocumentRefused(str(reply.get("refused")), str(reply.get("detail")))
-        opened = replace(source, media_type=reply["ok"]["media_type"])
-        head = _head(opened, reply["ok"])
-        return OpenedDocument(head, opened, first_page, self.reader, self.metrics, self.pool.size, deadline, started)
+        done: Message = reply["ok"]
+        return done
 
 
 @dataclass(slots=True)
@@ -194,5 +209,6 @@ def _page_event(number: int, page: ParsedPage) -> PageEvent:
         text=page.text,
         engine=page.engine,
         confidence=page.confidence,
+        words=[WordOut(text=word.text, box=word.box, confidence=word.confidence) for word in page.words],
         warnings=[f"{note.code}: {note.detail}" for note in page.warnings],
     )

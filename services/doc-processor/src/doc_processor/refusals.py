@@ -31,6 +31,10 @@ class Unreadable(Refusal):
     kind = "unreadable-document"
 
 
+class NoPicture(Refusal):
+    kind = "no-picture"
+
+
 class NoPages(Refusal):
     kind = "no-pages"
 

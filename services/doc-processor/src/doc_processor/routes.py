@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
-from doc_processor.events import ProcessedDocument
+from doc_processor.events import PageView, ProcessedDocument
 from doc_processor.page_reader import UploadedFile
 from doc_processor.processor import Processor
 from doc_processor.responses import respond
@@ -82,3 +82,14 @@ async def process(
     """Turn a file into text, page by page."""
     document = await processor.open(source, first_page)
     return await respond(document, request)
+
+
+@router.post("/view", openapi_extra=_BODY)
+async def view(
+    source: Annotated[UploadedFile, Depends(_received)],
+    processor: Annotated[Processor, Depends(_processor)],
+    page: Annotated[int, Query(ge=1)] = 1,
+    width: Annotated[int, Query(ge=100, le=2400, description="Pixels")] = 1200,
+) -> PageView:
+    """Render a page of a PDF or of a picture, with the places of its words."""
+    return await processor.view(source, page, width)

@@ -43,6 +43,7 @@ _ACTS = tuple(
         ("DELETE", f"/v1/documents/{_ID}", "document.delete", Kind.CHANGE),
         ("GET", f"/v1/documents/{_ID}/original", "document.export", Kind.READING),
         ("POST", "/v1/process", "file.process", Kind.READING),
+        ("POST", "/v1/view", "file.view", Kind.READING),
         ("POST", "/v1/collections", "collection.create", Kind.CHANGE),
         ("PATCH", f"/v1/collections/{_ID}", "collection.change", Kind.CHANGE),
         ("DELETE", f"/v1/collections/{_ID}", "collection.delete", Kind.CHANGE),

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageOps
 
+from doc_processor.ocr.placement import Placed
+
 MAX_PIXELS = 20_000_000  # A3 at 300 dpi is 17 million
 _SMALL_SIDE = 1000
 _WIDEST_SKEW, _COARSE, _FINE = 12.0, 1.0, 0.1
@@ -17,11 +19,21 @@ _SOFT = 1.2  # pixels; between 0.7 and 1.6 all do good
 _LIGHT_CELL, _PAPER_SHARE, _EVEN, _WHITE = 8, 0.3, 0.8, 245.0
 
 
-def prepare(image: Image.Image) -> Image.Image:
+def prepare(image: Image.Image) -> Placed:
     """Prepare a page for Tesseract; one that was scanned sideways stays sideways."""
     plain = grey(image)
-    level = evenly_lit(softened(sized(plain), bilevel=_is_bilevel(plain)))
-    return rotated(level, skew(level))
+    lit = evenly_lit(softened(sized(plain), bilevel=_is_bilevel(plain)))
+    return levelled(Placed.whole(plain).resized(lit))
+
+
+def levelled(page: Placed) -> Placed:
+    """Turn the picture so that its lines of text run level."""
+    return turned(page, skew(page.image))
+
+
+def turned(page: Placed, degrees: float) -> Placed:
+    """Turn counter-clockwise; see `rotated`."""
+    return page.turned(rotated(page.image, degrees), degrees)
 
 
 def _halved(image: Image.Image) -> Image.Image:
@@ -35,6 +47,11 @@ def _halved(image: Image.Image) -> Image.Image:
     return smaller
 
 
+def shrunk(image: Image.Image) -> Image.Image:
+    """Return the picture upright by its EXIF tag, and of a size that costs little memory."""
+    return ImageOps.exif_transpose(_halved(image))
+
+
 def softened(image: Image.Image, *, bilevel: bool) -> Image.Image:
     """Smooth the jagged edges of black-and-white scans: Tesseract was trained on grey letters."""
     return image.filter(ImageFilter.GaussianBlur(_SOFT)) if bilevel else image
@@ -46,7 +63,7 @@ def _is_bilevel(image: Image.Image) -> bool:
 
 def grey(image: Image.Image) -> Image.Image:
     """Return 8-bit grey, upright by its EXIF tag, transparent parts white, light text on dark inverted."""
-    image = ImageOps.exif_transpose(_halved(image))
+    image = shrunk(image)
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
         paper = Image.new("RGBA", image.size, "white")
@@ -135,6 +152,6 @@ def _contrast(ink: Image.Image, degrees: float) -> float:
 
 def for_vision(image: Image.Image) -> Image.Image:
     """Return a picture of a size that vision models do not scale down."""
-    image = ImageOps.exif_transpose(_halved(image)).convert("RGB")
+    image = shrunk(image).convert("RGB")
     image.thumbnail((_VISION_SIDE, _VISION_SIDE))
     return image

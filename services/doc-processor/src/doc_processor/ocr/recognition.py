@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from PIL import ImageFilter
 
 from doc_processor.ocr import preparation, tesseract
+from doc_processor.ocr.placement import Placed
 from doc_processor.ocr.tesseract import OcrFailed, Word
-from doc_processor.parsers.base import ParsedPage, ParseLimits, ParseWarning
+from doc_processor.parsers.base import PageWord, ParsedPage, ParseLimits, ParseWarning
 from doc_processor.text import tidy
 
 if TYPE_CHECKING:
@@ -31,9 +32,10 @@ _ORIENTATION_SURE = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One attempt at a page."""
+    """One attempt at a page: the words in a picture of it."""
 
     words: list[Word]
+    page: Placed
 
     @property
     def letters(self) -> int:
@@ -49,6 +51,9 @@ class Reading:
         """Letters that are more likely right than wrong count for a reading, the others against it."""
         return sum((word.confidence - 50) * word.letters for word in self.words)
 
+    def placed(self, word: Word) -> PageWord:
+        return PageWord(word.text, self.page.box(word.box), round(word.confidence / 100, 2))
+
     @property
     def height(self) -> float | None:
         heights = [word.height for word in self.words if word.confidence > 30]
@@ -58,8 +63,8 @@ class Reading:
 class PageRecognition:
     """The recognition of one page's picture within a time budget in seconds."""
 
-    def __init__(self, image: Image, languages: str, seconds: float) -> None:
-        self._image = image
+    def __init__(self, page: Placed, languages: str, seconds: float) -> None:
+        self._page = page
         self._languages = languages
         self._until = monotonic() + seconds
 
@@ -69,50 +74,49 @@ class PageRecognition:
 
     def read(self) -> Reading:
         """Return the best reading; raises `OcrFailed` if every attempt failed."""
-        best = self._orient(self._attempt(self._image, tesseract.AUTO))
+        best = self._orient(self._attempt(self._page, tesseract.AUTO))
         height = best.height
         if height is None:
             return best
         try:
-            for image, mode in self._other_ways(height):
+            for page, mode in self._other_ways(height):
                 if best.confidence >= _SURE or self._left <= 0:
                     break
-                best = max(best, self._attempt(image, mode), key=lambda reading: reading.merit)
+                best = max(best, self._attempt(page, mode), key=lambda reading: reading.merit)
         except OcrFailed:
             pass  # what was read so far stands
         return best
 
-    def _attempt(self, image: Image, mode: int) -> Reading:
-        words = tesseract.read(image, mode, self._languages, self._left)
-        return Reading([word for word in words if word.letters or word.confidence >= _SPECK])
+    def _attempt(self, page: Placed, mode: int) -> Reading:
+        words = tesseract.read(page.image, mode, self._languages, self._left)
+        return Reading([word for word in words if word.letters or word.confidence >= _SPECK], page)
 
     def _orient(self, first: Reading) -> Reading:
         """Turn the page where it was scanned sideways or upside down; otherwise return the reading as it is."""
         if first.confidence >= _DOUBTFUL and first.letters >= _FEW_LETTERS:
             return first
-        degrees, confidence = tesseract.upright(self._image, self._left)
+        degrees, confidence = tesseract.upright(self._page.image, self._left)
         if degrees == 0 or confidence < _ORIENTATION_SURE:
             return first
-        image = preparation.rotated(self._image, -degrees)
-        image = preparation.rotated(image, preparation.skew(image))
+        page = preparation.levelled(preparation.turned(self._page, -degrees))
         try:
-            other = self._attempt(image, tesseract.AUTO)
+            other = self._attempt(page, tesseract.AUTO)
         except OcrFailed:
             return first
         if other.merit > first.merit:
-            self._image = image
+            self._page = page
             return other
         return first
 
-    def _other_ways(self, height: float) -> Iterator[tuple[Image, int]]:
-        image = self._image
+    def _other_ways(self, height: float) -> Iterator[tuple[Placed, int]]:
+        page = self._page
         if not _GOOD_HEIGHT[0] <= height <= _GOOD_HEIGHT[1]:
-            image = preparation.scaled(self._image, min(_WIDEST_SCALE, _HEIGHT / height))
-            yield image, tesseract.AUTO
-        yield image, tesseract.ONE_BLOCK
+            page = page.resized(preparation.scaled(page.image, min(_WIDEST_SCALE, _HEIGHT / height)))
+            yield page, tesseract.AUTO
+        yield page, tesseract.ONE_BLOCK
         # Dot-matrix and thermal print: letters of loose dots grow together.
-        soft = preparation.scaled(self._image, min(_WIDEST_SCALE, _LOW_HEIGHT / height))
-        soft = soft.filter(ImageFilter.GaussianBlur(1.2))
+        small = preparation.scaled(self._page.image, min(_WIDEST_SCALE, _LOW_HEIGHT / height))
+        soft = self._page.resized(small.filter(ImageFilter.GaussianBlur(1.2)))
         yield soft, tesseract.ONE_BLOCK
         yield soft, tesseract.AUTO
 
@@ -126,7 +130,8 @@ def recognise(image: Image, limits: ParseLimits) -> ParsedPage:
         return ParsedPage(
             "", "tesseract", 0.0, (ParseWarning("ocr-failed", f"the page's picture could not be read: {error}"),)
         )
-    return ParsedPage(tidy(tesseract.in_lines(reading.words)), "tesseract", _share(reading), _notes(reading))
+    text, words = tidy(tesseract.in_lines(reading.words)), tuple(map(reading.placed, reading.words))
+    return ParsedPage(text, "tesseract", _share(reading), _notes(reading), words=words)
 
 
 def _share(reading: Reading) -> float | None:

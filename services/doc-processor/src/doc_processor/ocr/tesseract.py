@@ -27,12 +27,16 @@ class OcrFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word: its place (block, paragraph, line), height in pixels and confidence from 0 to 100."""
+    """A word: its place (block, paragraph, line), box (left, top, right, bottom in pixels) and confidence from 0 to 100."""
 
     place: tuple[int, int, int]
-    height: int
+    box: tuple[int, int, int, int]
     confidence: float
     text: str
+
+    @property
+    def height(self) -> int:
+        return self.box[3] - self.box[1]
 
     @property
     def letters(self) -> int:
@@ -48,7 +52,9 @@ def read(image: Image, mode: int, languages: str, seconds: float) -> list[Word]:
         # level, page, block, paragraph, line, word, left, top, width, height, confidence, text
         if len(fields) == 12 and fields[0] == "5" and fields[11].strip():
             place = (int(fields[2]), int(fields[3]), int(fields[4]))
-            words.append(Word(place, int(fields[9]), max(0.0, float(fields[10])), fields[11].strip()))
+            left, top, width, height = map(int, fields[6:10])
+            box = (left, top, left + width, top + height)
+            words.append(Word(place, box, max(0.0, float(fields[10])), fields[11].strip()))
     return words
 
 

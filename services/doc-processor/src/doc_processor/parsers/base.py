@@ -20,10 +20,20 @@ class ParseWarning:
 
 
 @dataclass(frozen=True, slots=True)
+class PageWord:
+    """A word where it stands on the page's picture: left, top, right, bottom in shares of its width and height."""
+
+    text: str
+    box: tuple[float, float, float, float]
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ParsedPage:
     """One page as read; `confidence` is 0 to 1, or None where the engine has none.
 
-    `wants_ocr` says that the text is missing or not to be trusted, and the page's image should be read instead.
+    `wants_ocr` says that the text is missing or not to be trusted, and the page's image should be read instead. `words` are
+    given by OCR; those of a text layer are found again when the page is looked at.
     """
 
     text: str
@@ -31,6 +41,7 @@ class ParsedPage:
     confidence: float | None = None
     warnings: tuple[ParseWarning, ...] = ()
     wants_ocr: bool = False
+    words: tuple[PageWord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +89,22 @@ class Renderable(Protocol):
     def render(self, number: int) -> Image:
         """Return the page as an upright-as-stored picture of bounded size."""
         ...
+
+    def view(self, number: int, width: int) -> PageView:
+        """Return the page as people see it, `width` pixels wide or less, with the words of its text layer."""
+        ...
+
+
+class RenderablePages(Opened, Renderable, Protocol):
+    """An opened document whose pages can be rendered."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageView:
+    """A picture of a page for people, in colour, and the words of its text layer."""
+
+    image: Image
+    words: list[PageWord]
 
 
 Parser = Callable[[Upload, ParseLimits], Opened]

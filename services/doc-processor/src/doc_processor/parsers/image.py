@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
-from doc_processor.ocr.preparation import MAX_PIXELS
-from doc_processor.parsers.base import ParsedPage, ParseLimits, ParseWarning, Upload
+from doc_processor.ocr.preparation import MAX_PIXELS, shrunk
+from doc_processor.parsers.base import PageView, ParsedPage, ParseLimits, ParseWarning, Upload
 from doc_processor.refusals import ImageTooLarge, Refusal, TooManyPages, Unreadable
 
 if TYPE_CHECKING:
@@ -46,6 +46,11 @@ class Frames:
             return self._image
         except _DAMAGE as error:
             raise Unreadable("the picture is damaged") from error
+
+    def view(self, number: int, width: int) -> PageView:
+        image = shrunk(self.render(number)).convert("RGB")
+        image.thumbnail((width, image.height))
+        return PageView(image, [])
 
     def close(self) -> None:
         self._image.close()

@@ -14,10 +14,11 @@ import pypdfium2.raw as pdfium_c
 from pdf2image.exceptions import PDFInfoNotInstalledError, PDFPageCountError, PDFPopplerTimeoutError, PDFSyntaxError
 
 from doc_processor.hidden import HiddenText
-from doc_processor.parsers.base import ParsedPage, ParseLimits, ParseWarning, Upload
+from doc_processor.parsers.base import PageView, ParsedPage, ParseLimits, ParseWarning, Upload
 from doc_processor.parsers.pdf_forms import filled_in
 from doc_processor.parsers.pdf_hidden import visible
 from doc_processor.parsers.pdf_text import laid_out, trusted
+from doc_processor.parsers.pdf_words import words_of
 from doc_processor.refusals import NoPages, PasswordRequired, TooManyPages, Unreadable
 from doc_processor.text import tidy
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _POINTS_PER_INCH = 72
 _MAX_RENDERED_PIXELS = 18_000_000
+_MAX_VIEWED_PIXELS = 6_000_000
 _MAX_OBJECTS = 2000
 _ENOUGH_LETTERS = 200
 _LOCKED = (pdfium_c.FPDF_ERR_PASSWORD, pdfium_c.FPDF_ERR_SECURITY)
@@ -77,7 +79,7 @@ class Pages:
         try:
             pictures = pdf2image.convert_from_path(
                 self._path, dpi=max(1, int(dpi)), first_page=number, last_page=number, grayscale=True,
-                timeout=int(self._limits.ocr_seconds),
+                use_cropbox=True, timeout=int(self._limits.ocr_seconds),
             )  # fmt: skip
             if pictures:
                 return pictures[0]
@@ -92,6 +94,17 @@ class Pages:
             raise Unreadable("the page cannot be rendered") from error
         finally:
             page.close()
+
+    def view(self, number: int, width: int) -> PageView:
+        """Render in colour, form fields included; raises `Unreadable`."""
+        try:
+            page = self._document[number - 1]
+            across, up = (max(1.0, side) for side in page.get_size())
+            scale = min(width / across, (_MAX_VIEWED_PIXELS / (across * up)) ** 0.5)
+            layer = page.get_textpage()
+            return PageView(page.render(scale=scale, may_draw_forms=True).to_pil(), words_of(page, layer))
+        except pdfium.PdfiumError as error:
+            raise Unreadable("the page cannot be shown") from error
 
     def close(self) -> None:
         self._document.close()

@@ -8,11 +8,11 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from doc_processor import parsers
-from doc_processor.parsers.base import Opened, ParseLimits, Renderable, Upload
-from doc_processor.refusals import Refusal, UnpacksTooLarge, Unreadable
+from doc_processor.parsers.base import Opened, ParseLimits, Renderable, RenderablePages, Upload
+from doc_processor.refusals import NoPicture, Refusal, UnpacksTooLarge, Unreadable
 from doc_processor.sniff import sniff
 from doc_processor.workers import protocol
 from doc_processor.workers.confinement import confine
@@ -35,6 +35,7 @@ class TaskRunner:
             "page": self._page,
             "ocr": self._ocr,
             "picture": self._picture,
+            "view": self._view,
             "close": self._close,
         }
 
@@ -67,11 +68,22 @@ class TaskRunner:
         self.clear()
         return {}
 
+    def _view(self, task: Message) -> Message:
+        opened = self._renderable(task)
+        if not 1 <= task["number"] <= opened.pages:
+            raise Unreadable(f"the document has no page {task['number']}")
+        view = opened.view(task["number"], task["width"])
+        view.image.convert("RGB").save(task["into"], "JPEG", quality=80)
+        return {"width": view.image.width, "height": view.image.height, "words": [asdict(word) for word in view.words]}
+
     def _look(self, task: Message) -> Any:
+        return self._renderable(task).render(task["number"])
+
+    def _renderable(self, task: Message) -> RenderablePages:
         opened = self._take(task)
         if not isinstance(opened, Renderable):
-            raise Unreadable("pages of this format cannot be rendered")
-        return opened.render(task["number"])
+            raise NoPicture("pages of this format have no picture")
+        return cast(RenderablePages, opened)
 
     def _take(self, task: Message) -> Opened:
         if self._opened is None or self._path != task["path"]:
