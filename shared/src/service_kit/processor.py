@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
@@ -28,6 +29,18 @@ class ProcessedPage:
     engine: str
     confidence: float | None
     warnings: list[str]
+    words: list[dict[str, Any]] | None = None
+    """Text, box and confidence of each word that OCR has found."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageView:
+    """A page as people see it: a JPEG, its size in pixels, and the words of its text layer."""
+
+    picture: bytes
+    width: int
+    height: int
+    words: list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +68,27 @@ class DocProcessor:
 
     def __init__(self, client: httpx2.AsyncClient, url: str, token: str) -> None:
         self._client = client
-        self._url = f"{url.rstrip('/')}/v1/process"
+        self._url = f"{url.rstrip('/')}/v1"
         self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/x-ndjson"}
+
+    async def view(self, path: Path, filename: str, page: int, owner: str = "") -> PageView:
+        """Render a page; raises as `process` does."""
+        with path.open("rb") as file:
+            async with _foreign_errors():
+                response = await self._client.post(
+                    f"{self._url}/view",
+                    params={"page": page},
+                    files={"file": (filename, file)},
+                    headers=self._about(owner),
+                    timeout=httpx2.Timeout(10, read=_IDLE_SECONDS, write=60),
+                )
+        view = _json(response.content)
+        if response.status_code != 200:
+            raise _refusal(view)
+        return PageView(base64.b64decode(view["picture"]), view["width"], view["height"], view["words"])
+
+    def _about(self, owner: str) -> dict[str, str]:
+        return {**self._headers, "X-Request-ID": request_id() or "ingest", ASKED_FOR: quote(owner)}
 
     async def process(
         self, path: Path, filename: str, first_page: int = 1, owner: str = ""
@@ -69,10 +101,10 @@ class DocProcessor:
         with path.open("rb") as file:
             request = self._client.stream(
                 "POST",
-                self._url,
+                f"{self._url}/process",
                 params={"first_page": first_page},
                 files={"file": (filename, file)},
-                headers={**self._headers, "X-Request-ID": request_id() or "ingest", ASKED_FOR: quote(owner)},
+                headers=self._about(owner),
                 timeout=httpx2.Timeout(10, read=_IDLE_SECONDS, write=60),
             )
             async with _foreign_errors(), request as response:
@@ -89,9 +121,8 @@ class DocProcessor:
                         case "page":
                             # Not every store accepts NUL, and citations count characters: it is removed before they are counted.
                             text = event["text"].replace("\x00", "")
-                            yield ProcessedPage(
-                                event["number"], text, event["engine"], event["confidence"], event["warnings"]
-                            )
+                            about = event["engine"], event["confidence"], event["warnings"]
+                            yield ProcessedPage(event["number"], text, *about, event.get("words") or None)
                         case "error":
                             raise _refusal(event["problem"])
                         case "done":

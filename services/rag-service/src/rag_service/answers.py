@@ -38,6 +38,17 @@ class Sources:
 
 
 @dataclass(frozen=True, slots=True)
+class Switch:
+    """Another engine went on with the answer after `at` characters, or began it again."""
+
+    at: int
+    from_backend: str
+    to_backend: str
+    reason: str
+    restarted: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
     """The end of an answer; `answered` is false where the documents do not hold one.
 
@@ -62,6 +73,7 @@ class Answered:
     replaced: bool = False
     streamed: int = 0
     calculated: bool = False
+    switches: tuple[Switch, ...] = ()
 
 
 AnswerEvent: TypeAlias = Sources | Progress | Token | Thought | Failover | GroundedSentence | Answered
@@ -91,6 +103,7 @@ class AnswerDraft:
         self._closest: tuple[Passage, ...] = ()
         self._repetition = Repetition()
         self._late = self._parts = 0
+        self._switches: list[Switch] = []
         self.repeats = False
         self._thoughts = guard(known)
         self.answered, self._calculated = True, False
@@ -113,6 +126,8 @@ class AnswerDraft:
                     self._held, self._streamed, self._visible, self._repetition = "", 0, False, Repetition()
                     self._reported, self.repeats = 0, False
                     self.read(self._passages, self._question)
+                names = event.from_backend, event.to_backend, event.reason, event.restarted
+                self._switches.append(Switch(self._streamed, *names))
                 return event
             case Progress():
                 self._late, self._parts = event.late, event.total
@@ -242,6 +257,7 @@ class AnswerDraft:
             replaced=self._replaced,
             streamed=self._streamed,
             calculated=self._calculated,
+            switches=tuple(self._switches),
         )
 
     @property

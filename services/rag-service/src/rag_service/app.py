@@ -21,7 +21,9 @@ from rag_service.documents import DEFAULT, Documents, follow_job, visible
 from rag_service.index_build import KIND, IndexBuild
 from rag_service.indexes import Indexes, PolicyEmbeddings
 from rag_service.ingestion import Ingestion
+from rag_service.live import LiveAnswers
 from rag_service.metrics import JOB_UNITS, SearchMetrics
+from rag_service.page_views import PageViews
 from rag_service.parity import ParityTest
 from rag_service.questions import Questions
 from rag_service.retrieval import Retriever
@@ -72,6 +74,7 @@ def create(settings: RagSettings, shared: SharedParts | None = None) -> FastAPI:
             indexes = Indexes(database, vectors, fallback)
             state, ingestion = _assemble(settings, providers, indexes, engine, client, service)
             app.state.rag = state
+            stack.push_async_callback(state.live.aclose)
             await state.documents.ensure_collection(DEFAULT)
             await indexes.adopt()
             await ingestion.index_words()
@@ -159,6 +162,8 @@ def _assemble(
             providers.vision,
         ),
         conversations,
+        LiveAnswers(),
+        PageViews(database, originals, processor),
         index_build,
         ParityTest(indexes, index_build),
     )

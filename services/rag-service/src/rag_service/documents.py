@@ -57,7 +57,7 @@ async def follow_job(session: AsyncSession, job: Job) -> None:
         for index in await session.scalars(select(Index).where(Index.job_id == job.id)):
             index_rows.abandon(index)
     of_job = (Document.id == job.document_id) & Document.status.in_(OPEN)
-    await session.execute(update(Document).where(of_job).values(status=job.status))
+    await session.execute(update(Document).where(of_job).values(status=job.status, error=job.error))
 
 
 class Documents:
@@ -104,13 +104,18 @@ class Documents:
                 )
                 session.add(document)
             if not there:
-                document.status, document.job_id = QUEUED, job_id
+                document.status, document.job_id, document.error = QUEUED, job_id, None
                 await session.flush()
                 session.add(Job(id=job_id, kind="ingest", document_id=document.id, collection=collection))
         if document.status == QUEUED:
             # Again for a document that was there: its first enqueueing may have failed. Twice does no harm.
             await self._jobs.start(document.job_id, kind="ingest")
         return Added(document, new)
+
+    async def retry(self, document: Document) -> Added:
+        """Read a failed or cancelled document again; any other stays as it is."""
+        with self._originals.path(document.sha256).open("rb") as source:
+            return await self.add(document.collection, document.filename, source, document.title)
 
     async def get(self, document_id: str, principal: Principal) -> Document:
         """Return a document that the caller may see; raises `NotFound` for any other."""
@@ -125,11 +130,17 @@ class Documents:
             statement = select(PageText).where(PageText.document_id == document_id, PageText.number >= first)
             return list(await session.scalars(statement.order_by(PageText.number).limit(limit)))
 
-    async def listing(self, collection: str, status: str | None, limit: int, cursor: str | None) -> Page[Document]:
-        """List newest first."""
+    async def listing(
+        self, collection: str, status: str | None, limit: int, cursor: str | None, named: str = ""
+    ) -> Page[Document]:
+        """List newest first, those whose title or file name holds `named`."""
         statement = select(Document).where(Document.collection == collection, Document.status != DELETING)
         if status is not None:
             statement = statement.where(Document.status == status)
+        if named:
+            statement = statement.where(
+                Document.title.icontains(named, autoescape=True) | Document.filename.icontains(named, autoescape=True)
+            )
         if (before := decode(cursor)) is not None:
             statement = statement.where(Document.id < before)
         async with self._database.reading() as session:

@@ -89,6 +89,7 @@ class Ingestion:
                         engine=page.engine,
                         confidence=page.confidence,
                         warnings=page.warnings,
+                        words=page.words,
                     )
                 )
             changes = {Job.pages_done: Job.pages_done + len(waiting), Job.waiting_for: None}

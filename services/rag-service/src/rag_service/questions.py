@@ -36,7 +36,8 @@ class Question:
     """What is asked of a collection, or of its documents `within`; `history` is the conversation so far, where the caller keeps it.
 
     `grounding` is what becomes of sentences that no passage supports; the service's setting if None. `affinity` keeps
-    a conversation on one side of a canary, `backend` asks for one engine and no other. `options` says how to generate; its
+    a conversation on one side of a canary, `backend` asks for one engine and no other. `replaces` is the turn of the conversation
+    that is asked anew. `options` says how to generate; its
     messages, length and routing are of no effect.
     """
 
@@ -50,6 +51,7 @@ class Question:
     backend: str | None = None
     grounding: GroundingMode | None = None
     within: Filter | None = None
+    replaces: str | None = None
     options: ChatRequest = _DEFAULTS
 
 
@@ -78,9 +80,11 @@ class Questions:
         if question.conversation_id is None:
             if not remember:
                 return question
-            begun = await self.conversations.begin(question.collection, principal)
+            begun = await self.conversations.begin(question.collection, principal, question.text)
             return replace(question, conversation_id=begun.id, affinity=begun.id)
-        history = await self.conversations.history(question.conversation_id, question.collection, principal)
+        history = await self.conversations.history(
+            question.conversation_id, question.collection, principal, question.replaces
+        )
         return replace(question, history=history, affinity=question.conversation_id)
 
     async def ask(self, question: Question, deadline: Deadline) -> AsyncGenerator[AnswerEvent, None]:
@@ -229,6 +233,5 @@ class Questions:
 
     async def _remembered(self, question: Question, answer: Answered) -> Answered:
         if question.conversation_id is not None:
-            citations = [citation.model_dump() for citation in answer.citations]
-            await self.conversations.remember(question.conversation_id, question.text, answer.text, citations)
+            await self.conversations.remember(question.conversation_id, question.text, answer, question.replaces)
         return answer

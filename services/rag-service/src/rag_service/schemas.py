@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from rag_service.citations import Citation
 from rag_service.documents import DEFAULT
 from rag_service.filters import Filter
-from rag_service.tables import GroundingMode
+from rag_service.tables import GroundingMode, Rating
 from service_kit.jobs import JobRow, Row
 
 MAX_QUESTION = 8000
@@ -50,6 +50,7 @@ class DocumentOut(Row):
     pages: int
     chunks: int
     warnings: list[str]
+    error: dict[str, Any] | None = Field(description="Why it failed, as a problem detail")
     job_id: str = Field(description="The newest job for this document")
     updated: datetime
 
@@ -105,6 +106,24 @@ class DeletedOut(BaseModel):
     chunks: int
     vectors: int
     files: int
+
+
+class WordPlaceOut(BaseModel):
+    """A word of the page's text where it stands on the page's picture."""
+
+    model_config = ConfigDict(from_attributes=True)
+    start: int = Field(description="Counts characters of the page's text")
+    end: int
+    box: tuple[float, float, float, float] = Field(
+        description="Left, top, right, bottom, in shares of the picture's width and height"
+    )
+    confidence: float | None = Field(description="0 to 1; null for a text layer")
+
+
+class PageLayoutOut(BaseModel):
+    width: int = Field(description="Pixels of the picture")
+    height: int
+    words: list[WordPlaceOut]
 
 
 class CollectionIn(BaseModel):
@@ -192,6 +211,14 @@ class QueryIn(BaseModel):
     max_tokens: int | None = Field(None, ge=16, le=8192)
     temperature: float | None = Field(None, ge=0, le=2, description="Of the sampling; 0.2 if not given")
     grounding: GroundingMode | None = Field(None, description=f"{_GROUNDING}; the collection's mode if null")
+    replaces: str | None = Field(
+        None, max_length=64, description="The conversation's turn that is asked anew: it and all after it are forgotten"
+    )
+    detached: bool = Field(
+        False,
+        description="For event streams of conversations: the answer is made to its end even if its reader goes away; "
+        "`GET /v1/conversations/{id}/answer` follows it from its beginning",
+    )
 
 
 class SentenceOut(BaseModel):
@@ -223,6 +250,17 @@ class UsageOut(BaseModel):
     estimated: bool
 
 
+class SwitchOut(BaseModel):
+    """Another engine went on with an answer that one had begun."""
+
+    model_config = ConfigDict(from_attributes=True)
+    at: int = Field(description="Characters of the text that came before; 0 if it was begun again")
+    from_backend: str
+    to_backend: str
+    reason: str
+    restarted: bool
+
+
 class AnswerOut(BaseModel):
     """An answer; `answered` is false where the documents do not hold one."""
 
@@ -245,6 +283,7 @@ class AnswerOut(BaseModel):
     calculated: bool = Field(description="No model was asked: the answer was calculated from the rows of a table")
     degraded: list[str]
     warnings: list[str]
+    switches: list[SwitchOut] = Field([], description="Where the engine changed within the answer")
     seconds: dict[str, float]
 
 
@@ -253,11 +292,40 @@ class TurnOut(Row):
     role: Literal["user", "assistant"]
     content: str
     citations: list[Citation]
+    answer: AnswerOut | None = Field(
+        description="The whole answer; null for questions, and for answers of older releases"
+    )
+    rating: Rating | None
+    reason: str
+
+
+class RatingIn(BaseModel):
+    """How good an answer was; null takes an earlier rating back."""
+
+    rating: Rating | None
+    reason: str = Field("", max_length=2000)
+
+
+class RatedOut(Row):
+    """A rated answer with its question."""
+
+    id: str
+    conversation_id: str
+    collection: str
+    question: str
+    answer: str
+    rating: Rating
+    reason: str
+
+
+class ConversationIn(BaseModel):
+    title: str = Field(min_length=1, max_length=200)
 
 
 class ConversationOut(Row):
     id: str
     collection: str
+    title: str
 
 
 class ConversationDetail(ConversationOut):

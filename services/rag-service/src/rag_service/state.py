@@ -10,6 +10,8 @@ from fastapi import Depends, Request
 from rag_service.conversations import Conversations
 from rag_service.documents import Documents
 from rag_service.index_build import IndexBuild
+from rag_service.live import LiveAnswers
+from rag_service.page_views import PageViews
 from rag_service.parity import ParityTest
 from rag_service.questions import Questions
 from rag_service.retrieval import Retriever
@@ -28,6 +30,8 @@ class RagState:
     retriever: Retriever
     questions: Questions
     conversations: Conversations
+    live: LiveAnswers
+    views: PageViews
     index_build: IndexBuild
     parity: ParityTest
 

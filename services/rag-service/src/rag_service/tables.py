@@ -11,6 +11,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from service_kit.jobs import QUEUED, JobColumns, now
 
+Rating: TypeAlias = Literal["good", "bad"]
 GroundingMode: TypeAlias = Literal["mark", "drop", "refuse"]
 """What becomes of an answer's sentences that no passage supports: listed, taken out, or no answer at all."""
 DELETING = "deleting"
@@ -81,13 +82,17 @@ class Document(Base):
     pages: Mapped[int] = mapped_column(default=0)
     chunks: Mapped[int] = mapped_column(default=0)
     warnings: Mapped[list[Any]] = mapped_column(default=list)
+    error: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     job_id: Mapped[str]
     created: Mapped[datetime] = mapped_column(default=now)
     updated: Mapped[datetime] = mapped_column(default=now, onupdate=now)
 
 
 class PageText(Base):
-    """A page's text as the doc-processor gave it; chunks and citations count characters in it."""
+    """A page's text as the doc-processor gave it; chunks and citations count characters in it.
+
+    `words` are the text, box and confidence of each word that OCR has found, null for other pages.
+    """
 
     __tablename__ = "pages"
     document_id: Mapped[str] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True)
@@ -96,6 +101,7 @@ class PageText(Base):
     engine: Mapped[str]
     confidence: Mapped[float | None]
     warnings: Mapped[list[Any]] = mapped_column(default=list)
+    words: Mapped[list[Any] | None] = mapped_column(JSON, deferred=True)
 
 
 class Chunk(Base):
@@ -149,11 +155,12 @@ class Conversation(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     collection: Mapped[str] = mapped_column(ForeignKey("collections.name", ondelete="CASCADE"))
     owner: Mapped[str]
+    title: Mapped[str] = mapped_column(default="")
     created: Mapped[datetime] = mapped_column(default=now)
 
 
 class Turn(Base):
-    """One question or answer of a conversation."""
+    """One question or answer of a conversation; `answer` is the whole of an answer, as the API gives it."""
 
     __tablename__ = "turns"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -161,4 +168,7 @@ class Turn(Base):
     role: Mapped[str]
     content: Mapped[str]
     citations: Mapped[list[Any]] = mapped_column(default=list)
+    answer: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    rating: Mapped[Rating | None] = mapped_column(sa.String)
+    reason: Mapped[str] = mapped_column(default="")
     created: Mapped[datetime] = mapped_column(default=now)

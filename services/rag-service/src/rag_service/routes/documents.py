@@ -16,6 +16,7 @@ from rag_service.schemas import (
     CollectionName,
     DeletedOut,
     DocumentOut,
+    PageLayoutOut,
     PageOut,
     TextIn,
 )
@@ -95,12 +96,13 @@ async def list_documents(
     user: User,
     collection: CollectionName = DEFAULT,
     status: Status | None = None,
+    named: Annotated[str, Query(max_length=200, description="Part of the title or of the file name")] = "",
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[DocumentOut]:
     """List a collection's documents, newest first."""
     user.require(collection)
-    found = await rag.documents.listing(collection, status, limit, cursor)
+    found = await rag.documents.listing(collection, status, limit, cursor, named)
     return Page(items=[DocumentOut.model_validate(row) for row in found.items], next_cursor=found.next_cursor)
 
 
@@ -130,6 +132,28 @@ async def get_pages(
     """Return pages with their text, in which citations count characters."""
     document = await rag.documents.get(document_id, user)
     return [PageOut.model_validate(page) for page in await rag.documents.pages(document.id, first, limit)]
+
+
+@router.get("/{document_id}/pages/{number}/picture", response_class=Response)
+async def get_picture(document_id: str, number: int, request: Request, rag: Rag, user: User) -> Response:
+    """Return the page of a PDF or a scan as people see it, as JPEG."""
+    document = await rag.documents.get(document_id, user)
+    headers = {"Cache-Control": "private, max-age=600", "X-Content-Type-Options": "nosniff"}
+    return Response(await rag.views.picture(document, number), media_type="image/jpeg", headers=headers)
+
+
+@router.get("/{document_id}/pages/{number}/layout")
+async def get_layout(document_id: str, number: int, rag: Rag, user: User) -> PageLayoutOut:
+    """Say where the words of the page's text stand on its picture, so that quoted words can be boxed."""
+    document = await rag.documents.get(document_id, user)
+    return PageLayoutOut.model_validate(await rag.views.layout(document, number), from_attributes=True)
+
+
+@router.post("/{document_id}/retry", status_code=202)
+async def retry_document(document_id: str, rag: Rag, user: User) -> AddedOut:
+    """Read a failed or cancelled document again."""
+    added = await rag.documents.retry(await rag.documents.get(document_id, user))
+    return AddedOut(document=DocumentOut.model_validate(added.document), job_id=added.document.job_id, new=False)
 
 
 @router.delete("/{document_id}")

@@ -17,6 +17,7 @@ from llm_providers.errors import Halted
 from llm_providers.types import Failover, Thought, Token
 from rag_service.answers import Answered, AnswerEvent, Sources
 from rag_service.grounding import GroundedSentence
+from rag_service.live import STOPPING
 from rag_service.questions import Question
 from rag_service.routes.streams import first_two, last, metered
 from rag_service.schemas import AnswerOut, PassageOut, QueryIn, SearchIn, SearchOut, SentenceOut
@@ -80,6 +81,7 @@ async def query(
         backend=backend,
         grounding=given.grounding or collection.grounding,
         within=given.filter,
+        replaces=given.replaces,
     )
     if given.temperature is not None:
         question = replace(question, options=replace(question.options, temperature=given.temperature))
@@ -87,6 +89,9 @@ async def query(
     events = metered(rag.questions.ask(question, Deadline.after(rag.settings.query_timeout_seconds)), budget)
     if "text/event-stream" not in request.headers.get("accept", ""):
         return JSONResponse(_out((await last(events)).answer))
+    if given.detached and question.conversation_id:
+        live = rag.live.start(question.conversation_id, _frames([], events))
+        return EventStream(live.follow(), {"X-Conversation-Id": question.conversation_id})
     head = await first_two(events)
     headers = {"X-Conversation-Id": question.conversation_id} if question.conversation_id else {}
     return EventStream(_frames(head, events), headers)
@@ -108,7 +113,7 @@ async def _frames(head: list[AnswerEvent], events: AsyncGenerator[AnswerEvent, N
     except asyncio.CancelledError:
         # The service stops, and the answer ends with an event and a complete body. Where the client has gone away, the
         # event reaches nobody, and the response is cancelled again.
-        yield encode("cancelled", {"detail": "the service is stopping; ask again"})
+        yield STOPPING
     except Halted as error:
         yield encode("cancelled", problem(error))
     except Exception as error:
