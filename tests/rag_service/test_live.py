@@ -34,26 +34,28 @@ class Script:
 
 async def test_every_reader_gets_all_of_it_and_it_goes_on_without_any() -> None:
     live, script = LiveAnswers(), Script()
-    answer = live.start("c", script.frames())
+    answer = live.start("c", "Why?", script.frames())
     reader = answer.follow()
     script.give("one")
     assert await anext(reader) == "one"
+    assert live.question("c") == "Why?"
     await reader.aclose()
     script.give("two", None)
     assert [frame async for frame in live.get("c").follow()] == ["one", "two"]
     assert [frame async for frame in live.get("c").follow()] == ["one", "two"]
     assert script.closed
+    assert live.question("c") is None
     await live.aclose()
 
 
 async def test_a_conversation_has_one_answer_at_a_time() -> None:
     live, script = LiveAnswers(), Script()
-    live.start("c", script.frames())
+    live.start("c", "Why?", script.frames())
     with pytest.raises(Conflict):
-        live.start("c", Script().frames())
+        live.start("c", "Why?", Script().frames())
     await live.get("c").stop()
     assert [frame async for frame in live.get("c").follow()] == [STOPPING]
-    live.start("c", Script().frames())
+    live.start("c", "Why?", Script().frames())
     with pytest.raises(NotFound):
         live.get("other")
     await live.aclose()
@@ -61,7 +63,7 @@ async def test_a_conversation_has_one_answer_at_a_time() -> None:
 
 async def test_stopping_ends_what_readers_wait_for() -> None:
     live, script = LiveAnswers(), Script()
-    answer = live.start("c", script.frames())
+    answer = live.start("c", "Why?", script.frames())
     script.give("one")
     reader = answer.follow()
     assert await anext(reader) == "one"

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from llm_providers.routing import Observer, Policy
 from service_kit.errors import FAILURES
+from service_kit.figures import Figures
 
 STATES = ("queued", "running", "waiting")
 """The states of an open job; `waiting` is a job that has begun and waits for an unavailable peer."""
@@ -28,6 +29,7 @@ class Metrics(Observer):
 
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
+        self.figures = Figures()
         counter, gauge = partial(Counter, registry=registry), partial(Gauge, registry=registry)
         seconds = partial(Histogram, buckets=_SECONDS, registry=registry)
         provider = ("role", "backend")
@@ -77,6 +79,11 @@ class Metrics(Observer):
         self._provider_seconds.labels(role, backend).observe(seconds)
         if first_token_seconds is not None:
             self._first_token.labels(role, backend).observe(first_token_seconds)
+        if outcome != "cancelled":
+            self.figures.add(role, backend, seconds, first_token_seconds, error=outcome != "ok")
+
+    def on_tokens(self, role: str, backend: str, tokens: int, seconds: float) -> None:
+        self.figures.add_tokens(role, backend, tokens, seconds)
 
     def on_fallback(self, role: str, from_backend: str, to_backend: str, reason: str) -> None:
         self._fallbacks.labels(role, from_backend, to_backend, reason).inc()

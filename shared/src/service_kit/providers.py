@@ -25,9 +25,10 @@ from service_kit import engines
 from service_kit.app import SharedParts
 from service_kit.auth import Admin, User
 from service_kit.errors import Forbidden, UpstreamUnavailable
+from service_kit.figures import MinuteOut
 from service_kit.health import HealthCheck
 from service_kit.keys import Grant, Scope
-from service_kit.state import Opened, service_state
+from service_kit.state import Opened, Service, service_state
 
 M = TypeVar("M", bound=BaseModel)
 POLICY = Path("policy", "policy.json")
@@ -136,6 +137,13 @@ async def get_providers(providers: Opened, user: User) -> dict[str, Any]:
     """
     user.require_grant(Grant.PROVIDERS)
     return _shown(providers)
+
+
+@providers_router.get("/figures")
+async def get_figures(service: Service, user: User) -> dict[str, dict[str, list[MinuteOut]]]:
+    """Return what each engine did in each role in the last hour, minute by minute; of the replica that answers."""
+    user.require_grant(Grant.PROVIDERS)
+    return service.metrics.figures.shown()
 
 
 @providers_router.put("")

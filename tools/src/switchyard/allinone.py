@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
-from importlib.resources import files
 from pathlib import Path
 
 from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from llm_providers import ProviderSettings, get_provider
@@ -23,6 +22,7 @@ from service_kit.middleware import SecurityHeaders
 from service_kit.providers import POLICY
 from service_kit.settings import load
 from service_kit.state import service_state
+from switchyard import page
 from switchyard.services import SERVICES, Service
 
 
@@ -49,12 +49,6 @@ def create(data_dir: Path, own_url: str) -> Starlette:
             await durable.launch()
             yield
 
-    paths = " ".join(service.path for service in SERVICES)
-    page = files("switchyard").joinpath("web/index.html").read_text().replace("@PATHS@", paths)
-
-    async def index(_: Request) -> Response:
-        return HTMLResponse(page)
-
     async def livez(_: Request) -> Response:
         return JSONResponse({"status": "alive"})
 
@@ -68,7 +62,7 @@ def create(data_dir: Path, own_url: str) -> Starlette:
             return JSONResponse({"status": "not ready", "failures": failures}, 503, headers={"Retry-After": "1"})
         return JSONResponse({"status": "ready"})
 
-    routes = [Route("/", index), Route("/livez", livez), Route("/readyz", readyz)]
+    routes = [*page.routes(), Route("/livez", livez), Route("/readyz", readyz)]
     return Starlette(
         routes=[*routes, *(Mount(path, service) for path, service in services.items())],
         middleware=[Middleware(SecurityHeaders)],

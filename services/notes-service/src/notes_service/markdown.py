@@ -23,21 +23,21 @@ def render(note: Note) -> str:
         parts.append("> Made of the text's own sentences.")
     parts += _section("Key points", [_plain(point.text) for point in content.key_points])
     parts += _section("Decisions", [_plain(point.text) for point in content.decisions])
-    parts += _section("Action items", [_action(action) for action in content.action_items], "- [ ] ")
+    parts += _section("Action items", [_action(action) for action in content.action_items])
     if content.tags:
         parts.append("Tags: " + ", ".join(_plain(tag) for tag in content.tags))
     parts += _quotes([*content.key_points, *content.decisions, *content.action_items])
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _section(title: str, lines: Sequence[str], bullet: str = "- ") -> list[str]:
-    return [f"## {title}", "\n".join(f"{bullet}{line}" for line in lines)] if lines else []
+def _section(title: str, lines: Sequence[str]) -> list[str]:
+    return [f"## {title}", "\n".join(f"- {line}" for line in lines)] if lines else []
 
 
 def _action(action: Action) -> str:
     who = f"**{_plain(action.owner)}**: " if action.owner else ""
     when = f" (due {_plain(action.due)})" if action.due else ""
-    return f"{who}{_plain(action.text)}{when}"
+    return f"[{'x' if action.done else ' '}] {who}{_plain(action.text)}{when}"
 
 
 def _quotes(points: Sequence[Point]) -> list[str]:

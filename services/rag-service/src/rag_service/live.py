@@ -16,7 +16,8 @@ STOPPING = encode("cancelled", {"detail": "the answer was stopped, or the servic
 class LiveAnswer:
     """One answer's frames, made by a task of its own; any number of readers get all of them from the first on."""
 
-    def __init__(self, frames: AsyncGenerator[str, None]) -> None:
+    def __init__(self, question: str, frames: AsyncGenerator[str, None]) -> None:
+        self.question = question
         self._frames = list[str]()
         self._changed = asyncio.Event()
         self._task = asyncio.create_task(self._collect(frames))
@@ -69,11 +70,11 @@ class LiveAnswers:
     def __init__(self) -> None:
         self._answers: dict[str, LiveAnswer] = {}
 
-    def start(self, conversation_id: str, frames: AsyncGenerator[str, None]) -> LiveAnswer:
+    def start(self, conversation_id: str, question: str, frames: AsyncGenerator[str, None]) -> LiveAnswer:
         """Begin an answer; raises `Conflict` while the conversation has another one."""
         if (before := self._answers.get(conversation_id)) is not None and not before.ended:
             raise Conflict("this conversation has an answer that is still being made: wait for it, or stop it")
-        answer = self._answers[conversation_id] = LiveAnswer(frames)
+        answer = self._answers[conversation_id] = LiveAnswer(question, frames)
         asyncio.get_running_loop().create_task(self._forget(conversation_id, answer))
         return answer
 
@@ -82,6 +83,11 @@ class LiveAnswers:
         if (answer := self._answers.get(conversation_id)) is None:
             raise NotFound("no answer is being made in this conversation", field="conversation_id")
         return answer
+
+    def question(self, conversation_id: str) -> str | None:
+        """Return what is being answered in a conversation, if anything is."""
+        answer = self._answers.get(conversation_id)
+        return None if answer is None or answer.ended else answer.question
 
     async def aclose(self) -> None:
         await asyncio.gather(*(answer.stop() for answer in self._answers.values()))

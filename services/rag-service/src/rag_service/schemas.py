@@ -330,6 +330,7 @@ class ConversationOut(Row):
 
 class ConversationDetail(ConversationOut):
     turns: list[TurnOut]
+    answering: str | None = Field(description="The question whose detached answer is being made; see `…/answer`")
 
 
 class ReindexIn(BaseModel):

@@ -39,6 +39,9 @@ class Observer:
     ) -> None:
         """A call has ended; `outcome` is "ok", "cancelled" or the error's type in snake case."""
 
+    def on_tokens(self, role: Role, backend: str, tokens: int, seconds: float) -> None:
+        """An answer had `tokens` tokens, which came within `seconds` of the first."""
+
     def on_fallback(self, role: Role, from_backend: str, to_backend: str, reason: str) -> None:
         """A request was handed to another backend."""
 
@@ -114,6 +117,10 @@ class Monitor:
             self.breaker.succeeded()
         self._report("ok", call)
 
+    def generated(self, tokens: int, call: Call) -> None:
+        if tokens > 1 and call.first is not None:
+            self._observer.on_tokens(self._role, self.name, tokens - 1, monotonic() - call.begun - call.first)
+
     def _failed(self, error: BaseException, call: Call) -> None:
         if isinstance(error, ProviderError):
             self.last_error = error
@@ -153,6 +160,7 @@ class MonitoredChat(Monitored[LLMProvider], ChatWrapper):
                         call.first = monotonic() - call.begun
                     if isinstance(event, Done):
                         self._monitor.finish(call)
+                        self._monitor.generated(event.usage.completion_tokens, call)
                     yield event
 
 

@@ -23,6 +23,7 @@ class Point(BaseModel):
 class Action(Point):
     owner: str | None = None
     due: str | None = None
+    done: bool = False
 
 
 class Content(BaseModel):

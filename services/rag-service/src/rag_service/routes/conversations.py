@@ -42,7 +42,9 @@ async def get_conversation(conversation_id: str, rag: Rag, user: User) -> Conver
     """Return a conversation with all its turns."""
     conversation = await rag.conversations.get(conversation_id, user)
     turns = [_turn(turn) for turn in await rag.conversations.turns(conversation.id)]
-    return ConversationDetail.model_validate({**_fields(conversation, ConversationOut), "turns": turns})
+    return ConversationDetail.model_validate(
+        {**_fields(conversation, ConversationOut), "turns": turns, "answering": rag.live.question(conversation.id)}
+    )
 
 
 @router.patch("/conversations/{conversation_id}", status_code=204)

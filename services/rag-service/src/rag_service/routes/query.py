@@ -90,7 +90,7 @@ async def query(
     if "text/event-stream" not in request.headers.get("accept", ""):
         return JSONResponse(_out((await last(events)).answer))
     if given.detached and question.conversation_id:
-        live = rag.live.start(question.conversation_id, _frames([], events))
+        live = rag.live.start(question.conversation_id, given.question, _frames([], events))
         return EventStream(live.follow(), {"X-Conversation-Id": question.conversation_id})
     head = await first_two(events)
     headers = {"X-Conversation-Id": question.conversation_id} if question.conversation_id else {}
