@@ -29,7 +29,7 @@ for service in ${SERVICES:?PATH=HOST:PORT of each service}; do
   paths="$paths${paths:+ }${service%%=*}"
 done
 mkdir -p /tmp/page
-sed "s|@PATHS@|$paths|" /usr/share/switchyard/index.html >/tmp/page/index.html
+sed "s|@PATHS@|$paths|" /usr/share/switchyard/web/index.html >/tmp/page/index.html
 
 # Requests a little above the limit reach the service, which answers 413 in its own words.
 sed "$@" -e "s|@PATHS@|$paths|g" -e "s|@MAX_BODY_MB@|$((MAX_UPLOAD_MB + MAX_UPLOAD_MB / 20 + 1))|g" \

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import http.server
+import os
 import shutil
 import socket
 import subprocess
@@ -14,8 +16,10 @@ from pathlib import Path
 import pytest
 
 from harness.ports import free_port
+from switchyard.page import POLICY
 
 GATEWAY = Path(__file__).parents[2] / "services" / "gateway"
+WEB = Path(__file__).parents[2] / "tools" / "src" / "switchyard" / "web"
 VALUES = {
     "ANONYMOUS_REQUESTS_PER_MINUTE": "10",
     "REQUESTS_PER_SECOND": "1000",
@@ -50,9 +54,10 @@ def port(tmp_path: Path) -> Iterator[int]:
     config = (GATEWAY / "nginx.conf").read_text()
     for name, value in VALUES.items():
         config = config.replace(f"@{name}@", value)
-    config = config.replace("/etc/switchyard/headers.conf", str(GATEWAY / "headers.conf"))
+    config = config.replace("/etc/switchyard/", f"{GATEWAY}/").replace("/usr/share/switchyard/web", str(WEB))
     config = config.replace("listen 8080", f"listen 127.0.0.1:{port}").replace("/tmp/", f"{tmp_path}/")
-    (tmp_path / "nginx.conf").write_text(config)
+    # Started by root, its workers would be somebody who may not see the files of this test.
+    (tmp_path / "nginx.conf").write_text(f"user {getpass.getuser()};\n{config}" if os.getuid() == 0 else config)
     (tmp_path / "services.conf").write_text(f"rag 127.0.0.1:{behind.server_address[1]};\n")
     (tmp_path / "page").mkdir()
     (tmp_path / "page" / "index.html").write_text("page")
@@ -81,7 +86,7 @@ def ask(port: int, path: str, *headers: str) -> tuple[int, str]:
     with socket.create_connection(("127.0.0.1", port)) as connection:
         lines = [f"GET {path} HTTP/1.1", "Host: a", "Connection: close", *headers, "", ""]
         connection.sendall("\r\n".join(lines).encode())
-        said = b"".join(iter(lambda: connection.recv(4096), b"")).decode()
+        said = b"".join(iter(lambda: connection.recv(4096), b"")).decode(errors="replace")
     return int(said.split()[1]), said
 
 
@@ -103,6 +108,23 @@ def test_whatever_the_path_looks_like_strangers_have_their_allowance(port: int, 
     assert "\r\n/v1/models" in answers[0][1]
     assert ask(port, "/rag/livez")[0] == 200
     assert ask(port, path, "X-API-Key: sy-any")[0] == 200
+
+
+def test_a_session_is_no_stranger(port: int) -> None:
+    answers = [ask(port, "/rag/v1/models", "Cookie: switchyard_session=any") for _ in range(12)]
+    assert [status for status, _ in answers] == [200] * 12
+    assert [ask(port, "/rag/v1/session")[0] for _ in range(12)] == [200] * 12
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"), [("/", "text/html"), ("/web/app.js", "text/javascript"), ("/web/style.css", "text/css")]
+)
+def test_the_page_may_load_nothing_from_elsewhere(port: int, path: str, kind: str) -> None:
+    status, said = ask(port, path)
+    assert (status, f"content-type: {kind}" in said.lower()) == (200, True)
+    assert said.count("Content-Security-Policy: ") == 1
+    assert f"Content-Security-Policy: {POLICY}\r\n" in said
+    assert "gzip" in ask(port, "/web/app.js", "Accept-Encoding: gzip")[1].split("\r\n\r\n")[0]
 
 
 def test_what_service_and_gateway_both_say_is_said_once(port: int) -> None:

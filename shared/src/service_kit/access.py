@@ -91,8 +91,8 @@ async def sign_in(request: Request, response: Response, service: Service, princi
 
 
 @router.get("/session")
-async def get_session(request: Request, principal: User) -> SessionOut:
-    """Say who is signed in."""
+async def get_session(request: Request, principal: User) -> SessionOut | None:
+    """Say who is signed in; null if nobody is."""
     return _session(principal, Credentials.of(request.headers).session)
 
 

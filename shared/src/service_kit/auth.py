@@ -11,6 +11,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPBearer
 from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as ASGIScope
 
@@ -81,6 +82,9 @@ class Credentials:
         return cls(secret=secret) if secret else cls(session=cookie_parser(headers.get("cookie", "")).get(COOKIE))
 
 
+_NOTHING = Credentials()
+
+
 @dataclass(frozen=True, slots=True)
 class Authenticator:
     """Turns credentials into a principal, or into None; without any everybody is `ANONYMOUS` where keys are switched off."""
@@ -140,6 +144,10 @@ class Authentication:
             headers = Headers(scope=scope)
             given = Credentials.of(headers)
             principal = self._authenticated(given, scope)
+            if principal is None and given == _NOTHING and (scope["method"], route_path(scope)) == ("GET", SIGN_IN):
+                # A page asks whether somebody is signed in; a refusal would count as a failure of its address.
+                await JSONResponse(None)(scope, receive, send)
+                return
             if principal is None or principal is ANONYMOUS:
                 self._strangers.admit(address_of(scope))
             if principal is None:

@@ -23,9 +23,10 @@ async function start() {
   try {
     user = once ? await signIn(once) : await session();
   } catch (error) {
-    showSignIn(once || error.status !== 401 ? error.message : "");
+    showSignIn(error.message);
     return;
   }
+  if (!user) { showSignIn(""); return; }
   showAccount();
   await route();
 }

@@ -53,7 +53,7 @@ export async function signIn(secret) {
 
 export async function session() {
   const found = await get("/rag/v1/session");
-  csrf = found.csrf_token;
+  csrf = found?.csrf_token ?? "";
   return found;
 }
 

@@ -9,8 +9,7 @@ export async function drawPage(into, documentId, number, { start = 0, end = 0 } 
     const picture = h("img", { class: "page", alt: `Page ${number} of the document` });
     const loaded = new Promise((resolve, reject) => { picture.onload = resolve; picture.onerror = reject; });
     picture.src = `${path}/picture`;
-    const layout = await get(`${path}/layout`, { signal });
-    await loaded;
+    const [layout] = await Promise.all([get(`${path}/layout`, { signal }), loaded]);
     const boxes = lines(layout.words.filter(word => word.end > start && word.start < end));
     const paper = h("div", { class: "paper" }, picture, boxes.map(box => {
       const mark = h("div", { class: "quoted" });
@@ -21,7 +20,7 @@ export async function drawPage(into, documentId, number, { start = 0, end = 0 } 
     paper.querySelector(".quoted")?.scrollIntoView({ block: "center" });
     return { boxed: boxes.length, layout, paper };
   } catch (error) {
-    if (error.name === "AbortError" || (error instanceof Problem && ![404, 422].includes(error.status))) throw error;
+    if (error.name === "AbortError") throw error;
     return drawText(into, documentId, number, start, end, signal);
   }
 }
