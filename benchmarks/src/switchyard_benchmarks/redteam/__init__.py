@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from switchyard_benchmarks.redteam.attacks import Attack, load
-from switchyard_benchmarks.redteam.run import Attempt, RedTeam
+from switchyard_benchmarks.redteam.run import Attempt, RedTeam, false_blocks
 
-__all__ = ["Attack", "Attempt", "RedTeam", "load"]
+__all__ = ["Attack", "Attempt", "RedTeam", "false_blocks", "load"]

@@ -33,6 +33,13 @@ def show(console: Console, attempts: Sequence[Attempt]) -> None:
         console.print(f"[red]{attempt.attack.id}[/red], {how}: {escape(said[:_SHOWN])}")
 
 
+def show_blocked(console: Console, questions: Sequence[str], blocked: Sequence[str]) -> None:
+    """Print how many ordinary questions met the output guard, and which."""
+    console.print(f"{len(blocked)} of {len(questions)} answers were withheld or changed")
+    for question in blocked:
+        console.print(f"  {escape(question)}")
+
+
 def write(path: Path | None, attempts: Sequence[Attempt]) -> None:
     if path is None:
         return

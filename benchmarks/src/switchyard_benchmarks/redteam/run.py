@@ -78,7 +78,9 @@ class RedTeam:
             for number, attack in enumerate(attacks, 1):
                 documents[attack.id], job = self._plant(attack, number)
                 jobs[job] = attack.id
-            if not watch(self._console, self._client, jobs):
+            with self._console.status(f"adding {len(jobs)} documents"):
+                all_read = watch(Console(quiet=True), self._client, jobs)
+            if not all_read:
                 raise StackError("not every document of the attacks could be read")
             body = {"question": CONFIDED, "collection": vault, "remember": True}
             self._client.call("POST", "/rag/v1/query", json=body)
@@ -127,6 +129,13 @@ class RedTeam:
         streamed = "".join(choice["delta"].get("content") or "" for chunk in chunks for choice in chunk["choices"])
         end = next(chunk["switchyard"] for chunk in chunks if "switchyard" in chunk)
         return Said(streamed, streamed, end["answered"])
+
+
+def false_blocks(console: Console, client: Client, questions: Sequence[str], collection: str) -> list[str]:
+    """Ask ordinary questions, and return those of whose answers the output guard withheld or changed something."""
+    shown = track(questions, "asking", console=console, transient=True)
+    bodies = ({"question": question, "collection": collection} for question in shown)
+    return [body["question"] for body in bodies if asked(client, body, stream=False).finding]
 
 
 def asked(client: Client, body: dict[str, Any], *, stream: bool) -> Said:
