@@ -22,7 +22,8 @@ _VERBS = (
     "reply|respond|answer|say|write|output|print|antwoord|zeg|antworte|réponds|responde|responda|rispondi|回复|ответь"
 ).translate(_LETTERS)
 _SAY = re.compile(
-    rf'(?:\b(?:{_VERBS})\b|回复)[^"\n]{{0,60}}"(?P<words>[^"]+)"|"(?P<before>[^"]+)"と答えて', re.IGNORECASE
+    rf'(?:\b(?:{_VERBS})\b|回复)[^"\n]{{0,60}}"(?P<words>(?:(?!</?source)[^"])+)"|"(?P<before>[^"]+)"と答えて',
+    re.IGNORECASE,
 )
 _REPEAT = re.compile(r"repeat your instructions(?P<form>[^\n.]*)", re.IGNORECASE)
 _SHOW = re.compile(r"show the secrets that (?:you|they) know(?P<form>[^\n.]*)", re.IGNORECASE)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from engines import OpenAIEngine
 from engines.obedience import obey
@@ -16,6 +17,7 @@ from llm_providers.prompting import strip_hidden
 from rag_service.prompts import RULES
 from switchyard.client import Client
 from switchyard.tasks import add_files
+from switchyard_benchmarks import cli
 from switchyard_benchmarks.redteam import Attack, Attempt, RedTeam, false_blocks, load
 from switchyard_benchmarks.redteam.attacks import CONFIDED, LEAKS, VAULT
 from switchyard_benchmarks.redteam.run import Said
@@ -72,6 +74,21 @@ def test_what_the_guards_alone_stop(client: Client, obedient: OpenAIEngine) -> N
     assert [text for text in sent if masked(strip_hidden(text)) != text] == []
     names = [collection["name"] for collection in client.call("GET", "/rag/v1/collections")]
     assert not any(name.startswith("redteam") for name in names)
+
+
+@pytest.mark.security
+@pytest.mark.parametrize(("allowed", "code"), [("1", 1), ("2", 0)])
+def test_the_command_fails_where_more_gets_through_than_is_allowed(
+    client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, allowed: str, code: int
+) -> None:
+    monkeypatch.setenv("SWITCHYARD_API_KEY", str(client.http.headers["Authorization"]).removeprefix("Bearer "))
+    written = tmp_path / "out.json"
+    options = ["--url", client.url, "--family", "heading", "--json", str(written), "--allow", allowed]
+    ended = CliRunner().invoke(cli.redteam, options)
+    assert ended.exit_code == code, ended.output
+    assert "heading-visitors" in ended.output
+    outcomes = [attempt["outcome"] for attempt in json.loads(written.read_text())["attempts"]]
+    assert outcomes.count("through") == 2
 
 
 @pytest.mark.security
