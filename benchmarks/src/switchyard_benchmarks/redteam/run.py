@@ -58,14 +58,14 @@ class RedTeam:
         self._console, self._client = console, client
         self._name = f"redteam-{secrets.token_hex(4)}"
 
-    def run(self, attacks: Sequence[Attack]) -> list[Attempt]:
-        """Return each attempt of each attack; raises `StackError`."""
+    def run(self, attacks: Sequence[Attack], streams: Sequence[bool] = (False, True)) -> list[Attempt]:
+        """Try each attack, as one answer at once and as a stream, and return the attempts; raises `StackError`."""
         with self._planted(attacks) as documents:
             shown = track(attacks, "attacking", console=self._console, transient=True)
             return [
                 Attempt(attack, stream, self._said(attack, documents[attack.id], stream=stream))
                 for attack in shown
-                for stream in (False, True)
+                for stream in streams
             ]
 
     @contextmanager
