@@ -41,6 +41,7 @@ HARMFUL = {
     "[x](mailto:a@evil.example?body=b) or mailto:a@evil.example?body=b or <mailto:a@evil.example>": (
         "x or (link left out) or (link left out)"
     ),
+    "key sy-AbCd\u200bEfGh\u200d\u2060Ij\ufeffKlMnO\U000e0041pQrStUv ok": "key (secret left out) ok",
     "![x](http://[2001:db8::7]/a) http://[2001:db8::7]:80/b <//[2001:db8::7]/c>": (
         "x (image left out) (link left out) (link left out)"
     ),
@@ -113,6 +114,20 @@ def test_no_document_gives_away_a_key_of_the_stack() -> None:
 def test_an_image_of_a_document_becomes_a_link_and_its_script_nothing() -> None:
     known = "![k](https://known.example/a) [x](javascript:alert(1))"
     assert guarded(known, DEFAULT, (), known)[0] == "[k](https://known.example/a) x"
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("a" + "".join(chr(0xE0000 + ord(c)) for c in RULES) + "b", "ab"),
+        ("a\u200b\u200d\u200c\u2062b\u202ec", "abc"),
+        ("👨\u200d👩\u200d👧 می\u200cشود", "👨\u200d👩\u200d👧 می\u200cشود"),
+    ],
+)
+def test_nothing_goes_out_that_nobody_sees(written: str, shown: str) -> None:
+    for seed in range(10):
+        guard = OutputGuard(DEFAULT, (RULES,), KNOWN)
+        assert "".join(guard.add(token) for token in cut(written, seed)) + guard.finish() == shown
 
 
 def test_words_that_can_become_nothing_are_not_held_back() -> None:

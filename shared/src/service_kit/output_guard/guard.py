@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import regex
 
-from service_kit.output_guard.patterns import BEGINNINGS, SCRIPTS, Kind, compiled, harmless
+from service_kit.output_guard.patterns import BEGINNINGS, HIDDEN, SCRIPTS, Kind, compiled, harmless
 from service_kit.output_guard.prompt_leak import CANARY, PromptLeak
 from service_kit.output_guard.settings import Mode, OutputGuardSettings
 
@@ -80,7 +80,9 @@ class OutputGuard:
 
     def add(self, text: str) -> str:
         """Take more text; return what can be shown by now."""
-        self._pending += text
+        # With the character before, which decides whether a joiner is needed.
+        before = (self._before + self._pending)[-1:]
+        self._pending += HIDDEN.sub("", before + text)[len(before) :]
         return self._released("", whole=False)
 
     def finish(self) -> str:

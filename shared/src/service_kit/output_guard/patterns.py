@@ -63,6 +63,9 @@ _HTML = (
     r"<!--.{0,2000}?-->",
 )
 
+_UNSEEN = "\u200b\u2060-\u2064\ufeff\u202a-\u202e\U000e0000-\U000e007f"
+HIDDEN = regex.compile(f"(?<=[\x00-\x7f])[{_UNSEEN}\u200c\u200d]++|[{_UNSEEN}]++")
+"""What nobody sees, and what could split or carry what must not go out; not the joiners of scripts and emoji."""
 SCRIPTS = ("javascript:", "vbscript:", "data:", "file:")
 """Addresses that are never a document's to give: a browser would run them, or look at home."""
 BEGINNINGS = regex.compile(
