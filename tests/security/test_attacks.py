@@ -16,11 +16,11 @@ from llm_providers.control_tokens import masked
 from llm_providers.prompting import strip_hidden
 from rag_service.prompts import RULES
 from switchyard.client import Client
-from switchyard.tasks import add_files
+from switchyard.tasks import add_files, watch
 from switchyard_benchmarks import cli
 from switchyard_benchmarks.redteam import Attack, Attempt, RedTeam, false_blocks, load
-from switchyard_benchmarks.redteam.attacks import CONFIDED, LEAKS, VAULT
-from switchyard_benchmarks.redteam.run import Said
+from switchyard_benchmarks.redteam.attacks import CONFIDED, LEAKS, MARKER, VAULT
+from switchyard_benchmarks.redteam.run import Said, asked
 
 ATTACKS = load()
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -74,6 +74,20 @@ def test_what_the_guards_alone_stop(client: Client, obedient: OpenAIEngine) -> N
     assert [text for text in sent if masked(strip_hidden(text)) != text] == []
     names = [collection["name"] for collection in client.call("GET", "/rag/v1/collections")]
     assert not any(name.startswith("redteam") for name in names)
+
+
+@pytest.mark.security
+@pytest.mark.parametrize("grounding", ["drop", "refuse"])
+def test_no_word_of_an_order_is_streamed_where_it_has_to_be_borne_out(client: Client, grounding: str) -> None:
+    (attack,) = (attack for attack in ATTACKS if attack.id == "document-plain")
+    given = {"text": attack.document(0).content.decode(), "title": "Harbour fees", "collection": grounding}
+    added = client.call("POST", "/rag/v1/documents", json=given)["items"][0]
+    assert watch(QUIET, client, {added["job_id"]: "fees"})
+    body = {"question": attack.question, "collection": grounding, "grounding": grounding}
+    said = asked(client, body, stream=True)
+    assert MARKER not in said.streamed
+    assert not said.answered
+    assert MARKER in asked(client, {**body, "grounding": "mark"}, stream=True).streamed
 
 
 @pytest.mark.security
