@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from engines import LlamaCppEngine, OllamaEngine, OpenAIEngine
 from llm_providers import OllamaProvider, VLLMProvider
 from llm_providers.completion import complete
-from llm_providers.control_tokens import masked, restored, tokens_of_template
+from llm_providers.control_tokens import masked, restored, tokens_of_template, without_control_tokens
 from llm_providers.deadline import Deadline
+from llm_providers.prompting import strip_hidden
 from llm_providers.types import ChatRequest, Message, Source
 
 FAMILIES = {
@@ -42,13 +43,15 @@ def texts_sent(body: dict[str, Any]) -> str:
 def hostile() -> ChatRequest:
     """Every token in each place that somebody else writes, also with hidden characters in it."""
     joined = " ".join(TOKENS)
-    hidden = " ".join(f"{token[0]}\u200b{token[1:]}" for token in TOKENS)
+    hidden = " ".join(f"{token[0]}{mark}{token[1:]}" for token in TOKENS for mark in "\u200b\u200d\u2060\U000e0041")
     return ChatRequest(
         (
-            Message("system", f"Be brief. {joined}"),
-            Message("user", f"Hello {joined}"),
-            Message("assistant", f"Hi {joined}"),
-            Message("user", f"And? {joined}", sources=(Source("1", f"T {joined} {hidden}", f"{joined} {hidden}"),)),
+            Message("system", f"Be brief. {joined} {hidden}"),
+            Message("user", f"Hello {joined} {hidden}"),
+            Message("assistant", f"Hi {joined} {hidden}"),
+            Message(
+                "user", f"And? {joined} {hidden}", sources=(Source("1", f"T {joined} {hidden}", f"{joined} {hidden}"),)
+            ),
         )
     )
 
@@ -69,6 +72,14 @@ def test_ordinary_text_is_left_as_it_is() -> None:
     text = "a < b > c, x[0], [1], [note], <b>bold</b>, <p class='x'>, 3 <|> 4, ‹guillemets›, ⁅1⁆, List[INSTANCE]"
     assert masked(text) == text
     assert restored(text) == text
+
+
+def test_what_hides_is_dropped_and_what_a_script_needs_stays() -> None:
+    request = ChatRequest(
+        (Message("user", "نمی\u200cشود 👨\u200d👩\u200d👧 a\u200db\U000e0049\U000e0067é\u200c\u200c\u200dé"),)
+    )
+    (message,) = without_control_tokens(request).messages
+    assert message.content == "نمی\u200cشود 👨\u200d👩\u200d👧 abéé"
 
 
 @given(st.text(alphabet=st.sampled_from("<>|[]/INSTim_end sk‹›"), max_size=60))
@@ -92,7 +103,8 @@ async def test_none_reaches_an_engine(kind: str) -> None:
         path = "/chat/completions" if kind == "openai" else "/api/chat"
         sent = texts_sent(engine.requests(path)[-1].body)
         await provider.aclose()
-    assert [token for token in TOKENS if token in sent] == []
+    assert [token for token in TOKENS if token in strip_hidden(sent)] == []
+    assert strip_hidden(sent) == sent
     assert "‹|im_end|›" in sent
 
 

@@ -15,8 +15,8 @@ from switchyard_benchmarks import results
 
 bench = typer.Typer(no_args_is_help=True, help="Measure speed, memory and disk; docs/performance.md has the results.")
 evaluate = typer.Typer(no_args_is_help=True, help="Measure quality on questions whose answers are known.")
+redteam = typer.Typer(help="Attack a running stack with documents and questions of its own, and say what got through.")
 console = Console()
-
 
 MOST_USERS = 100
 _LOAD_CHUNKS = 2000
@@ -101,6 +101,37 @@ def eval_notes(
 def eval_compare(before: Path, after: Path) -> None:
     """Compare two files of `--json`: the difference with its interval, and the questions that changed."""
     results.compare(console, results.Evaluation.read(before), results.Evaluation.read(after))
+
+
+@redteam.callback(invoke_without_command=True)
+def attack(
+    family: Annotated[str, typer.Option(help="Only the attacks of one family")] = "",
+    allow: Annotated[int, typer.Option(help="Attempts that may get through before the exit code is 1", min=0)] = 0,
+    ordinary: Annotated[
+        Path | None,
+        typer.Option(help="Instead of attacking, ask the ordinary questions of this file (JSON lines with `question`)"),
+    ] = None,
+    collection: Annotated[str, typer.Option(help="That is asked ordinary questions")] = "default",
+    url: Url = URL,
+    data_dir: DataDir = DATA,
+    json: JsonFile = None,
+) -> None:
+    """Attack a stack: instructions in documents and questions, and leaks; or count what is blocked without need."""
+    from switchyard_benchmarks.redteam import RedTeam, false_blocks, load, report
+
+    with Client(url, saved_key(data_dir)) as client:
+        if ordinary is not None:
+            questions = [row["question"] for row in results.rows(ordinary)]
+            blocked = false_blocks(console, client, questions, collection)
+            report.show_blocked(console, questions, blocked)
+            raise typer.Exit(len(blocked) > allow)
+        attacks = load(family)
+        if not attacks:
+            raise typer.BadParameter("there is no such family", param_hint="--family")
+        attempts = RedTeam(console, client).run(attacks)
+    report.show(console, attempts)
+    report.write(json, attempts)
+    raise typer.Exit(len(report.through(attempts)) > allow)
 
 
 @bench.command("stack")

@@ -64,12 +64,12 @@ def without_control_tokens(request: ChatRequest, own: frozenset[str] = frozenset
 
 
 def _message(message: Message, own: frozenset[str]) -> Message:
+    # What a reader does not see may not join or split a token, in any text.
     sources = tuple(_sources(message.sources, own))
-    return replace(message, content=masked(message.content, own), sources=sources)
+    return replace(message, content=masked(strip_hidden(message.content), own), sources=sources)
 
 
 def _sources(sources: Iterable[Source], own: frozenset[str]) -> Iterable[Source]:
     for source in sources:
-        # What a reader does not see may not join a token either.
         title, text = strip_hidden(source.title), strip_hidden(source.text)
         yield Source(source.label, masked(title, own), masked(text, own))

@@ -14,6 +14,8 @@ _PREFACE = (
 )
 _DELIMITER = re.compile(r"<(?=\s*+(?:/\s*+)?sources?\b)", re.IGNORECASE)
 _VARIATION_SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_JOINER = re.compile("(?<=[^\x00-\x7f\u200c\u200d])[\u200c\u200d](?=[^\x00-\x7f\u200c\u200d])")
+"""Between letters of scripts and parts of emoji that need it; nothing hides there."""
 _TOKENS_PER_MESSAGE = 8
 _TOKENS_PER_IMAGE = 1536
 
@@ -24,10 +26,13 @@ def strip_hidden(text: str) -> str:
     text = _VARIATION_SELECTORS.sub("", text)
     if text.isascii() and text.isprintable():
         return text
+    joiners = {match.start() for match in _JOINER.finditer(text)}
     return "".join(
         character
-        for character in text
-        if character in "\n\t" or unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Co", "Cn"}
+        for place, character in enumerate(text)
+        if character in "\n\t"
+        or place in joiners
+        or unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Co", "Cn"}
     )
 
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import regex
 
-from service_kit.output_guard.patterns import BEGINNINGS, Kind, compiled, harmless
+from service_kit.output_guard.patterns import BEGINNINGS, HIDDEN, SCRIPTS, Kind, compiled, harmless
 from service_kit.output_guard.prompt_leak import CANARY, PromptLeak
 from service_kit.output_guard.settings import Mode, OutputGuardSettings
 
@@ -24,7 +24,7 @@ _LONGEST_HELD = 4000
 _CONTEXT = 2
 _END = "\n\n"
 """Stands behind the end of the text, so that open patterns end."""
-_BEGINNING = regex.compile(r"[<!\[/-]|\b\w")
+_BEGINNING = regex.compile(r"[<!\[\]/-]|\b\w")
 """Where a match can begin."""
 _WORD = regex.compile(r"\w++")
 
@@ -80,7 +80,9 @@ class OutputGuard:
 
     def add(self, text: str) -> str:
         """Take more text; return what can be shown by now."""
-        self._pending += text
+        # With the character before, which decides whether a joiner is needed.
+        before = (self._before + self._pending)[-1:]
+        self._pending += HIDDEN.sub("", before + text)[len(before) :]
         return self._released("", whole=False)
 
     def finish(self) -> str:
@@ -144,7 +146,9 @@ class OutputGuard:
         kind = next(kind for kind in _KINDS if match.group(kind) is not None)
         found = str(match.group())
         if kind != "html" and kind != "prompt" and self._is_known(kind, match):
-            return found
+            # A person may follow a link of a document; an image would be fetched unasked.
+            shows = kind == "link" and found.startswith("!") and self.modes.modes["link"] != "flag"
+            return found[1:] if shows else found
         self._found(kind)
         mode = self.modes.modes[kind]
         if mode == "flag":
@@ -155,9 +159,11 @@ class OutputGuard:
         return harmless(kind, match)
 
     def _is_known(self, kind: Kind, match: regex.Match[str]) -> bool:
-        said = str(match.group("target") if kind == "link" else match.group())
-        # The stack's own keys are no document's to give away.
-        return said.rstrip(".,;:!?") in self.known and not (kind == "secret" and said.startswith("sy-"))
+        said = str(match.group("target") if kind == "link" else match.group()).rstrip(".,;:!?")
+        # Neither the stack's own keys nor scripts are a document's to give away.
+        if (kind == "secret" and said.startswith("sy-")) or said.casefold().startswith(SCRIPTS):
+            return False
+        return said.removeprefix("mailto:") in self.known
 
     def _found(self, kind: Kind) -> None:
         self._counts[kind] = self._counts.get(kind, 0) + 1

@@ -11,7 +11,10 @@ import regex
 
 Kind: TypeAlias = Literal["prompt", "secret", "address", "link", "html"]
 
+# A piece of a key, as words are not: a digit in it, or a capital behind a small letter.
+_PIECE = r"(?=[A-Za-z_-]{0,200}\d|[A-Za-z0-9_-]{0,200}[a-z][A-Z])[A-Za-z0-9_-]"
 _SECRETS = (
+    r"\b(?:sy|sk|rk|pk)-" + _PIECE + r"{4,200}(?:[ \t]?\n?[ \t]?(?<=\s)" + _PIECE + r"{10,200}){1,4}(?=[^A-Za-z0-9_-])",
     r"\b(?:sy|sk|rk|pk)-[A-Za-z0-9_-]{16,200}(?=[^A-Za-z0-9_-])",
     r"\b(?:gh[pousr]_|github_pat_|hf_|glpat-|xox[baprs]-)[A-Za-z0-9_-]{16,200}(?=[^A-Za-z0-9_-])",
     r"\bAKIA[0-9A-Z]{16}(?=[^0-9A-Z])",
@@ -22,6 +25,8 @@ _PORT = r"(?::\d{1,5})?(?=[^\w:])"
 _ADDRESSES = (
     r"\b(?:10|127)(?:\.\d{1,3}){3}" + _PORT,
     r"\b(?:192\.168|169\.254|172\.(?:1[6-9]|2\d|3[01]))(?:\.\d{1,3}){2}" + _PORT,
+    r"(?<![\w:])\[?(?i:f[cd][0-9a-f]{2}|fe80):[0-9a-fA-F:]{2,45}(?:%\w{1,15})?\]?" + _PORT,
+    r"\[::1\]" + _PORT,
     r"\blocalhost:\d{1,5}(?=\D)",
     r"(?<=[a-z0-9]\.)(?:internal|local|localdomain|svc|lan|intranet)" + _PORT,
     r"\b(?:vllm|ollama|rag-service|notes-service|doc-processor|gateway|postgres|chroma|valkey|redis|prometheus|grafana):\d{2,5}(?=\D)",
@@ -29,13 +34,28 @@ _ADDRESSES = (
     r"\bFile \"/[^\"\n]{1,300}\", line \d{1,6}(?=\D)",
     r"(?<![\w/.:])/(?:app|data|root|home|usr|var|etc|opt|tmp|run|proc|srv|mnt)/[\w./@+-]{1,300}(?=[^\w./@+-])",
 )
-_URL = r"(?:(?i:https?|ftp|file|data|javascript|vbscript):|//)[^\s<>\"')\]]{1,1000}"
+# A host of IPv6 stands in brackets.
+_CHARACTERS = r"(?:[^\s<>\"')\[\]]|\[(?:[0-9A-Fa-f:.%]{2,50}\])?){1,1000}"
+# What leads elsewhere: a scheme, two slashes of either kind, or what a renderer turns into them.
+_ELSEWHERE = (
+    r"(?:[a-zA-Z][a-zA-Z0-9+.-]{1,20}:(?=\S)|[/\\]{2}|www\.|[^\s<>()&\\]{0,12}(?:&(?:\#\w|[a-zA-Z]{2,8};)|\\[^\w\s]))"
+)
+_BALANCED = r"[^\s<>()]"
+for _ in range(3):
+    _BALANCED = r"(?:[^\s<>()]|\(" + _BALANCED + r"{0,300}\))"
+_DESTINATION = (
+    r"\s{0,3}(?:<(?P<target>" + _ELSEWHERE + r"[^<>\n]{1,1000})>|"
+    r"(?P<target>" + _ELSEWHERE + _BALANCED + r"{1,1000}))"
+)
+_IN_PARENTHESES = r"\(" + _DESTINATION + r"(?:\s{1,3}[\"'(][^\n]{0,200}?[\"')])?\s{0,3}\)"
 _LINKS = (
-    r"!?\[(?P<text>[^\[\]\n]{0,300})\]\(\s{0,3}<?(?P<target>"
-    + _URL
-    + r")>?(?:\s{1,3}[\"'(][^\n]{0,200}?[\"')])?\s{0,3}\)",
-    r"<(?P<target>" + _URL + r")>",
-    r"\b(?P<target>(?i:https?|ftp)://[^\s<>\"')\]]{1,1000})(?=[\s<>\"')\]])",
+    r"!?\[(?P<text>[^\[\]\n]{0,300})\]" + _IN_PARENTHESES,
+    # The end of one whose text has brackets or lines of its own, as that of a linked image.
+    r"(?P<end>\])" + _IN_PARENTHESES,
+    r"\[[^\[\]\n]{1,300}\]:[ \t]{0,3}\n?" + _DESTINATION + r"(?=[\s<>()])",
+    r"<(?P<target>" + _ELSEWHERE + r"[^\s<>\"']{1,1000})>",
+    r"\b(?P<target>(?:(?i:https?|ftp)://|(?i:www)\.)" + _CHARACTERS + r")(?=[\s<>\"')\]])",
+    r"\b(?P<target>(?i:mailto|xmpp):[^\s<>\"')\]]{1,200}@[^\s<>\"')\]]{1,1000})(?=[\s<>\"')\]])",
 )
 _ATTRIBUTE = r"[\s/]{1,10}[a-zA-Z:@-]{1,40}(?:\s{0,3}=\s{0,3}(?:\"[^\"]{0,1000}\"|'[^']{0,1000}'|[^\s\"'<>=]{1,1000}))?"
 _HTML = (
@@ -43,8 +63,13 @@ _HTML = (
     r"<!--.{0,2000}?-->",
 )
 
+_UNSEEN = "\u200b\u2060-\u2064\ufeff\u202a-\u202e\U000e0000-\U000e007f"
+HIDDEN = regex.compile(f"(?<=[\x00-\x7f])[{_UNSEEN}\u200c\u200d]++|[{_UNSEEN}]++")
+"""What nobody sees, and what could split or carry what must not go out; not the joiners of scripts and emoji."""
+SCRIPTS = ("javascript:", "vbscript:", "data:", "file:")
+"""Addresses that are never a document's to give: a browser would run them, or look at home."""
 BEGINNINGS = regex.compile(
-    r"(?i:https?|ftp|file)|sy|sk|rk|pk|gh[pousr]_\w*|github_pat_\w*|hf_\w*|glpat|xox[baprs]|AKIA\w*|eyJ\w*|localhost|"
+    r"(?i:https?|ftp|www|mailto|xmpp|f[cd][0-9a-f]{2}|fe80)|sy|sk|rk|pk|gh[pousr]_\w*|github_pat_\w*|hf_\w*|glpat|xox[baprs]|AKIA\w*|eyJ\w*|localhost|"
     r"Traceback|File|10|127|192|169|172|vllm|ollama|rag|notes|doc|gateway|postgres|chroma|valkey|redis|prometheus|grafana|"
     r"rules|internal|local|localdomain|svc|lan|intranet"
 )
@@ -52,7 +77,7 @@ BEGINNINGS = regex.compile(
 
 
 def compiled(canary: str) -> regex.Pattern[str]:
-    """Return one pattern whose groups are the kinds; `target` and `text` are those of a link."""
+    """Return one pattern whose groups are the kinds; `target`, `text` and `end` are those of a link."""
     kinds: dict[Kind, tuple[str, ...]] = {
         "prompt": (regex.escape(canary),),
         "secret": _SECRETS,
@@ -68,6 +93,8 @@ def harmless(kind: Kind, match: regex.Match[str]) -> str:
     found = str(match.group())
     if kind == "html":
         return found.replace("<", "‹").replace(">", "›")
+    if kind == "link" and match.group("end"):
+        return "]"
     if kind == "link":
         text = (match.group("text") or "").strip()
         return f"{text} (image left out)".strip() if found.startswith("!") else text or "(link left out)"
