@@ -21,7 +21,7 @@ from switchyard.client import Client
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PICTURES = Path(os.environ.get("SCREENSHOTS", Path(__file__).parents[2] / "build" / "screenshots"))
-SECONDS = 60.0
+SECONDS = 30.0
 """How long anything may take on a busy machine."""
 expect.set_options(timeout=SECONDS * 1000)
 
@@ -88,7 +88,7 @@ class Site:
             self.faults.append(f"request to {request.url}")
 
     def ask(self, page: Page, question: str) -> None:
-        page.get_by_label("Question", exact=True).fill(question)
+        page.get_by_role("textbox", name="Question", exact=True).fill(question)
         page.get_by_role("button", name="Ask", exact=True).click()
 
 
@@ -108,11 +108,12 @@ def browser() -> Iterator[Browser]:
 def running(browser: Browser, embedded_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """One stack for the tests of a module, with the examples in it."""
     data_dir = tmp_path_factory.mktemp("stack")
-    with OpenAIEngine(context=32768) as vllm, OllamaEngine(context=32768) as ollama:
+    with OpenAIEngine(context=65536) as vllm, OllamaEngine(context=32768) as ollama:
         env = {
             **os.environ,
             "LLM_PROVIDER": "embedded",
             "EMBEDDED_MODEL_DIR": str(embedded_model_dir),
+            "MAX_ANSWER_TOKENS": "30000",
             "VLLM_URL": f"{vllm.url}/v1",
             "VLLM_MODEL": vllm.models[0],
             "OLLAMA_URL": ollama.url,

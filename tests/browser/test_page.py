@@ -36,7 +36,7 @@ def written(*lines: str) -> bytes:
 
 def test_a_key_is_exchanged_for_a_session(site: Site, picture: Callable[[Page, str], None]) -> None:
     page = site.open()
-    page.get_by_text("first", exact=True).click()
+    page.locator("#account summary").click()
     page.get_by_role("button", name="Sign out", exact=True).click()
     page.get_by_label("API key").fill("sy-wrong")
     page.get_by_role("button", name="Sign in").click()
@@ -49,9 +49,9 @@ def test_a_key_is_exchanged_for_a_session(site: Site, picture: Callable[[Page, s
     for _ in range(20):
         page.get_by_role("button", name="Sign in").click()
         expect(
-            page.get_by_role("button", name="Sign in").or_(page.get_by_label("Question", exact=True))
+            page.get_by_role("button", name="Sign in").or_(page.get_by_role("textbox", name="Question", exact=True))
         ).to_be_enabled()
-        if page.get_by_label("Question", exact=True).is_visible():
+        if page.get_by_role("textbox", name="Question", exact=True).is_visible():
             break
     expect(page.locator("#nav")).not_to_contain_text("Keys")
     (cookie,) = page.context.cookies()
@@ -69,7 +69,7 @@ def test_a_link_signs_in_once(site: Site) -> None:
     secret = site.client.call("POST", "/rag/v1/session/links")["secret"]
     first, second = site.open(), site.browser.new_context().new_page()
     first.goto(f"{site.url}/#once={secret}")
-    expect(first.get_by_label("Question", exact=True)).to_be_visible()
+    expect(first.get_by_role("textbox", name="Question", exact=True)).to_be_visible()
     assert secret not in first.url
     second.goto(f"{site.url}/#once={secret}")
     expect(second.get_by_role("alert")).to_contain_text(re.compile("unknown or was revoked|used already"))
@@ -154,7 +154,7 @@ def test_sentences_without_support_are_marked(site: Site) -> None:
     page = site.open("ask")
     page.get_by_label("Collection").select_option("marks")
     site.ask(page, "How much does the crane lift?")
-    expect(page.locator(".supported")).to_contain_text("4,200 kilograms")
+    expect(page.locator(".supported").first).to_contain_text("4,200 kilograms")
     expect(page.locator(".unsupported")).to_contain_text("painted green")
     expect(page.locator(".reply")).to_contain_text("1 sentence without proof")
     page.locator(".how summary").click()
@@ -166,7 +166,6 @@ def test_an_answer_comes_as_it_is_written_and_can_be_stopped(site: Site) -> None
     words = " ".join(f"word{number}" for number in range(2000))
     site.vllm.answer, site.vllm.delay = (lambda _: words), 0.02
     page = site.open("ask")
-    page.get_by_label("Collection").select_option("default")
     site.ask(page, "How is the climate manual used?")
     expect(page.locator(".streaming")).to_contain_text("word5")
     page.get_by_role("button", name="Stop").click()
@@ -179,11 +178,10 @@ def test_an_answer_comes_as_it_is_written_and_can_be_stopped(site: Site) -> None
 def test_conversations_are_kept_searched_changed_and_rated(site: Site) -> None:
     site.serve_text("embedded")
     page = site.open("ask")
-    page.get_by_label("Collection").select_option("default")
     site.ask(page, "How much gas did the thermal screen save?")
     expect(page.locator(".reply .tools")).to_be_visible()
     site.ask(page, "Who is on frost watch in week 45?")
-    expect(page.locator(".reply")).to_have_count(2)
+    expect(page.locator(".reply .tools")).to_have_count(2)
     page.once("dialog", lambda dialog: dialog.accept("It names the wrong week."))
     page.get_by_role("button", name="Bad").first.click()
     expect(page.get_by_role("button", name="Bad").first).to_have_attribute("aria-pressed", "true")
@@ -200,19 +198,20 @@ def test_conversations_are_kept_searched_changed_and_rated(site: Site) -> None:
 
     conversations = page.locator(".conversations li")
     page.get_by_label("More about").first.click()
-    page.once("dialog", lambda dialog: dialog.accept("Pumps"))
+    page.once("dialog", lambda dialog: dialog.accept("Of seals"))
     page.get_by_role("button", name="Rename").first.click()
-    expect(conversations.first).to_contain_text("Pumps")
+    expect(conversations.first).to_contain_text("Of seals")
     page.get_by_label("Search conversations").fill("no such words")
-    expect(conversations).to_contain_text("None holds these words.")
-    page.get_by_label("Search conversations").fill("pumps")
-    expect(conversations.get_by_role("link")).to_have_text("Pumps")
+    expect(conversations.first).to_contain_text("None holds these words.")
+    page.get_by_label("Search conversations").fill("of seals")
+    expect(conversations).to_have_count(1)
+    expect(conversations.get_by_role("link")).to_have_text("Of seals")
     page.reload()
     expect(page.locator(".reply")).to_have_count(1)
-    page.get_by_label("More about Pumps").click()
+    page.get_by_label("More about Of seals").click()
     page.get_by_role("button", name="Delete").first.click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-    expect(conversations.filter(has_text="Pumps")).to_have_count(0)
+    expect(conversations.filter(has_text="Of seals")).to_have_count(0)
 
 
 def test_a_failover_leaves_its_mark_at_the_place(site: Site, picture: Callable[[Page, str], None]) -> None:
@@ -240,17 +239,10 @@ def test_reloading_in_mid_stream_finds_the_answer_that_went_on(site: Site) -> No
     words = " ".join(f"word{number}" for number in range(150))
     site.vllm.answer, site.vllm.delay = (lambda _: words), 0.05
     page = site.open("ask")
-    page.get_by_label("Collection").select_option("default")
     site.ask(page, "What does the handbook say?")
     expect(page.locator(".streaming")).to_contain_text("word3")
-    page.wait_for_function(
-        "location.hash.length > 8 || document.querySelector('.streaming').textContent.includes('word3')"
-    )
-    conversation = site.client.call("GET", "/rag/v1/conversations")["items"]
-    assert conversation, "it is in the list while it is being answered"
     other = page.context.new_page()
-    other.goto(f"{site.url}/#/ask/{conversation[0]['id']}")
-    page.goto(f"{site.url}/#/ask/{conversation[0]['id']}")
+    other.goto(page.url)
     page.reload()
     for tab in (page, other):
         expect(tab.locator(".question")).to_contain_text("What does the handbook say?")
@@ -263,7 +255,6 @@ def test_a_lost_connection_is_made_again(site: Site) -> None:
     site.serve_text("vllm")
     site.vllm.answer, site.vllm.delay = (lambda _: " ".join(f"word{number}" for number in range(120))), 0.05
     page = site.open("ask")
-    page.get_by_label("Collection").select_option("default")
     site.ask(page, "What does the handbook say of visitors?")
     expect(page.locator(".streaming")).to_contain_text("word2")
     page.context.set_offline(True)
@@ -275,9 +266,11 @@ def test_a_lost_connection_is_made_again(site: Site) -> None:
 def test_a_server_that_was_restarted_finds_its_users_signed_in(site: Site) -> None:
     page = site.open("documents")
     site.process.kill(signal.SIGTERM)
-    page.goto(f"{site.url}/#/notes")
-    expect(page.locator("#main")).to_contain_text("does not answer")
-    site.client = site.process.start()
+    try:
+        page.get_by_role("link", name="Notes").click()
+        expect(page.locator("#main")).to_contain_text("does not answer")
+    finally:
+        site.client = site.process.start()
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("heading", name="Notes")).to_be_visible()
 
@@ -287,7 +280,7 @@ def test_notes_are_made_ticked_off_and_exported(site: Site, picture: Callable[[P
     page = site.open("notes")
     page.get_by_label("Text", exact=True).fill(
         "Ilse: We have decided to replace the seal of pump 2.\n\nIlse: Ruben, please order the seal kit by 15 October 2027.\n\n"
-        "Tobias: I will call the engineer by Friday."
+        "Ruben: Good.\n\nTobias: I will call the engineer by Friday."
     )
     page.get_by_role("button", name="Make a note").click()
     actions = page.locator(".points li:has(input)")

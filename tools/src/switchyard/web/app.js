@@ -29,6 +29,8 @@ async function start() {
   if (!user) { showSignIn(""); return; }
   showAccount();
   await route();
+  // The other views are there before they are wanted, and if the server should be away by then.
+  for (const view of VIEWS) view.load().catch(() => {});
 }
 
 function showSignIn(message) {
@@ -69,12 +71,14 @@ async function route() {
     if (mine === turn) leave = left;
     else left?.();
   } catch (error) {
-    if (mine === turn && error.status !== 401) fill(main, h("p", { class: "empty" }, error.message, " ", button("Try again", route)));
+    // A module that could not be fetched is a TypeError.
+    const words = error instanceof TypeError ? "This part of the page could not be loaded: the server does not answer." : error.message;
+    if (mine === turn && error.status !== 401) fill(main, h("p", { class: "empty" }, words, " ", button("Try again", route)));
   }
 }
 
 whenSignedOut(problem => { if (user) showSignIn(problem.message); });
 addEventListener("hashchange", () => (location.hash.startsWith("#once=") ? start() : route()));
 addEventListener("offline", () => toast("You are offline. What is being made goes on, and is here when you are back.", { kind: "bad" }));
-addEventListener("online", () => { toast("Back online."); route(); });
+addEventListener("online", () => toast("Back online."));
 start();

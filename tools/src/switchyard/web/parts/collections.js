@@ -10,7 +10,7 @@ export async function collectionChoice({ all = false } = {}) {
   const remembered = sessionStorage.getItem(REMEMBERED);
   const select = h("select", { "aria-label": "Collection", onchange: () => sessionStorage.setItem(REMEMBERED, select.value) },
     found.map(one => h("option", { value: one.name }, one.name)));
-  select.value = names.includes(remembered) ? remembered : names[0] ?? "default";
+  select.value = [remembered, "default", names[0]].find(name => names.includes(name)) ?? "default";
   select.hidden = names.length < 2;
   return {
     element: select,
@@ -18,6 +18,10 @@ export async function collectionChoice({ all = false } = {}) {
     documents: found.reduce((sum, one) => sum + one.documents, 0),
     get value() { return select.value || "default"; },
     /** Choose one; `fixed` where a conversation is about it. */
-    select(name, fixed = false) { select.value = name; select.disabled = fixed; },
+    select(name, fixed = false) {
+      select.value = name;
+      select.disabled = fixed;
+      if (!fixed) sessionStorage.setItem(REMEMBERED, name);
+    },
   };
 }

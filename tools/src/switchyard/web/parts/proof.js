@@ -54,7 +54,7 @@ export class Proof {
   constructor() {
     this.title = h("h2", { tabindex: "-1" });
     this.quote = h("blockquote");
-    this.view = h("div", { class: "view", "aria-live": "polite" });
+    this.view = h("div", { class: "view", tabindex: "0", role: "region", "aria-label": "The page" });
     this.position = h("span", { class: "dim" });
     this.before = button("‹", () => this.move(-1), { "aria-label": "Previous source" });
     this.after = button("›", () => this.move(1), { "aria-label": "Next source" });

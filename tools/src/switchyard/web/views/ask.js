@@ -19,11 +19,12 @@ class AskView {
   constructor(user) {
     this.user = user;
     this.conversation = null;
+    this.choosing = collectionChoice();
     this.proof = new Proof();
     this.leaving = new AbortController();
     this.list = h("ul", { class: "conversations" });
     this.search = h("input", { type: "search", placeholder: "Search conversations", "aria-label": "Search conversations", oninput: () => this.searchSoon() });
-    this.turns = h("div", { class: "turns" });
+    this.turns = h("div", { class: "turns", tabindex: "0", role: "region", "aria-label": "Questions and answers" });
     this.text = h("textarea", { rows: 2, required: true, maxlength: 8000, placeholder: "Ask your documents…", "aria-label": "Question", onkeydown: event => this.key(event), oninput: () => this.grow() });
     this.send = h("button", { class: "primary" }, "Ask");
     this.stop = button("Stop", () => this.halt(), { hidden: true });
@@ -37,7 +38,7 @@ class AskView {
   }
 
   async start(id) {
-    this.collections = await collectionChoice();
+    this.collections = await this.choosing;
     fill(this.choice, this.collections.element);
     this.listConversations();
     if (id) await this.openConversation(id);
@@ -109,7 +110,7 @@ class AskView {
   }
 
   draw() {
-    fill(this.turns, this.conversation.turns.map((turn, n) => (turn.role === "user" ? this.question(turn) : this.answer(turn, this.conversation.turns[n - 1]))));
+    fill(this.turns, h("h1", { class: "unseen" }, this.conversation.title || "Conversation"), this.conversation.turns.map((turn, n) => (turn.role === "user" ? this.question(turn) : this.answer(turn, this.conversation.turns[n - 1]))));
     this.turns.lastElementChild?.scrollIntoView({ block: "end" });
   }
 
@@ -161,7 +162,8 @@ class AskView {
   }
 
   async ask(question = this.text.value.trim(), replaces = null) {
-    if (!question.trim() || this.answering) return;
+    if (!question.trim()) return;
+    if (this.answering) { toast("An answer is being made: wait for it, or stop it."); return; }
     if (replaces) {
       this.conversation.turns = this.conversation.turns.slice(0, this.conversation.turns.findIndex(turn => turn.id === replaces.id));
       this.draw();
@@ -169,14 +171,21 @@ class AskView {
     this.turns.append(this.question({ content: question }));
     if (question === this.text.value.trim()) this.text.value = "";
     this.grow();
-    const body = { question, collection: this.collections.value, detached: true, ...(this.conversation ? { conversation_id: this.conversation.id, replaces: replaces?.id } : { remember: true }) };
-    await this.receive(signal => events("POST", "/rag/v1/query", { body, signal, onresponse: response => { this.made = response.headers.get("X-Conversation-Id"); } }));
+    const body = { question, collection: (await this.choosing).value, detached: true, ...(this.conversation ? { conversation_id: this.conversation.id, replaces: replaces?.id } : { remember: true }) };
+    await this.receive(signal => events("POST", "/rag/v1/query", { body, signal, onresponse: response => this.began(response.headers.get("X-Conversation-Id")) }));
+  }
+
+  /** A reload finds the conversation from now on. */
+  began(id) {
+    this.made = id;
+    if (id && !this.conversation) { history.replaceState(null, "", `#/ask/${id}`); this.listConversations(); }
   }
 
   /** Show an answer as it comes; where the connection is lost, follow the answer that went on. */
   async receive(begin) {
     const answering = this.answering = new AbortController();
     let id = this.conversation?.id;
+    this.made = null;
     this.waiting(true);
     const live = new LiveReply();
     this.turns.append(live.element);
@@ -185,7 +194,7 @@ class AskView {
       for (let lost = 0; ;) {
         try {
           for await (const [event, data] of begin(answering.signal)) {
-            if (event === "sources" && data.conversation_id) id = this.made = data.conversation_id;
+            id ??= this.made;
             if (live.take(event, data)) { await this.ends(event, data, id, live); return; }
             lost = 0;
           }
@@ -222,7 +231,7 @@ class AskView {
   async settle(id) {
     const before = this.conversation;
     this.conversation = await get(`/rag/v1/conversations/${id}`);
-    if (!before) { history.replaceState(null, "", `#/ask/${id}`); this.collections.select(this.conversation.collection, true); }
+    if (!before) this.collections.select(this.conversation.collection, true);
     this.draw();
     this.listConversations();
   }

@@ -36,7 +36,7 @@ class DocumentsView {
     this.element = h("div", { class: "page" }, h("h1", {}, "Documents"), this.drop,
       h("p", { class: "row" }, h("label", {}, "Add to collection ", this.target), h("datalist", { id: "collection-names" })), this.uploads,
       h("div", { class: "row" }, this.choice, this.named, this.status, this.order),
-      h("div", { class: "table", tabindex: "0", role: "region", "aria-label": "Documents" }, h("table", { class: "documents" }, h("thead", {}, h("tr", {}, ["Name", "Status", "Pages", "Size", "Added", ""].map(label => h("th", { scope: "col" }, label)))), this.rows)), this.more);
+      h("div", { class: "table", tabindex: "0", role: "region", "aria-label": "Documents" }, h("table", { class: "documents" }, h("thead", {}, h("tr", {}, ["Name", "Status", "Pages", "Size", "Added", "Actions"].map(label => h("th", { scope: "col" }, label)))), this.rows)), this.more);
     this.watched = new Set();
   }
 
@@ -44,7 +44,7 @@ class DocumentsView {
     this.collections = await collectionChoice();
     this.collections.element.addEventListener("change", () => { this.target.value = this.collections.value; this.reload(); });
     fill(this.choice, this.collections.element);
-    this.target.value = this.collections.value;
+    this.target.value ||= this.collections.value;
     fill(this.element.querySelector("datalist"), this.collections.found.map(one => h("option", { value: one.name })));
     this.watcher = new IntersectionObserver(entries => { if (entries[0].isIntersecting) this.next(); }, { rootMargin: "600px" });
     this.watcher.observe(this.more);
@@ -60,6 +60,7 @@ class DocumentsView {
     this.listing?.abort();
     this.listing = new AbortController();
     this.cursor = "";
+    this.loading = false;
     this.items = [];
     fill(this.rows);
     await this.next();
@@ -68,12 +69,12 @@ class DocumentsView {
   async next() {
     if (this.cursor === null || this.loading) return;
     this.loading = true;
-    const { signal } = this.listing;
+    const listing = this.listing;
     const query = new URLSearchParams({ collection: this.collections.value, limit: PAGE, named: this.named.value.trim() });
     if (this.status.value) query.set("status", this.status.value);
     if (this.cursor) query.set("cursor", this.cursor);
     try {
-      const found = await get(`/rag/v1/documents?${query}`, { signal });
+      const found = await get(`/rag/v1/documents?${query}`, { signal: listing.signal });
       this.cursor = found.next_cursor || null;
       this.items.push(...found.items);
       if (this.order.selectedIndex) this.sort();
@@ -81,11 +82,12 @@ class DocumentsView {
       this.more.hidden = !this.cursor;
       if (!this.items.length) fill(this.rows, h("tr", {}, h("td", { colspan: 6, class: "dim" }, this.named.value || this.status.value ? "No document fits." : "No documents yet.")));
     } catch (error) {
-      if (error.name !== "AbortError" && error.status !== 404) toast(error.message, { kind: "bad" });
+      if (error.name === "AbortError") return;
+      if (error.status !== 404) toast(error.message, { kind: "bad" });
       this.cursor = null;
       if (error.status === 404) fill(this.rows, h("tr", {}, h("td", { colspan: 6, class: "dim" }, "No documents yet.")));
     } finally {
-      this.loading = false;
+      if (listing === this.listing) this.loading = false;
     }
   }
 

@@ -80,7 +80,7 @@ class EnginesView {
       const { gates } = this.state.policy, { stable, candidate_window: candidate, tripped } = tried;
       const gate = (label, key, limit, write) => h("tr", { class: tripped.some(one => one.gate === key) ? "bad" : "" }, h("th", { scope: "row" }, label), h("td", {}, write(stable[key])), h("td", {}, write(candidate[key])), h("td", {}, write(limit)), h("td", {}, meter(candidate[key], limit)));
       parts.push(h("p", { class: tripped.length ? "warn" : "dim" }, tripped.length ? `Stopped: ${tripped.map(one => one.words).join("; ")}` : `${count(candidate.requests, "request")} of at least ${gates.min_requests} within ${seconds(gates.window_seconds)}; ${stable.requests} on ${policy.stable}`),
-        h("div", { class: "table", tabindex: "0", role: "region", "aria-label": "Gates" }, h("table", {}, h("thead", {}, h("tr", {}, ["Gate", policy.stable, policy.candidate, "Limit", ""].map(label => h("th", { scope: "col" }, label)))), h("tbody", {},
+        h("div", { class: "table", tabindex: "0", role: "region", "aria-label": "Gates" }, h("table", {}, h("thead", {}, h("tr", {}, ["Gate", policy.stable, policy.candidate, "Limit", "Against it"].map(label => h("th", { scope: "col" }, label)))), h("tbody", {},
           gate("errors", "error_rate", gates.max_error_rate, percent), gate("95 % within", "p95_seconds", gates.max_p95_seconds, seconds), gate("first token, 95 %", "first_token_p95_seconds", gates.max_first_token_p95_seconds, seconds),
           gate("unusable answers", "unusable_rate", gates.max_unusable_rate, percent), gate("invalid JSON", "invalid_json_rate", gates.max_invalid_json_rate, percent)))));
     }

@@ -39,6 +39,6 @@ export async function show(main, { user }) {
     await list();
   }
 
-  fill(main, h("div", { class: "page" }, h("h1", {}, "Keys"), made, h("div", { class: "table", tabindex: "0", role: "region", "aria-label": "Keys" }, h("table", {}, h("thead", {}, h("tr", {}, ["Name", "May use", "Made", "Last used", ""].map(label => h("th", { scope: "col" }, label)))), rows)), form));
+  fill(main, h("div", { class: "page" }, h("h1", {}, "Keys"), made, h("div", { class: "table", tabindex: "0", role: "region", "aria-label": "Keys" }, h("table", {}, h("thead", {}, h("tr", {}, ["Name", "May use", "Made", "Last used", "Actions"].map(label => h("th", { scope: "col" }, label)))), rows)), form));
   await list();
 }
