@@ -1,6 +1,6 @@
 # `make` prints this menu. Longer recipes live in scripts/ and in the switchyard command.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up up-vllm up-cpu up-single-gpu up-embedded down status logs key keys switchyard pull preflight backup restore \
+.PHONY: help test-browser setup demo up up-vllm up-cpu up-single-gpu up-embedded down status logs key keys switchyard pull preflight backup restore \
 	use-vllm use-ollama canary shadow promote rollback halt resume compare migrate \
 	test test-live test-security test-stores test-engines test-vllm test-compose drill check format lock bench bench-overhead clean
 
@@ -82,6 +82,10 @@ test: ## Set up and run the fast tests
 test-live: ## Test the command line against running stacks: compare, migrate, interrupted migrations
 	@scripts/setup.sh --tests
 	@$(PYTHON) -m pytest -n 4 -m live tests/tools tests/clients
+
+test-browser: ## Use the page as people do, in a real Chromium; screenshots go to build/screenshots
+	@scripts/setup.sh --tests
+	@$(PYTHON) -m pytest -m browser tests/browser
 
 test-security: ## Attack the services: random requests over their OpenAPI documents, and what keys may see
 	@scripts/setup.sh --tests

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Callable
 from importlib.resources import files
 
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 from playwright.sync_api import Page, expect
+from reportlab.pdfbase.pdfmetrics import stringWidth
+from reportlab.pdfgen.canvas import Canvas
+
+from harness.boxes import Box, overlap
 
 from .conftest import SECONDS, Site
 from .test_page import CRANE, TRUE
@@ -159,3 +166,73 @@ def test_a_long_answer_does_not_block_the_page(site: Site) -> None:
     expect(page.locator(".reply .tools")).to_be_visible(timeout=3 * SECONDS * 1000)
     assert "word249x39" in page.locator(".reply .answer").inner_text()
     assert max(page.evaluate("tasks"), default=0) < 2000
+
+
+def test_quoted_words_are_boxed_where_they_stand(site: Site) -> None:
+    """On the picture as the browser shows it, 40 quotations of a text layer and of a scan against their true places."""
+    for name, made, least in (("text.pdf", text_pdf, 0.98), ("scan.png", scan_png, 0.9)):
+        content, places = made()
+        document = site.add_file(name, content, "boxes")
+        page = site.open("programs")
+        text = site.client.call("GET", f"/rag/v1/documents/{document}/pages")[0]["text"]
+        right = 0
+        for words, true_box in places:
+            at = re.search(r"\s+".join(map(re.escape, words.split())), text)
+            if at is None:
+                continue  # OCR has read it differently
+            boxes = page.evaluate(BOXES, [document, at.start(), at.end()])
+            right += len(boxes) == 1 and overlap(boxes[0], true_box) >= 0.5
+        assert right >= least * len(places), (name, right)
+
+
+BOXES = """async ([id, start, end]) => {
+  const { drawPage } = await import("/web/parts/proof.js");
+  const place = document.createElement("div");
+  document.getElementById("main").append(place);
+  await drawPage(place, id, 1, { start, end });
+  const picture = place.querySelector("img"), style = getComputedStyle(picture), whole = picture.getBoundingClientRect();
+  const left = whole.left + parseFloat(style.paddingLeft), top = whole.top + parseFloat(style.paddingTop);
+  const width = whole.right - parseFloat(style.paddingRight) - left, height = whole.bottom - parseFloat(style.paddingBottom) - top;
+  const boxes = [...place.querySelectorAll(".quoted")].map(one => one.getBoundingClientRect());
+  place.remove();
+  return boxes.map(box => [(box.left - left) / width, (box.top - top) / height, (box.right - left) / width, (box.bottom - top) / height]);
+}"""
+SUBJECTS = ("crane", "pump", "valve", "screen", "heater", "gate", "boiler", "sluice", "winch", "hatch")
+
+
+def lines() -> list[str]:
+    return [f"The {what} number {row * 37 % 89} was tested in week {row + 3}" for row, what in enumerate(SUBJECTS * 2)]
+
+
+def text_pdf() -> tuple[bytes, list[tuple[str, Box]]]:
+    file, places, width, height, size = io.BytesIO(), [], 595.0, 842.0, 12
+    canvas = Canvas(file, (width, height))
+    canvas.setFont("Helvetica", size)
+    for row, line in enumerate(lines()):
+        x, y = 72, 760 - 32 * row
+        canvas.drawString(x, y, line)
+        words = line.split()
+        for first, last in ((1, 4), (0, 8)):
+            before, quoted = " ".join([*words[:first], ""]) if first else "", " ".join(words[first:last])
+            left = x + stringWidth(before, "Helvetica", size)
+            right = left + stringWidth(quoted, "Helvetica", size)
+            box = (left / width, 1 - (y + 0.75 * size) / height, right / width, 1 - (y - 0.21 * size) / height)
+            places.append((quoted, box))
+    canvas.save()
+    return file.getvalue(), places
+
+
+def scan_png() -> tuple[bytes, list[tuple[str, Box]]]:
+    image, places = Image.new("L", (1654, 2339), 255), []
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(40)
+    for row, line in enumerate(lines()):
+        x, y = 160, 200 + 100 * row
+        draw.text((x, y), line, font=font, fill=0)
+        words = line.split()
+        for first, last in ((1, 4), (0, 8)):
+            before, quoted = " ".join([*words[:first], ""]) if first else "", " ".join(words[first:last])
+            left, top, right, bottom = draw.textbbox((x + draw.textlength(before, font=font), y), quoted, font=font)
+            places.append((quoted, (left / 1654, top / 2339, right / 1654, bottom / 2339)))
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue(), places

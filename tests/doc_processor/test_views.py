@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import pypdfium2 as pdfium
@@ -14,22 +14,10 @@ from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.pdfgen.canvas import Canvas
 
 from doc_processor.ocr.placement import Placed
+from harness.boxes import Box, overlap
 
-Box = Sequence[float]
 WORDS = ("The", "harbour", "crane", "lifts", "4,200", "kilograms", "until", "Friday", "evening.")
 _WIDTH, _HEIGHT, _SIZE = 595.0, 842.0, 24
-
-
-def overlap(one: Box, other: Box) -> float:
-    """Intersection over union of two boxes."""
-    across = min(one[2], other[2]) - max(one[0], other[0])
-    down = min(one[3], other[3]) - max(one[1], other[1])
-    shared = max(0.0, across) * max(0.0, down)
-    return shared / (_area(one) + _area(other) - shared)
-
-
-def _area(box: Box) -> float:
-    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 def written() -> tuple[bytes, dict[str, Box]]:

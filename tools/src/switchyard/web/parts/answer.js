@@ -74,7 +74,7 @@ export function switchMark(change) {
 }
 
 function reason(name) {
-  return { Unavailable: "it could not be reached", BrokenStream: "its stream broke off", FirstTokenTimeout: "no first word in time", IdleTimeout: "it fell silent", CircuitOpen: "it had failed too often", Overloaded: "it was overloaded" }[name]
+  return { Unavailable: "it could not be reached", StreamBroken: "its stream broke off", Timeout: "it fell silent", Overloaded: "it was overloaded", ModelLoading: "its model was loading", InvalidResponse: "what it sent could not be used" }[name]
     ?? String(name).replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
 }
 

@@ -16,7 +16,7 @@ export function plot(label, minutes, value, show) {
   for (const [name, one] of Object.entries({ viewBox: `0 0 ${WIDTH} ${HEIGHT}`, width: WIDTH, height: HEIGHT, role: "img", "aria-label": words })) svg.setAttribute(name, one);
   if (line.length > 1) svg.append(shape("polyline", { points: line.join(" ") }));
   else if (line.length) svg.append(shape("circle", { cx: line[0].split(",")[0], cy: line[0].split(",")[1], r: 2 }));
-  return h("figure", { class: "plot", title: words }, h("figcaption", {}, label), svg, h("span", {}, latest));
+  return h("span", { class: "plot", title: words }, svg, latest);
 }
 
 function shape(name, attributes) {

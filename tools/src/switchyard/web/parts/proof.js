@@ -6,7 +6,7 @@ import { get, Problem } from "../lib/api.js";
 export async function drawPage(into, documentId, number, { start = 0, end = 0 } = {}, signal) {
   const path = `/rag/v1/documents/${documentId}/pages/${number}`;
   try {
-    const picture = h("img", { class: "page", alt: `Page ${number} of the document` });
+    const picture = h("img", { class: "sheet", alt: `Page ${number} of the document` });
     const loaded = new Promise((resolve, reject) => { picture.onload = resolve; picture.onerror = reject; });
     picture.src = `${path}/picture`;
     const [layout] = await Promise.all([get(`${path}/layout`, { signal }), loaded]);

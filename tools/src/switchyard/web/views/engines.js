@@ -6,6 +6,7 @@ import { plot } from "../parts/plot.js";
 import { canary, promote, rollback, shadow, use } from "../parts/transitions.js";
 
 const SECONDS = 3;
+const ROLES = ["text", "vision", "embeddings", "rerank"];
 const CHAT = ["text", "vision"];
 
 export async function show(main, { user }) {
@@ -39,7 +40,7 @@ class EnginesView {
     fill(this.halting, this.user.admin && (halted ? this.act("Resume", { title: "Resume generation?", text: "Questions are answered again from now on." }, () => this.eachChat({ halted: false }), "primary")
       : this.act("Emergency stop", { title: "Stop all generation?", text: "Answers that are being made end within a second, in every service and replica, and new questions are refused until somebody resumes.", label: "Stop" }, () => this.eachChat({ halted: true }), "danger")));
     // Not while somebody is about to press something there.
-    if (!this.roles.contains(document.activeElement)) fill(this.roles, Object.keys(state.policy.roles).sort().map(role => this.role(role)));
+    if (!this.roles.contains(document.activeElement)) fill(this.roles, ROLES.filter(role => state.policy.roles[role]).map(role => this.role(role)));
     if (this.user.admin && revised) await this.list();
   }
 
@@ -65,10 +66,10 @@ class EnginesView {
         h("td", {}, breaker && h("span", { class: `badge ${breaker === "closed" ? "" : "bad"}` }, breaker === "closed" ? "works" : breaker === "open" ? "failing" : "being tried again")),
         h("td", { class: "number" }, state.running[name]?.[backend] ?? 0),
         h("td", {}, plot("requests/min", minutes, one => one.requests, String)), h("td", {}, plot(CHAT.includes(name) ? "first token" : "time", minutes, one => (CHAT.includes(name) ? one.first_token_p50 : one.seconds_p50), seconds)),
-        CHAT.includes(name) && h("td", {}, plot("tokens/s", minutes, one => one.tokens_per_second, value => value.toFixed(1))));
+        CHAT.includes(name) && h("td", {}, !state.extractive.includes(backend) && plot("tokens/s", minutes, one => one.tokens_per_second, value => value.toFixed(1))));
     };
     return h("section", { class: "card", "aria-label": `Role ${name}`, dataset: { role: name } }, h("div", { class: "row" }, h("h2", {}, name), h("span", { class: `badge ${now.state === "ready" || now.state === "not watched" ? "good" : "bad"}` }, now.state), policy.halted && h("span", { class: "badge bad" }, "stopped"), h("span", { class: "grow" }), this.user.admin && this.buttons(name, policy, able)),
-      h("div", { class: "table", tabindex: "0", role: "region", "aria-label": `Engines for ${name}` }, h("table", {}, h("thead", {}, h("tr", {}, ["Engine", "Part", "State", "Under way", "Requests", CHAT.includes(name) ? "First token" : "Time", CHAT.includes(name) && "Speed"].filter(Boolean).map(label => h("th", { scope: "col" }, label)))), h("tbody", {}, able.map(row)))),
+      h("div", { class: "table", tabindex: "0", role: "region", "aria-label": `Engines for ${name}` }, h("table", {}, h("thead", {}, h("tr", {}, ["Engine", "Part", "State", "Under way", "Requests a minute", CHAT.includes(name) ? "First token" : "Time", CHAT.includes(name) && "Tokens/s"].filter(Boolean).map(label => h("th", { scope: "col" }, label)))), h("tbody", {}, able.map(row)))),
       this.trial(name, policy));
   }
 
