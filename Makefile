@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help test-browser setup demo up up-vllm up-cpu up-single-gpu up-embedded down status logs key keys switchyard pull preflight backup restore \
 	use-vllm use-ollama canary shadow promote rollback halt resume compare migrate \
-	test test-live test-security test-stores test-engines test-vllm test-compose drill check format lock bench bench-overhead clean
+	test test-live test-security test-stores test-engines test-vllm test-compose drill check format lock bench bench-page bench-overhead clean
 
 PORT ?= 8080
 PYTHON := .venv/bin/python
@@ -125,6 +125,10 @@ lock: ## Resolve dependencies again, one lock file per deployable, with hashes a
 
 bench: setup ## Measure start-up, memory, ingestion, searches and answers under load of the all-in-one stack
 	@for what in stack ingest query load; do .venv/bin/switchyard bench $$what || exit 1; done
+
+bench-page: ## Measure how quick the page is, in a real Chromium
+	@scripts/setup.sh --tests
+	@cd tests && ../$(PYTHON) -m browser.figures
 
 bench-overhead: setup ## Measure what the stack adds to calling an engine directly
 	@.venv/bin/switchyard bench overhead

@@ -13,10 +13,8 @@ from playwright.sync_api import Page, expect
 from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.pdfgen.canvas import Canvas
 
+from browser.site import CRANE, SECONDS, TRUE, Site
 from harness.boxes import Box, overlap
-
-from .conftest import SECONDS, Site
-from .test_page import CRANE, TRUE
 
 pytestmark = pytest.mark.browser
 VIEWS = ("ask", "documents", "notes", "engines", "keys", "programs")

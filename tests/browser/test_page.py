@@ -12,15 +12,10 @@ import pytest
 from playwright.sync_api import Page, expect
 from reportlab.pdfgen.canvas import Canvas
 
+from browser.site import CRANE, TRUE, Site
 from engines.faults import Fault
 
-from .conftest import Site
-
 pytestmark = pytest.mark.browser
-CRANE = (
-    "# The crane\n\nThe harbour crane lifts 4,200 kilograms. It was tested on 3 May 2026. Nobody may stand below it."
-)
-TRUE = "The harbour crane lifts 4,200 kilograms [1]."
 FALSE = "It was painted green in 1987."
 
 
