@@ -20,6 +20,8 @@ DOCX, PPTX, XLSX = (
     f"{_OFFICE}spreadsheetml.sheet",
 )
 HTML, MARKDOWN, PLAIN, CSV, EML = "text/html", "text/markdown", "text/plain", "text/csv", "message/rfc822"
+VTT, SRT = "text/vtt", "application/x-subrip"
+"""The second stands for all subtitles but WebVTT."""
 
 SUPPORTED = "PDF, PNG, JPEG, TIFF, WebP, DOCX, PPTX, XLSX, HTML, Markdown, plain text, CSV and EML"
 _HEAD = 8192
@@ -45,14 +47,17 @@ _FOREIGN: tuple[tuple[bytes, str], ...] = (
     (b"MZ", "Windows program"),
     (b"ID3", "MP3"),
     (b"SQLite format 3\0", "SQLite"),
+    (b"\x78\x9f\x3e\x22", "TNEF (winmail.dat)"),
 )
 _PARTS = (("word/", DOCX), ("ppt/", PPTX), ("xl/", XLSX))
 _BY_SUFFIX = {
     ".pdf": PDF, ".png": PNG, ".jpg": JPEG, ".jpeg": JPEG, ".tif": TIFF, ".tiff": TIFF, ".webp": WEBP,
     ".docx": DOCX, ".pptx": PPTX, ".xlsx": XLSX, ".html": HTML, ".htm": HTML, ".xhtml": HTML, ".md": MARKDOWN,
     ".markdown": MARKDOWN, ".txt": PLAIN, ".text": PLAIN, ".log": PLAIN, ".csv": CSV, ".tsv": CSV, ".eml": EML,
+    ".vtt": VTT, ".srt": SRT, ".sbv": SRT, ".ass": SRT, ".ssa": SRT,
 }  # fmt: skip
-_TEXTUAL = (HTML, MARKDOWN, PLAIN, CSV, EML)
+_TEXTUAL = (HTML, MARKDOWN, PLAIN, CSV, EML, VTT, SRT)
+_SUBTITLES = re.compile(r"\s*(?:(WEBVTT)\b|\d{1,4}[ \t]*\r?\n\d{1,2}:\d{2}:\d{2},\d{3} --> )")
 _HTML_START = re.compile(r"<(!doctype\s+html|html|head|body)\b", re.I)
 _MAIL_HEADER = re.compile(
     r"^(received|return-path|delivered-to|from|to|cc|subject|date|message-id|mime-version|reply-to|content-type"
@@ -83,6 +88,11 @@ def sniff(upload: Upload) -> Sniffed:
         "type-mismatch", f"the name says {claimed}, but the content is {media_type} and was read as that"
     )
     return Sniffed(media_type, (note,))
+
+
+def has_text_name(name: str) -> bool:
+    """Whether a name is that of a text file: whatever looks like text then is one."""
+    return _BY_SUFFIX.get(PurePosixPath(name.lower()).suffix) in _TEXTUAL
 
 
 def _binary(head: bytes, path: Path) -> str | None:
@@ -135,6 +145,8 @@ def _textual(head: bytes, upload: Upload) -> str:
         raise Unsupported(f"the content is none of the formats that are read: {SUPPORTED}")
     suffix = PurePosixPath(upload.name.lower()).suffix
     named = _BY_SUFFIX.get(suffix)
+    if named in (None, PLAIN) and (subtitles := _SUBTITLES.match(decode(head).text)):
+        return VTT if subtitles[1] else SRT
     if named in _TEXTUAL:
         return named
     if named is not None:

@@ -17,10 +17,12 @@ _PARSERS = {
     sniff.PPTX: "pptx",
     sniff.XLSX: "xlsx",
     sniff.HTML: "html",
-    sniff.MARKDOWN: "plain",
+    sniff.MARKDOWN: "markdown_file",
     sniff.PLAIN: "plain",
     sniff.CSV: "delimited",
     sniff.EML: "mail",
+    sniff.VTT: "subtitles",
+    sniff.SRT: "subtitles",
 }
 
 

@@ -14,7 +14,7 @@ import pypdfium2.raw as pdfium_c
 from pdf2image.exceptions import PDFInfoNotInstalledError, PDFPageCountError, PDFPopplerTimeoutError, PDFSyntaxError
 
 from doc_processor.hidden import HiddenText
-from doc_processor.parsers.base import ParsedPage, ParseLimits, ParseWarning, Upload
+from doc_processor.parsers.base import ParsedPage, ParseLimits, ParseWarning, Properties, Upload
 from doc_processor.parsers.pdf_forms import filled_in
 from doc_processor.parsers.pdf_hidden import visible
 from doc_processor.parsers.pdf_text import laid_out, trusted
@@ -41,6 +41,7 @@ class Pages:
         self._limits = limits
         self.pages = len(document)
         self._form = document.formenv
+        self.properties = Properties()
         attached = document.count_attachments()
         self.warnings = (
             (ParseWarning("attachment-not-read", f"{attached} attached files were not read"),) if attached else ()

@@ -13,7 +13,7 @@ from openpyxl import load_workbook
 
 from doc_processor import containers, markdown
 from doc_processor.hidden import TINY_POINTS, WHITE, HiddenText, alike, hexadecimal
-from doc_processor.parsers.base import ParsedPage, ParseLimits, ParseWarning, Upload
+from doc_processor.parsers.base import ParsedPage, ParseLimits, ParseWarning, Properties, Upload
 from doc_processor.refusals import NoPages, TooManyPages, Unreadable
 from doc_processor.text import tidy
 
@@ -38,6 +38,7 @@ class Sheets:
         self._limits = limits
         self._sheets = workbook.worksheets
         self.warnings: tuple[ParseWarning, ...] = ()
+        self.properties = Properties()
         # Cells with their fonts take several times as long to read.
         self._may_hide = _may_hide(workbook)
 
@@ -71,7 +72,7 @@ class Sheets:
             detail = f"{missing} formulas have no stored result: the file was never calculated by an office program"
             notes.append(ParseWarning("formulas-without-results", detail))
         text = f"{markdown.heading(sheet.title, 1)}\n\n{markdown.table(rows)}"
-        return ParsedPage(tidy(text), "xlsx", warnings=tuple(notes))
+        return ParsedPage(tidy(text), "xlsx", warnings=tuple(notes), label=markdown.one_line(sheet.title))
 
     def _rows(self, values: object) -> tuple[list[list[str]], bool]:
         rows: list[list[str]] = []
