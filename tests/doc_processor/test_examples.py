@@ -12,7 +12,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 @pytest.mark.parametrize(
     ("name", "page", "engine", "sentences"),
     [
-        ("handbook.md", 1, "plain-text", ["Purchases of up to 250 euros need nobody's approval."]),
+        ("handbook.md", 1, "markdown", ["Purchases of up to 250 euros need nobody's approval."]),
         ("suppliers.txt", 1, "plain-text", ["part number 45-118 and costs 186 euros"]),
         ("price-list.html", 1, "html", ["| Basil | 11 cm | 10 | 12.90 |", "## Terms of delivery"]),
         (
@@ -30,7 +30,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
             ["Week 45: Tobias Linnemark from Monday to Thursday, Ruben Achterveld"],
         ),
         ("meeting-2026-10-14.txt", 1, "plain-text", ["Tobias: I will book the engineer and be there myself."]),
-        ("bezoekersregels.md", 1, "plain-text", ["Honden mogen niet in de kassen"]),
+        ("bezoekersregels.md", 1, "markdown", ["Honden mogen niet in de kassen"]),
     ],
 )
 async def test_each_example_is_read(client, name, page, engine, sentences) -> None:

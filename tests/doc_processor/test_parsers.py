@@ -194,6 +194,33 @@ def test_subtitles_are_what_is_said_and_times_are_positions(opened, source) -> N
     assert document.properties.title == ""
 
 
+def test_html_tables_have_their_merged_cells_filled_and_bars_kept_in_cells(opened) -> None:
+    page = (
+        "<table><caption>Hours</caption><thead><tr><th rowspan=2>Plant</th><th colspan=2>Shift</th></tr><tr><th>Day</th>"
+        "<th>Night</th></tr></thead><tr><td rowspan='2'>East</td><td>1</td><td>2 | 3</td></tr><tr><td>4</td><td>5<br>6</td>"
+        "</tr></table>"
+    )
+    assert text_of(opened(sniff.HTML, page.encode())).split("\n") == [
+        "Hours", "", "| Plant | Shift / Day | Shift / Night |", "| --- | --- | --- |", "| East | 1 | 2 \\| 3 |", "| East | 4 | 5 6 |",
+    ]  # fmt: skip
+
+
+def test_tables_that_lay_a_page_out_are_no_tables(opened) -> None:
+    page = b"<table><tr><td><h1>Invoice</h1><p>Of May</p></td></tr><tr><td><table><tr><td>a</td><td>b</td></tr></table></td></tr></table>"
+    assert text_of(opened(sniff.HTML, page)) == "# Invoice\n\nOf May\n\n| a | b |\n| --- | --- |"
+
+
+def test_a_table_cell_cannot_claim_a_billion_places(opened) -> None:
+    page = b"<table>" + b"<tr><td rowspan=99999 colspan=99999>a</td><td>b</td></tr>" * 50 + b"</table>"
+    assert len(text_of(opened(sniff.HTML, page))) < 10_000_000
+
+
+def test_html_properties(opened) -> None:
+    page = b"<html lang='nl'><head><title>Rota</title><meta name=author content='x'><meta content=\"Anna\" name='author'></head><p>a</p>"
+    found = opened(sniff.HTML, page).properties
+    assert (found.title, found.author, found.language) == ("Rota", "Anna", "nl")
+
+
 # --- mail
 
 
