@@ -17,7 +17,9 @@ from doc_processor.hidden import HiddenText
 from doc_processor.parsers.base import ParsedPage, ParseLimits, ParseWarning, Properties, Upload
 from doc_processor.parsers.pdf_forms import filled_in
 from doc_processor.parsers.pdf_hidden import visible
-from doc_processor.parsers.pdf_text import laid_out, trusted
+from doc_processor.parsers.pdf_layout import Layout, TableEdge, layout
+from doc_processor.parsers.pdf_text import joined, laid_out, trusted
+from doc_processor.parsers.pdf_words import words
 from doc_processor.refusals import NoPages, PasswordRequired, TooManyPages, Unreadable
 from doc_processor.text import tidy
 
@@ -28,6 +30,7 @@ _POINTS_PER_INCH = 72
 _MAX_RENDERED_PIXELS = 18_000_000
 _MAX_OBJECTS = 2000
 _ENOUGH_LETTERS = 200
+_MOST_PAGES_OF_TABLE = 50
 _LOCKED = (pdfium_c.FPDF_ERR_PASSWORD, pdfium_c.FPDF_ERR_SECURITY)
 _PAGE_TREE, _COUNT_OF_NONE = re.compile(rb"/Type\s*+/Pages\b"), re.compile(rb"/Count\s++0\b")
 
@@ -41,6 +44,7 @@ class Pages:
         self._limits = limits
         self.pages = len(document)
         self._form = document.formenv
+        self._edges: dict[int, TableEdge | None] = {}
         self.properties = Properties()
         attached = document.count_attachments()
         self.warnings = (
@@ -58,7 +62,7 @@ class Pages:
             raw = layer.get_text_range()
             hidden = HiddenText.of(self._limits)
             seen = visible(page, layer, raw, lambda: _covered(page), hidden)
-            text = tidy(laid_out(layer, seen) if seen == raw else seen)
+            text = tidy(self._in_reading_order(number, layer, raw) if seen == raw else seen)
             extra = [line for line in map(tidy, filled_in(page, self._form)) if line not in text]
             letters = sum(1 for character in text if character.isalnum())
             covered = 0.0 if letters >= _ENOUGH_LETTERS else _covered(page)
@@ -69,6 +73,42 @@ class Pages:
         finally:
             page.close()
         return ParsedPage("\n\n".join(filter(None, [text, *extra])), "text-layer", None, hidden.warnings, not good)
+
+    def _in_reading_order(self, number: int, layer: pdfium.PdfTextPage, raw: str) -> str:
+        found = _layout(layer, raw)
+        if found is None or found.is_plain:
+            return laid_out(layer, raw)
+        continued = self._edge(number - 1) if found.first_table() is not None else None
+        return joined(found.written(continued))
+
+    def _edge(self, number: int) -> TableEdge | None:
+        """Return the table with which a page ends; those before it are looked at as far as the table may reach back."""
+        first = number
+        while first > 0 and number - first < _MOST_PAGES_OF_TABLE and first not in self._edges:
+            found = self._layout_of(first)
+            if found is None or found.last_table() is None:
+                self._edges[first] = None
+            elif found.first_table() is not found.last_table():
+                self._edges[first] = found.edge(None)
+            else:
+                first -= 1
+        edge = self._edges.get(first)
+        for page in range(first + 1, number + 1):
+            found = self._layout_of(page)
+            edge = self._edges[page] = found.edge(edge) if found is not None else None
+        return edge
+
+    def _layout_of(self, number: int) -> Layout | None:
+        try:
+            page = self._document[number - 1]
+            layer = page.get_textpage()
+            try:
+                return _layout(layer, layer.get_text_range())
+            finally:
+                layer.close()
+                page.close()
+        except pdfium.PdfiumError:
+            return None
 
     def render(self, number: int) -> Image:
         """Render at the set resolution, or at less where the page is huge; poppler first, else PDFium."""
@@ -117,6 +157,11 @@ def parse(upload: Upload, limits: ParseLimits) -> Pages:
     if count > limits.max_pages:
         raise TooManyPages(f"the document has {count} pages; at most {limits.max_pages} are read")
     return Pages(document, upload.path, limits)
+
+
+def _layout(layer: pdfium.PdfTextPage, raw: str) -> Layout | None:
+    # Only then is a place in the text a place in the layer.
+    return layout(raw, words(layer, raw)) if layer.count_chars() == len(raw) else None
 
 
 def _declares_no_pages(data: bytes) -> bool:

@@ -30,6 +30,11 @@ def laid_out(layer: Layer, raw: str) -> str:
     if layer.count_chars() == len(raw):
         for at in reversed(_wide_gaps(layer, raw)):
             text = f"{text[:at]}\n{text[at:]}"
+    return joined(text)
+
+
+def joined(text: str) -> str:
+    """Join words that are broken over lines."""
     return _BROKEN_WORD.sub("", text)
 
 
