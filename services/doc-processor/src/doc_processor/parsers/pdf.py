@@ -14,7 +14,8 @@ import pypdfium2.raw as pdfium_c
 from pdf2image.exceptions import PDFInfoNotInstalledError, PDFPageCountError, PDFPopplerTimeoutError, PDFSyntaxError
 
 from doc_processor.hidden import HiddenText
-from doc_processor.parsers.base import ParsedPage, ParseLimits, ParseWarning, Properties, Upload
+from doc_processor.parsers.base import ParsedPage, ParseLimits, Upload
+from doc_processor.parsers.pdf_file import not_read, properties
 from doc_processor.parsers.pdf_forms import filled_in
 from doc_processor.parsers.pdf_hidden import visible
 from doc_processor.parsers.pdf_layout import Layout, TableEdge, layout
@@ -45,11 +46,9 @@ class Pages:
         self.pages = len(document)
         self._form = document.formenv
         self._edges: dict[int, TableEdge | None] = {}
-        self.properties = Properties()
-        attached = document.count_attachments()
-        self.warnings = (
-            (ParseWarning("attachment-not-read", f"{attached} attached files were not read"),) if attached else ()
-        )
+        first = self._layout_of(1)
+        self.properties = properties(document, path, first.heading() if first is not None else "", self._text_of(1))
+        self.warnings = not_read(document, path)
 
     def page(self, number: int) -> ParsedPage:
         """Read the text layer, and say whether it is good enough to do without OCR."""
@@ -63,7 +62,7 @@ class Pages:
             hidden = HiddenText.of(self._limits)
             seen = visible(page, layer, raw, lambda: _covered(page), hidden)
             text = tidy(self._in_reading_order(number, layer, raw) if seen == raw else seen)
-            extra = [line for line in map(tidy, filled_in(page, self._form)) if line not in text]
+            extra = [line for line in map(tidy, filled_in(page, self._form, layer)) if line not in text]
             letters = sum(1 for character in text if character.isalnum())
             covered = 0.0 if letters >= _ENOUGH_LETTERS else _covered(page)
             good = trusted(seen, covered, drawn=letters > 0 or _has_content(page))
@@ -97,6 +96,18 @@ class Pages:
             found = self._layout_of(page)
             edge = self._edges[page] = found.edge(edge) if found is not None else None
         return edge
+
+    def _text_of(self, number: int) -> str:
+        try:
+            page = self._document[number - 1]
+            layer = page.get_textpage()
+            try:
+                return str(layer.get_text_range())
+            finally:
+                layer.close()
+                page.close()
+        except pdfium.PdfiumError:
+            return ""
 
     def _layout_of(self, number: int) -> Layout | None:
         try:

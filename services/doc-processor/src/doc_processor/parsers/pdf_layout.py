@@ -32,6 +32,7 @@ _COLUMN_FILL = 0.5
 _MOST_COLUMNS = 4
 _NAMED, _FILLED, _FORM = 0.75, 0.6, 0.25
 """Shares of a table's columns that have names, of its cells that are filled, and of a form's cells that end in a colon."""
+_LARGE, _HEADING_LINES = 1.2, 4
 _WIDE_STEP = 1.35
 _AWAY = 2.6
 _SAME_COLUMN = 8.0
@@ -174,6 +175,16 @@ class Layout:
     @property
     def is_plain(self) -> bool:
         return not any(block.strips for block in self.blocks)
+
+    def heading(self) -> str:
+        """Return the page's largest words, if they are clearly larger than the others: what a reader takes for its title."""
+        lines = [segment for block in self.blocks for row in block.rows for segment in row]
+        usual = median(word.height for line in lines for word in line.words)
+        largest = max(line.height for line in lines)
+        if largest < _LARGE * usual:
+            return ""
+        found = [line for line in lines if line.height > 0.95 * largest]
+        return " ".join(self._words(line) for line in found[:_HEADING_LINES])
 
     def first_table(self) -> Block | None:
         """The table with which the page begins, but for a line or two of a running head."""
