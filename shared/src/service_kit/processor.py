@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -30,13 +30,17 @@ class ProcessedPage:
     engine: str
     confidence: float | None
     warnings: list[str]
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessedHead:
+    """What a file is; `properties` are title, author, created, modified and language, as far as it says them."""
+
     media_type: str
     pages_total: int | None
     warnings: list[str]
+    properties: dict[str, str] = field(default_factory=dict)
 
 
 class ProcessingRefused(ServiceError):
@@ -86,13 +90,21 @@ class DocProcessor:
                     match event.get("event"):
                         case "document":
                             yield ProcessedHead(
-                                event["media_type"], event.get("pages_total"), event.get("warnings", [])
+                                event["media_type"],
+                                event.get("pages_total"),
+                                event.get("warnings", []),
+                                {name: text for name, text in event.get("properties", {}).items() if text},
                             )
                         case "page":
                             # Not every store accepts NUL, and citations count characters: it is removed before they are counted.
                             text = event["text"].replace("\x00", "")
                             yield ProcessedPage(
-                                event["number"], text, event["engine"], event["confidence"], event["warnings"]
+                                event["number"],
+                                text,
+                                event["engine"],
+                                event["confidence"],
+                                event["warnings"],
+                                event.get("label", ""),
                             )
                         case "error":
                             raise _refusal(event["problem"])

@@ -66,7 +66,11 @@ class Ingestion:
             ) as events:
                 async for event in events:
                     if isinstance(event, ProcessedHead):
-                        await self._set_document(document.id, media_type=event.media_type, warnings=event.warnings)
+                        # A title that was given with the document stands before its own.
+                        properties = event.properties | document.properties
+                        found: dict[str, Any] = {"title": properties["title"]} if "title" in properties else {}
+                        found |= {"media_type": event.media_type, "warnings": event.warnings, "properties": properties}
+                        await self._set_document(document.id, **found)
                         await self._set_job(job_id, pages_done=done, pages_total=event.pages_total)
                         continue
                     waiting.append(event)
@@ -89,6 +93,7 @@ class Ingestion:
                         engine=page.engine,
                         confidence=page.confidence,
                         warnings=page.warnings,
+                        label=page.label,
                     )
                 )
             changes = {Job.pages_done: Job.pages_done + len(waiting), Job.waiting_for: None}

@@ -50,6 +50,9 @@ class DocumentOut(Row):
     pages: int
     chunks: int
     warnings: list[str]
+    properties: dict[str, str] = Field(
+        description="What the file says about itself, as far as it does: title, author, created, modified, language"
+    )
     job_id: str = Field(description="The newest job for this document")
     updated: datetime
 
@@ -90,6 +93,7 @@ class PageOut(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
     number: int
+    label: str = Field(description="What readers call the page: a sheet's name, a time of a recording; or empty")
     text: str
     engine: str
     confidence: float | None

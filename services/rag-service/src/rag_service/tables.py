@@ -60,7 +60,8 @@ class Index(Base):
 class Document(Base):
     """A file or text as it was given; its bytes lie under `sha256` in the originals.
 
-    `language` is an ISO 639-1 code, "" if it can't be told, and null while the document is in no keyword index.
+    `language` is an ISO 639-1 code, "" if it can't be told, and null while the document is in no keyword index; `properties`
+    are what the file says about itself, or whoever gave it: title, author, created, modified and language.
     """
 
     __tablename__ = "documents"
@@ -81,13 +82,17 @@ class Document(Base):
     pages: Mapped[int] = mapped_column(default=0)
     chunks: Mapped[int] = mapped_column(default=0)
     warnings: Mapped[list[Any]] = mapped_column(default=list)
+    properties: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     job_id: Mapped[str]
     created: Mapped[datetime] = mapped_column(default=now)
     updated: Mapped[datetime] = mapped_column(default=now, onupdate=now)
 
 
 class PageText(Base):
-    """A page's text as the doc-processor gave it; chunks and citations count characters in it."""
+    """A page's text as the doc-processor gave it; chunks and citations count characters in it.
+
+    `label` is what readers call the page, where it is more than a number: a sheet's name, or a time of a recording.
+    """
 
     __tablename__ = "pages"
     document_id: Mapped[str] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True)
@@ -96,6 +101,7 @@ class PageText(Base):
     engine: Mapped[str]
     confidence: Mapped[float | None]
     warnings: Mapped[list[Any]] = mapped_column(default=list)
+    label: Mapped[str] = mapped_column(default="", server_default="")
 
 
 class Chunk(Base):
