@@ -20,6 +20,8 @@ _MONTHS = frozenset(
     sa so ma di wo do vr za zo""".split()
 )
 
+_PAGE_NUMBER = re.compile(r"(?:page|seite|pagina|blz\.?|s\.|p\.)?[\s\d/|–-]*(?:of|von|van|de|/)?[\s\d]*", re.IGNORECASE)
+
 
 def is_title(text: str) -> bool:
     """Whether a text can stand for a document: it is no number, date, page number, or what a program puts there."""
@@ -35,3 +37,8 @@ def title_of(pages: list[str], *declared: str) -> str:
     own = (each.title for number, text in enumerate(pages[:3]) for each in headings(text, first_page=number == 0))
     found = next((title for title in (*own, *declared) if is_title(title)), "")
     return one_line(found)[:_LONGEST]
+
+
+def is_page_number(text: str) -> bool:
+    """Whether a header or footer says nothing else."""
+    return _PAGE_NUMBER.fullmatch(text.strip()) is not None

@@ -23,6 +23,16 @@ _PARSERS = {
     sniff.EML: "mail",
     sniff.VTT: "subtitles",
     sniff.SRT: "subtitles",
+    sniff.ODT: "odf",
+    sniff.ODS: "odf",
+    sniff.ODP: "odf",
+    sniff.RTF: "rtf",
+    sniff.EPUB: "epub",
+    sniff.JSON: "structured",
+    sniff.CODE: "source_code",
+    sniff.DOC: "legacy",
+    sniff.XLS: "legacy",
+    sniff.PPT: "legacy",
 }
 
 

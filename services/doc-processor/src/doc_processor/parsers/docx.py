@@ -22,7 +22,7 @@ from doc_processor.parsers.docx_styles import Styles
 from doc_processor.parsers.docx_text import Run, paragraph_runs, qualified
 from doc_processor.refusals import Empty, TooManyPages, Unreadable
 from doc_processor.text import tidy
-from doc_processor.titles import title_of
+from doc_processor.titles import is_page_number, title_of
 
 _DAMAGE = (
     OpcError, XMLSyntaxError, zipfile.BadZipFile, KeyError, ValueError, AttributeError, TypeError, IndexError, OSError,
@@ -134,7 +134,7 @@ class _PageBuilder:
         """Write a header or footer as one line that says what it is, unless it is a page number."""
         paragraphs = (paragraph_runs(each, self._looks)[1] for each in element.iter(_P))
         texts = ["".join(run.text for run in runs).strip() for runs in paragraphs]
-        text = " | ".join(dict.fromkeys(text for text in texts if text and not docx_around.is_page_number(text)))
+        text = " | ".join(dict.fromkeys(text for text in texts if text and not is_page_number(text)))
         if text:
             self._pages[-1].append(f"\n{markdown.paragraph(f'{kind}: {markdown.one_line(text)}')}\n")
 

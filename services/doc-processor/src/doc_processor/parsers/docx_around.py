@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +11,6 @@ from doc_processor.parsers.docx_text import qualified
 
 _REFERENCES = {qualified("headerReference"): "Header", qualified("footerReference"): "Footer"}
 _ID = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
-_PAGE_NUMBER = re.compile(r"(?:page|seite|pagina|blz\.?|s\.|p\.)?[\s\d/|–-]*(?:of|von|van|de|/)?[\s\d]*", re.IGNORECASE)
 _DELETED = (qualified("del"), qualified("moveFrom"))
 
 
@@ -31,11 +29,6 @@ def repeated(document: Any) -> Iterator[tuple[str, Any]]:
             if relation is not None and relation.target_part.partname not in seen:
                 seen.add(relation.target_part.partname)
                 yield kind, _element(relation.target_part)
-
-
-def is_page_number(text: str) -> bool:
-    """Whether a header or footer says nothing else."""
-    return _PAGE_NUMBER.fullmatch(text.strip()) is not None
 
 
 def comments(document: Any) -> dict[str, tuple[str, Any]]:

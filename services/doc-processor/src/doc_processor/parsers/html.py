@@ -89,8 +89,8 @@ def _decode(data: bytes) -> tuple[str, tuple[ParseWarning, ...]]:
     return decoded.text, ()
 
 
-def to_markdown(text: str, hidden: HiddenText) -> tuple[str, tuple[ParseWarning, ...]]:
-    """Convert a page or a fragment; the title becomes the first heading where the body has none."""
+def to_markdown(text: str, hidden: HiddenText, *, titled: bool = True) -> tuple[str, tuple[ParseWarning, ...]]:
+    """Convert a page or a fragment; with `titled`, the title becomes the first heading where the body has none."""
     text, notes = _bounded(text)
     with python_warnings.catch_warnings():
         python_warnings.simplefilter("ignore", XMLParsedAsHTMLWarning)
@@ -112,7 +112,7 @@ def to_markdown(text: str, hidden: HiddenText) -> tuple[str, tuple[ParseWarning,
             *notes,
             ParseWarning("structure-lost", "the page is nested too deeply; its text was read without structure"),
         )
-    if title and not re.search(r"^# ", result, re.MULTILINE):
+    if titled and title and not re.search(r"^# ", result, re.MULTILINE):
         result = tidy(f"# {title}\n\n{result}")
     return result, notes
 
