@@ -81,7 +81,9 @@ def _changed(data: bytes, dice: random.Random) -> bytes:
             case 2:
                 changed[at:at] = changed[at : at + 60] * dice.choice((1, 20))
             case 3:
-                changed[at:at] = dice.choice((b"<", b"\x00\x00", b"99999999999", b"\xff\xfe", b"&x;", b"]]>", b"-1", b"{{{", b'"'))
+                changed[at:at] = dice.choice(
+                    (b"<", b"\x00\x00", b"99999999999", b"\xff\xfe", b"&x;", b"]]>", b"-1", b"{{{", b'"')
+                )
             case 4:
                 del changed[at : len(changed) if dice.random() < 0.2 else at + 3]
     return bytes(changed)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pdf2image
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
-from pdf2image.exceptions import PDFInfoNotInstalledError, PDFPageCountError, PDFPopplerTimeoutError, PDFSyntaxError
+from pdf2image.exceptions import PDFInfoNotInstalledError, PDFPageCountError, PDFSyntaxError
 
 from doc_processor.hidden import HiddenText
 from doc_processor.parsers.base import ParsedPage, ParseLimits, Upload
@@ -129,14 +129,11 @@ class Pages:
         try:
             pictures = pdf2image.convert_from_path(
                 self._path, dpi=max(1, int(dpi)), first_page=number, last_page=number, grayscale=True,
-                timeout=int(self._limits.ocr_seconds),
             )  # fmt: skip
             if pictures:
                 return pictures[0]
         except (PDFInfoNotInstalledError, PDFPageCountError, PDFSyntaxError, OSError, ValueError):
             pass  # PDFium opened it, so PDFium may well render what poppler does not
-        except PDFPopplerTimeoutError as error:
-            raise Unreadable("the page takes too long to render") from error
         try:
             rendered: Image = page.render(scale=dpi / _POINTS_PER_INCH, grayscale=True).to_pil()
             return rendered
