@@ -139,3 +139,15 @@ def test_lists_and_forms_are_no_tables(opened) -> None:
     text = opened(out.getvalue()).page(1).text
     assert "|" not in text
     assert "1. The item number 0 of a list" in text
+
+
+def test_turned_text_keeps_the_order_in_which_it_was_drawn(opened) -> None:
+    out = io.BytesIO()
+    canvas = Canvas(out, pagesize=A4, invariant=1)
+    canvas.translate(300, 100)
+    canvas.rotate(90)
+    for number in range(9):
+        canvas.drawString(0, 200 - 14 * number, f"Line {number} of a page that was turned on its side before printing.")
+    canvas.save()
+    text = opened(out.getvalue()).page(1).text
+    assert all(f"Line {number} of a page that was turned on its side" in " ".join(text.split()) for number in range(9))

@@ -24,6 +24,7 @@ _GAP, _STRIP = 0.75, 0.45
 _LEVEL = 0.7
 """Share of the smaller word's height that words of one line have in common."""
 _BESIDE = 0.95
+_TURNED = 0.2
 _MOST_WORDS = 5000
 _LONG_LINE = 3.5
 """Words of a line in a column of text, at the median."""
@@ -52,6 +53,8 @@ class Word:
     colon: bool = False
     is_mark: bool = False
     """Whether it is a bullet or number before an item of a list."""
+    upright: bool = True
+    """Whether it runs from left to right."""
 
     @property
     def height(self) -> float:
@@ -261,8 +264,8 @@ def layout(text: str, words: Sequence[Word]) -> Layout | None:
     """Return the blocks of a page; None for a page whose words do not stand in upright lines from left to right."""
     if not 6 <= len(words) <= _MOST_WORDS:
         return None
-    tall = sum(word.height > 2 * (word.right - word.left) for word in words if word.end - word.start > 3)
-    if tall > 0.2 * len(words) or len(_RIGHT_TO_LEFT.findall(text)) > 0.1 * len(text):
+    turned = sum(not word.upright for word in words)
+    if turned > _TURNED * len(words) or len(_RIGHT_TO_LEFT.findall(text)) > 0.1 * len(text):
         return None
     return Layout(text, _blocks(_rows(words)))
 

@@ -27,8 +27,9 @@ def words(layer: Any, text: str) -> list[Word]:
         if not pdfium_c.FPDFText_GetLooseCharBox(raw, start, loose):
             continue
         pdfium_c.FPDFText_GetCharBox(raw, start, left, right, bottom, top)
-        begin = left.value
+        begin, base = left.value, bottom.value
         pdfium_c.FPDFText_GetCharBox(raw, last, left, right, bottom, top)
+        level = abs(bottom.value - base) <= max(loose.top - loose.bottom, right.value - begin)
         box = (begin, max(begin, right.value), loose.bottom, loose.top)
-        found.append(Word(start, end, *box, text[last] == ":", LIST_MARK.fullmatch(match.group()) is not None))
+        found.append(Word(start, end, *box, text[last] == ":", LIST_MARK.fullmatch(match.group()) is not None, level))
     return found
