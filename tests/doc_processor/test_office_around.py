@@ -83,6 +83,15 @@ def test_word_comments_stand_behind_their_paragraph_and_deletions_are_named(open
         first = document.add_paragraph("The seal is replaced.")
         document.add_comment(first.runs, "The penalty is 400 euros", author="Anna", initials="A")
         document.add_paragraph("The end.")
+        document.part._comments_part.element.append(
+            parse_xml(
+                f'<w:comment {nsdecls("w")} w:id="9" w:author="Bo"><w:p><w:r><w:t>I agree</w:t></w:r></w:p></w:comment>'
+            )
+        )
+        table = document.add_table(rows=2, cols=2)
+        for cell, text in zip(table._cells, ("kept", "row", "deleted", "line"), strict=True):
+            cell.text = text
+        table.rows[1]._tr.get_or_add_trPr().append(parse_xml(f"<w:del {nsdecls('w')}/>"))
         deleted = (
             "<w:p {ns}><w:r><w:t>Every 18 months.</w:t></w:r><w:del><w:r><w:delText>12</w:delText></w:r></w:del></w:p>"
         )
@@ -90,7 +99,8 @@ def test_word_comments_stand_behind_their_paragraph_and_deletions_are_named(open
 
     document = opened(sniff.DOCX, samples.docx(build))
     assert document.page(1).text == (
-        "The seal is replaced.\n\nComment (Anna): The penalty is 400 euros\n\nThe end.\n\nEvery 18 months."
+        "The seal is replaced.\n\nComment (Anna): The penalty is 400 euros\n\nThe end.\n\n| kept | row |\n| --- | --- |\n\n"
+        "Every 18 months.\n\nComment (Bo): I agree"
     )
     assert [note.code for note in document.warnings] == ["deletions-left-out"]
 

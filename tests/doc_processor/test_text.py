@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from doc_processor.text import clean, decode, tidy
+from doc_processor.text import clean, decode, decode_declared, tidy
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
@@ -145,3 +145,22 @@ def test_rows_are_enough_to_tell_an_encoding() -> None:
         words = text.split()
         document = ";".join(words[:6]) + "\n1;2;3;4;5;6\n" + ";".join(words[-4:]) + "\n"
         assert decode(document.encode(encoding)).text == document
+
+
+@pytest.mark.parametrize(
+    ("charset", "data", "text"),
+    [
+        ("iso-8859-1", b"\x93quoted\x94 5 \x80", "“quoted” 5 €"),
+        ("us-ascii", b"caf\xe9", "café"),
+        ("gb2312", "镕".encode("gbk"), "镕"),
+        ("ks_c_5601-1987", "똠".encode("cp949"), "똠"),
+        ("shift_jis", "①".encode("cp932"), "①"),
+        ("utf-8", b"\xff", None),
+        ("punycode", b"a-" * 1000, None),
+        ("unicode_escape", b"\\u0041", None),
+        ("zlib", b"x", None),
+        ("no\0thing", b"x", None),
+    ],
+)
+def test_declared_encodings_are_what_browsers_take_them_for(charset: str, data: bytes, text: str | None) -> None:
+    assert decode_declared(data, charset) == text

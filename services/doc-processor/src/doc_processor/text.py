@@ -32,6 +32,11 @@ _LATIN = ("cp1252", "cp1250", "iso8859-2", "cp1254", "cp1257")
 _OTHERS = ("cp1253", "iso8859-7", "cp1255", "cp1256", "cp874")
 _ENCODINGS = (*_LATIN, *_CYRILLIC, *_MULTIBYTE, *_OTHERS)
 _OLD_LATIN = ("cp850", "mac-roman")
+_MEANT = {
+    "ascii": "cp1252", "iso8859_1": "cp1252", "iso8859_9": "cp1254", "gb2312": "gb18030", "gbk": "gb18030", "euc_kr": "cp949",
+    "shift_jis": "cp932", "big5": "big5hkscs", "tis_620": "cp874", "iso2022_jp": "iso2022_jp_2",
+}  # fmt: skip
+_OF_TEXTS = re.compile(r"(?:ascii|utf_(?:8|16|32)|cp\d|iso8859|iso2022|koi8|gb|big5|euc|shift|mac|hz|tis)")
 _SURE = 0.1
 """The detector's confidence from which it is believed about the Latin code page of a text."""
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
@@ -80,6 +85,18 @@ def decode(data: bytes) -> Decoded:
         return Decoded(data.decode("utf-8"), "utf-8")
     except UnicodeDecodeError:
         return _decode_damaged(data)
+
+
+def decode_declared(data: bytes, charset: str) -> str | None:
+    """Decode as a file declares; None where that is no encoding of texts, or not that of this one.
+
+    Names stand for what browsers take them for: ISO-8859-1 for Windows-1252, GB2312 for GB18030 (https://encoding.spec.whatwg.org/).
+    """
+    try:
+        name = codecs.lookup(charset).name.replace("-", "_")
+        return data.decode(_MEANT.get(name, name)) if _OF_TEXTS.match(name) else None
+    except (LookupError, UnicodeError, ValueError):
+        return None
 
 
 def _unmarked_utf16(data: bytes) -> str | None:

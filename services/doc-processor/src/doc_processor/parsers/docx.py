@@ -65,6 +65,7 @@ def _read(path: Path, limits: ParseLimits) -> tuple[list[str], tuple[ParseWarnin
     for part in document.part.package.iter_parts():
         if str(part.partname) in ("/word/footnotes.xml", "/word/endnotes.xml"):
             writer.notes(part.blob)
+    writer.comments_left()
     for kind, element in repeated:
         if kind == "Footer":
             writer.line(kind, element)
@@ -138,15 +139,24 @@ class _PageBuilder:
         if text:
             self._pages[-1].append(f"\n{markdown.paragraph(f'{kind}: {markdown.one_line(text)}')}\n")
 
+    def comments_left(self) -> None:
+        """Write the comments that no paragraph refers to, such as replies."""
+        while self._comments:
+            self._comment(*self._comments.pop(next(iter(self._comments))))
+
+    def _comment(self, author: str, comment: Any) -> None:
+        runs = [run for each in comment.iter(_P) for run in (*paragraph_runs(each, self._looks)[1], Run(" "))]
+        text = markdown.one_line("".join(run.text for run in runs))
+        who = f" ({markdown.one_line(author)})" if author else ""
+        if text:
+            self._pages[-1].append(f"\n{markdown.paragraph(f'Comment{who}: {text}')}\n")
+
     def _behind(self, element: Any) -> None:
         """Write what belongs to a paragraph or table: its comments, charts and diagrams."""
         for reference in element.iter(qualified("commentReference")):
             author, comment = self._comments.pop(reference.get(qualified("id"), ""), ("", None))
             if comment is not None:
-                runs = [run for each in comment.iter(_P) for run in (*paragraph_runs(each, self._looks)[1], Run(" "))]
-                text = markdown.one_line("".join(run.text for run in runs))
-                who = f" ({markdown.one_line(author)})" if author else ""
-                self._pages[-1].append(f"\n{markdown.paragraph(f'Comment{who}: {text}')}\n")
+                self._comment(author, comment)
         texts, missing = drawn(element, self._related)
         self._pages[-1] += [f"\n{text}\n" for text in texts]
         self.undrawn += missing
@@ -181,7 +191,7 @@ class _PageBuilder:
         spans: list[Span] = []
         open_spans: dict[int, int] = {}
         breaks = header = 0
-        for number, row in enumerate(_children(element, _TR)):
+        for number, row in enumerate(row for row in _children(element, _TR) if not _is_deleted(row)):
             cells = [""] * _skipped(row)
             header += header == number and _is_header(row)
             for cell in _children(row, _TC):
@@ -199,6 +209,8 @@ class _PageBuilder:
                     spans.append(Span(number, column, 1, wide))
                 cells += ["".join(run.text for run in runs), *[""] * (wide - 1)]
             rows.append(cells)
+        if not rows:
+            return
         if len(rows) == 1 and len(rows[0]) == 1:
             # A box around text, not a table.
             self.blocks(_children(_children(element, _TR)[0], _TC)[0], depth + 1)
@@ -218,6 +230,10 @@ def _children(element: Any, tag: str) -> list[Any]:
         elif child.tag in _WRAPPERS:
             children += _children(child, tag)
     return children
+
+
+def _is_deleted(row: Any) -> bool:
+    return row.find(f"{qualified('trPr')}/{qualified('del')}") is not None
 
 
 def _is_header(row: Any) -> bool:

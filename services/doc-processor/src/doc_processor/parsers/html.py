@@ -16,7 +16,7 @@ from doc_processor.parsers import html_tables
 from doc_processor.parsers.base import ParsedPage, ParseLimits, ParseWarning, Properties, ReadyPages, Upload
 from doc_processor.parsers.html_hidden import take_out
 from doc_processor.refusals import Empty
-from doc_processor.text import clean, decode, tidy
+from doc_processor.text import clean, decode, decode_declared, tidy
 from doc_processor.titles import title_of
 
 _MAX_TAGS = 200_000
@@ -76,11 +76,8 @@ def _declared(text: str) -> dict[str, str]:
 def _decode(data: bytes) -> tuple[str, tuple[ParseWarning, ...]]:
     decoded = decode(data)
     declared = _CHARSET.search(data[:4096])
-    if decoded.guessed and declared:
-        try:
-            return data.decode(declared.group(1).decode()), ()
-        except (LookupError, UnicodeDecodeError):
-            pass
+    if decoded.guessed and declared and (text := decode_declared(data, declared.group(1).decode())) is not None:
+        return text, ()
     if decoded.guessed or decoded.replaced:
         note = ParseWarning(
             "encoding-guessed", f"the text was read as {decoded.encoding}; {decoded.replaced} characters are lost"

@@ -16,7 +16,7 @@ from doc_processor.parsers.base import Opened, ParsedPage, ParseLimits, ParseWar
 from doc_processor.parsers.html import to_markdown
 from doc_processor.parsers.parts import Parts
 from doc_processor.refusals import TooComplex, Unreadable
-from doc_processor.text import decode, tidy
+from doc_processor.text import decode, decode_declared, tidy
 from doc_processor.titles import title_of
 
 _HEADERS = ("From", "To", "Cc", "Date")
@@ -190,11 +190,8 @@ def _text(part: EmailMessage) -> str:
     if not isinstance(data, bytes):
         return ""
     charset = part.get_content_charset()
-    if charset:
-        try:
-            return data.decode(charset)
-        except (LookupError, UnicodeDecodeError):
-            pass
+    if charset and (text := decode_declared(data, charset)) is not None:
+        return text
     return decode(data).text
 
 
