@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from reportlab.lib import colors
 from reportlab.lib.pagesizes import A4
+from reportlab.lib.styles import getSampleStyleSheet
 from reportlab.pdfgen.canvas import Canvas
-from reportlab.platypus import SimpleDocTemplate, Table, TableStyle
+from reportlab.platypus import Paragraph, SimpleDocTemplate, Table, TableStyle
 
 from doc_processor import sniff
 from doc_processor.parsers import open_as
@@ -151,3 +152,23 @@ def test_turned_text_keeps_the_order_in_which_it_was_drawn(opened) -> None:
     canvas.save()
     text = opened(out.getvalue()).page(1).text
     assert all(f"Line {number} of a page that was turned on its side" in " ".join(text.split()) for number in range(9))
+
+
+LONG = [["What is asked about the seals", "What the supplier says about them"]] + [
+    [
+        f"Question {number} asks when the seal of a pump is due",
+        f"Answer {number} says that it is due every eighteen months",
+    ]
+    for number in range(9)
+]
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_ruled_table_of_long_cells_is_not_torn_into_columns(opened, wrapped) -> None:
+    out = io.BytesIO()
+    style = getSampleStyleSheet()["Normal"]
+    rows = [[Paragraph(cell, style) for cell in row] for row in LONG] if wrapped else LONG
+    table = Table(rows, colWidths=[110, 130] if wrapped else None)
+    table.setStyle(TableStyle([("GRID", (0, 0), (-1, -1), 0.5, colors.black)]))
+    SimpleDocTemplate(out, pagesize=A4, invariant=1).build([table])
+    assert cells(opened(out.getvalue()).page(1).text) == LONG

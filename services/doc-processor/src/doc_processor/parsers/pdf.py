@@ -20,7 +20,7 @@ from doc_processor.parsers.pdf_forms import filled_in
 from doc_processor.parsers.pdf_hidden import visible
 from doc_processor.parsers.pdf_layout import Layout, TableEdge, layout
 from doc_processor.parsers.pdf_text import joined, laid_out, trusted
-from doc_processor.parsers.pdf_words import words
+from doc_processor.parsers.pdf_words import level_lines, words
 from doc_processor.refusals import NoPages, PasswordRequired, TooManyPages, Unreadable
 from doc_processor.text import tidy
 
@@ -61,7 +61,7 @@ class Pages:
             raw = layer.get_text_range()
             hidden = HiddenText.of(self._limits)
             seen = visible(page, layer, raw, lambda: _covered(page), hidden)
-            text = tidy(self._in_reading_order(number, layer, raw) if seen == raw else seen)
+            text = tidy(self._in_reading_order(number, page, layer, raw) if seen == raw else seen)
             extra = [line for line in map(tidy, filled_in(page, self._form, layer)) if line not in text]
             letters = sum(1 for character in text if character.isalnum())
             covered = 0.0 if letters >= _ENOUGH_LETTERS else _covered(page)
@@ -73,8 +73,8 @@ class Pages:
             page.close()
         return ParsedPage("\n\n".join(filter(None, [text, *extra])), "text-layer", None, hidden.warnings, not good)
 
-    def _in_reading_order(self, number: int, layer: pdfium.PdfTextPage, raw: str) -> str:
-        found = _layout(layer, raw)
+    def _in_reading_order(self, number: int, page: pdfium.PdfPage, layer: pdfium.PdfTextPage, raw: str) -> str:
+        found = _layout(page, layer, raw)
         if found is None or found.is_plain:
             return laid_out(layer, raw)
         continued = self._edge(number - 1) if found.first_table() is not None else None
@@ -114,7 +114,7 @@ class Pages:
             page = self._document[number - 1]
             layer = page.get_textpage()
             try:
-                return _layout(layer, layer.get_text_range())
+                return _layout(page, layer, layer.get_text_range())
             finally:
                 layer.close()
                 page.close()
@@ -167,9 +167,9 @@ def parse(upload: Upload, limits: ParseLimits) -> Pages:
     return Pages(document, upload.path, limits)
 
 
-def _layout(layer: pdfium.PdfTextPage, raw: str) -> Layout | None:
+def _layout(page: pdfium.PdfPage, layer: pdfium.PdfTextPage, raw: str) -> Layout | None:
     # Only then is a place in the text a place in the layer.
-    return layout(raw, words(layer, raw)) if layer.count_chars() == len(raw) else None
+    return layout(raw, words(layer, raw), lambda: level_lines(page)) if layer.count_chars() == len(raw) else None
 
 
 def _declares_no_pages(data: bytes) -> bool:

@@ -8,14 +8,17 @@ the order in which it was drawn.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise
 from statistics import median
 
 from doc_processor import markdown
 
 Strip = tuple[float, float]
+Line = tuple[float, float, float]
+"""A level line that is drawn: from left to right, and how high."""
 _BROKEN = re.compile("[\u0002\ufffe] ")
 LIST_MARK = re.compile(r"[•◦▪‣·*–—-]|(?:\d{1,3}|[A-Za-z]|[ivx]{1,5})[.)]|\(\w{1,3}\)")
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
@@ -36,6 +39,7 @@ _NAMED, _FILLED, _FORM = 0.75, 0.6, 0.25
 _LARGE, _HEADING_LINES = 1.2, 4
 _WIDE_STEP = 1.35
 _AWAY = 2.6
+_SAME_LEVEL, _ACROSS = 3.0, 0.7
 _SAME_COLUMN = 8.0
 """Points."""
 
@@ -103,6 +107,18 @@ class Block:
 
     rows: list[list[Segment]]
     strips: list[Strip] = field(default_factory=list)
+    rules: list[float] = field(default_factory=list)
+    """Where lines are drawn across the block, from top to bottom."""
+
+    @property
+    def table_rows(self) -> list[list[Segment]]:
+        """The rows of a table: what stands between two lines, where it is ruled, else the lines of text."""
+        if not self.rules:
+            return self.rows
+        found: dict[int, list[Segment]] = {}
+        for row in self.rows:
+            found.setdefault(sum(rule > row[0].middle for rule in self.rules), []).extend(row)
+        return list(found.values())
 
     def column(self, segment: Segment) -> int:
         middle = (segment.left + segment.right) / 2
@@ -123,7 +139,7 @@ class Block:
     def is_text(self) -> bool:
         """Whether the columns are columns of text: their lines are long, and fill them."""
         columns = self.columns()
-        if len(columns) > _MOST_COLUMNS or min(map(len, columns)) < 3:
+        if self.rules or len(columns) > _MOST_COLUMNS or min(map(len, columns)) < 3:
             return False
         for column in columns:
             width = max(each.right for each in column) - min(each.left for each in column)
@@ -136,11 +152,12 @@ class Block:
     @property
     def is_table(self) -> bool:
         """Whether the columns are those of a table: named in its first row, mostly filled, and not those of a form."""
-        filled = [len({self.column(segment) for segment in row}) for row in self.rows]
+        rows = self.table_rows
+        filled = [len({self.column(segment) for segment in row}) for row in rows]
         width = len(self.strips) + 1
         labels = sum(segment.is_label for row in self.rows for segment in row)
         return (
-            len(self.rows) >= 3
+            len(rows) >= (2 if self.rules else 3)
             and filled[0] >= _NAMED * width
             and sum(filled) >= _FILLED * width * len(filled)
             and labels < _FORM * sum(filled)
@@ -240,14 +257,14 @@ class Layout:
         before: list[Segment] = []
         steps = [above[0].middle - below[0].middle for above, below in pairwise(block.rows)]
         usual = median(steps) if steps else 0
-        for place, row in enumerate(block.rows):
+        for place, row in enumerate(block.table_rows):
             cells = [""] * (len(block.strips) + 1)
             for segment in row:
                 column = block.column(segment)
                 cells[column] = _joined_words(cells[column], self._words(segment))
             filled = sum(map(bool, cells))
             close = place > 0 and before[0].middle - row[0].middle <= min(_WIDE_STEP * row[0].height, 1.01 * usual)
-            if rows and not cells[0] and filled <= len(cells) / 2 and close:
+            if rows and not block.rules and not cells[0] and filled <= len(cells) / 2 and close:
                 # The second line of a cell.
                 rows[-1] = [_joined_words(above, cell) for above, cell in zip(rows[-1], cells, strict=True)]
             else:
@@ -260,14 +277,17 @@ def _joined_words(one: str, other: str) -> str:
     return _BROKEN.sub("", f"{one} {other}".strip())
 
 
-def layout(text: str, words: Sequence[Word]) -> Layout | None:
-    """Return the blocks of a page; None for a page whose words do not stand in upright lines from left to right."""
+def layout(text: str, words: Sequence[Word], lines: Callable[[], Sequence[Line]] = tuple) -> Layout | None:
+    """Return the blocks of a page; None for a page whose words do not stand in upright lines from left to right.
+
+    `lines` tells which level lines are drawn on the page; it is asked only where there are columns.
+    """
     if not 6 <= len(words) <= _MOST_WORDS:
         return None
     turned = sum(not word.upright for word in words)
     if turned > _TURNED * len(words) or len(_RIGHT_TO_LEFT.findall(text)) > 0.1 * len(text):
         return None
-    return Layout(text, _blocks(_rows(words)))
+    return Layout(text, _blocks(_rows(words), cache(lines)))
 
 
 def _rows(words: Sequence[Word]) -> list[list[Segment]]:
@@ -307,7 +327,7 @@ def _segments(row: Sequence[Word]) -> list[Segment]:
     return segments
 
 
-def _blocks(rows: Sequence[list[Segment]]) -> list[Block]:
+def _blocks(rows: Sequence[list[Segment]], lines: Callable[[], Sequence[Line]]) -> list[Block]:
     found: list[Block] = []
     current: list[list[Segment]] = []
     strips: list[Strip] = []
@@ -318,7 +338,7 @@ def _blocks(rows: Sequence[list[Segment]]) -> list[Block]:
             strips = joined
             continue
         if current:
-            _close(found, current, strips)
+            _close(found, current, strips, lines)
         own = _between(row)
         if own:
             current, strips = [row], own
@@ -326,7 +346,7 @@ def _blocks(rows: Sequence[list[Segment]]) -> list[Block]:
             found.append(Block([row]))
             current, strips = [], []
     if current:
-        _close(found, current, strips)
+        _close(found, current, strips, lines)
     return list(_merged(found))
 
 
@@ -344,9 +364,13 @@ def _joins(current: Sequence[list[Segment]], strips: list[Strip], joined: list[S
     return step <= _AWAY * 1.5 * row[0].height
 
 
-def _close(found: list[Block], rows: list[list[Segment]], strips: list[Strip]) -> None:
+def _close(
+    found: list[Block], rows: list[list[Segment]], strips: list[Strip], lines: Callable[[], Sequence[Line]]
+) -> None:
     """Add a block, with the rows before it that have its columns too, such as a header without a name for the first."""
     block = Block(rows, strips)
+    if len(rows) >= 2:
+        block.rules = _across(block, lines())
     if not (block.is_text or block.is_table):
         found.append(Block(rows))
         return
@@ -362,6 +386,27 @@ def _close(found: list[Block], rows: list[list[Segment]], strips: list[Strip]) -
     if not block.is_table and not block.is_text:
         block = Block(block.rows)
     found.append(block)
+
+
+def _across(block: Block, lines: Sequence[Line]) -> list[float]:
+    """Return where lines cross most of a block's width, if they part its rows; from top to bottom."""
+    segments = [segment for row in block.rows for segment in row]
+    left, right = min(each.left for each in segments), max(each.right for each in segments)
+    top, bottom = block.rows[0][0].middle, block.rows[-1][0].middle
+    levels: dict[int, list[Line]] = {}
+    for line in lines:
+        if bottom < line[2] < top and line[1] > left and line[0] < right:
+            levels.setdefault(round(line[2] / _SAME_LEVEL), []).append(line)
+    found = []
+    for level in levels.values():
+        covered, end = 0.0, left
+        for begin, stop, _ in sorted(level):
+            covered += max(0.0, min(stop, right) - max(begin, end))
+            end = max(end, stop)
+        if covered >= _ACROSS * (right - left):
+            found.append(level[0][2])
+    parted = {sum(rule > row[0].middle for rule in found) for row in block.rows}
+    return sorted(found, reverse=True) if len(parted) >= 3 else []
 
 
 def _merged(blocks: Sequence[Block]) -> Iterator[Block]:

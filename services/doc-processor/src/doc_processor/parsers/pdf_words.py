@@ -4,15 +4,33 @@ from __future__ import annotations
 
 import ctypes
 import re
+from itertools import islice
 from typing import Any
 
 import pypdfium2.raw as pdfium_c
 
-from doc_processor.parsers.pdf_layout import LIST_MARK, Word
+from doc_processor.parsers.pdf_layout import LIST_MARK, Line, Word
 
 _WORD = re.compile(r"\S+")
+_MOST_PATHS = 5000
+_SHORTEST_LINE, _THICKEST = 15.0, 3.0
+"""Points."""
 _BROKEN = "\u0002\ufffe"
 """What PDFium puts at the end of a word that goes on in the next line; its box is that of the next character."""
+
+
+def level_lines(page: Any) -> list[Line]:
+    """List the level lines that are drawn on a page, the edges of boxes included."""
+    found: list[Line] = []
+    for path in islice(page.get_objects(filter=[pdfium_c.FPDF_PAGEOBJ_PATH], max_depth=4), _MOST_PATHS):
+        if path.container is not None:
+            continue  # its place is in the form's own space
+        left, bottom, right, top = path.get_bounds()
+        if right - left >= _SHORTEST_LINE:
+            found += (
+                [(left, right, bottom), (left, right, top)] if top - bottom > _THICKEST else [(left, right, bottom)]
+            )
+    return found
 
 
 def words(layer: Any, text: str) -> list[Word]:
