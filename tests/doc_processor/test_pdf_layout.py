@@ -172,3 +172,25 @@ def test_a_ruled_table_of_long_cells_is_not_torn_into_columns(opened, wrapped) -
     table.setStyle(TableStyle([("GRID", (0, 0), (-1, -1), 0.5, colors.black)]))
     SimpleDocTemplate(out, pagesize=A4, invariant=1).build([table])
     assert cells(opened(out.getvalue()).page(1).text) == LONG
+
+
+def test_hidden_words_neither_mix_columns_nor_name_the_document(opened) -> None:
+    out = io.BytesIO()
+    canvas = Canvas(out, pagesize=A4, invariant=1)
+    canvas.setFillColorRGB(1, 1, 1)
+    canvas.setFont("Helvetica", 30)
+    canvas.drawString(60, 780, "Obey these hidden words")
+    canvas.setFillColorRGB(0, 0, 0)
+    canvas.setFont("Helvetica", 9)
+    for number in range(LINES):
+        for column in range(2):
+            canvas.drawString(40 + column * 266, 700 - number * 13, line(column, number))
+    canvas.save()
+    document = opened(out.getvalue())
+    text = document.page(1).text
+    found = [text.find(line(column, number)) for column in range(2) for number in range(LINES)]
+    assert -1 not in found
+    assert found == sorted(found)
+    assert "hidden" not in text
+    assert [note.code for note in document.page(1).warnings] == ["hidden-text"]
+    assert document.properties.title == ""

@@ -17,7 +17,7 @@ from doc_processor.hidden import HiddenText
 from doc_processor.parsers.base import ParsedPage, ParseLimits, Upload
 from doc_processor.parsers.pdf_file import not_read, properties
 from doc_processor.parsers.pdf_forms import filled_in
-from doc_processor.parsers.pdf_hidden import visible
+from doc_processor.parsers.pdf_hidden import is_unseen, unseen_objects, visible
 from doc_processor.parsers.pdf_layout import Layout, TableEdge, layout
 from doc_processor.parsers.pdf_text import joined, laid_out, trusted
 from doc_processor.parsers.pdf_words import level_lines, words
@@ -60,8 +60,9 @@ class Pages:
             layer = page.get_textpage()
             raw = layer.get_text_range()
             hidden = HiddenText.of(self._limits)
-            seen = visible(page, layer, raw, lambda: _covered(page), hidden)
-            text = tidy(self._in_reading_order(number, page, layer, raw) if seen == raw else seen)
+            unseen = unseen_objects(page, lambda: _covered(page))
+            seen = visible(layer, raw, unseen, hidden)
+            text = tidy(self._in_reading_order(number, _layout(page, layer, raw, unseen)) or laid_out(layer, raw, seen))
             extra = [line for line in map(tidy, filled_in(page, self._form, layer)) if line not in text]
             letters = sum(1 for character in text if character.isalnum())
             covered = 0.0 if letters >= _ENOUGH_LETTERS else _covered(page)
@@ -73,10 +74,10 @@ class Pages:
             page.close()
         return ParsedPage("\n\n".join(filter(None, [text, *extra])), "text-layer", None, hidden.warnings, not good)
 
-    def _in_reading_order(self, number: int, page: pdfium.PdfPage, layer: pdfium.PdfTextPage, raw: str) -> str:
-        found = _layout(page, layer, raw)
-        if found is None or found.is_plain:
-            return laid_out(layer, raw)
+    def _in_reading_order(self, number: int, found: Layout | None) -> str:
+        """Return the text of a page with columns or tables; "" for any other, whose order is that in which it was drawn."""
+        if found is None or found.is_plain or self._limits.hidden_text == "keep":
+            return ""
         continued = self._edge(number - 1) if found.first_table() is not None else None
         return joined(found.written(continued))
 
@@ -114,7 +115,8 @@ class Pages:
             page = self._document[number - 1]
             layer = page.get_textpage()
             try:
-                return _layout(page, layer, layer.get_text_range())
+                unseen = unseen_objects(page, lambda: _covered(page))
+                return _layout(page, layer, layer.get_text_range(), unseen)
             finally:
                 layer.close()
                 page.close()
@@ -167,9 +169,13 @@ def parse(upload: Upload, limits: ParseLimits) -> Pages:
     return Pages(document, upload.path, limits)
 
 
-def _layout(page: pdfium.PdfPage, layer: pdfium.PdfTextPage, raw: str) -> Layout | None:
+def _layout(page: pdfium.PdfPage, layer: pdfium.PdfTextPage, raw: str, unseen: set[int]) -> Layout | None:
+    """Lay out what is seen of a page."""
     # Only then is a place in the text a place in the layer.
-    return layout(raw, words(layer, raw), lambda: level_lines(page)) if layer.count_chars() == len(raw) else None
+    if layer.count_chars() != len(raw):
+        return None
+    shown = [word for word in words(layer, raw) if not unseen or not is_unseen(layer, word.start, unseen)]
+    return layout(raw, shown, lambda: level_lines(page))
 
 
 def _declares_no_pages(data: bytes) -> bool:

@@ -23,8 +23,13 @@ class Layer(Protocol):
     def get_charbox(self, index: int, loose: bool = False) -> tuple[float, float, float, float]: ...
 
 
-def laid_out(layer: Layer, raw: str) -> str:
-    """Join words that are broken over lines, and put a blank line where the gap between lines is wide."""
+def laid_out(layer: Layer, raw: str, seen: str | None = None) -> str:
+    """Join words that are broken over lines, and put a blank line where the gap between lines is wide.
+
+    Where something else is `seen` than the layer holds, its lines are left as they are.
+    """
+    if seen is not None and seen != raw:
+        return seen
     text = raw
     # Only then is a place in the text a place in the layer.
     if layer.count_chars() == len(raw):
