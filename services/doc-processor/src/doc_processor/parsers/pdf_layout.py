@@ -22,8 +22,8 @@ Line = tuple[float, float, float]
 _BROKEN = re.compile("[\u0002\ufffe] ")
 LIST_MARK = re.compile(r"[•◦▪‣·*–—-]|(?:\d{1,3}|[A-Za-z]|[ivx]{1,5})[.)]|\(\w{1,3}\)")
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
-_GAP, _STRIP = 0.75, 0.45
-"""In heights of a word: what parts segments, and how wide a free strip is."""
+_GAP, _STRIP, _WIDE = 0.42, 0.3, 0.75
+"""In heights of a word: what parts segments, how wide a free strip is, and how wide one between columns of text."""
 _LEVEL = 0.7
 """Share of the smaller word's height that words of one line have in common."""
 _BESIDE = 0.95
@@ -34,8 +34,8 @@ _LONG_LINE = 3.5
 _COLUMN_FILL = 0.5
 """Share of a column's width that its lines fill, at the median."""
 _MOST_COLUMNS = 4
-_NAMED, _FILLED, _FORM = 0.75, 0.6, 0.25
-"""Shares of a table's columns that have names, of its cells that are filled, and of a form's cells that end in a colon."""
+_NAMED, _FILLED, _FILLED_PAIRS, _FORM = 0.75, 0.6, 0.8, 0.25
+"""Shares of a table's columns that have names, of its cells that are filled (more of those of two columns), and of a form's cells that end in a colon."""
 _LARGE, _HEADING_LINES = 1.2, 4
 _WIDE_STEP = 1.35
 _AWAY = 2.6
@@ -139,7 +139,7 @@ class Block:
     def is_text(self) -> bool:
         """Whether the columns are columns of text: their lines are long, and fill them."""
         columns = self.columns()
-        if self.rules or len(columns) > _MOST_COLUMNS or min(map(len, columns)) < 3:
+        if self.rules or self._is_narrow or len(columns) > _MOST_COLUMNS or min(map(len, columns)) < 3:
             return False
         for column in columns:
             width = max(each.right for each in column) - min(each.left for each in column)
@@ -148,6 +148,11 @@ class Block:
             if median(each.right - each.left for each in column) < _COLUMN_FILL * width:
                 return False
         return len(self.rows) >= 4
+
+    @property
+    def _is_narrow(self) -> bool:
+        """Whether a strip is no wider than gaps between the words of a justified line may be."""
+        return min(right - left for left, right in self.strips) < _WIDE * self.rows[0][0].height
 
     @property
     def is_table(self) -> bool:
@@ -159,9 +164,16 @@ class Block:
         return (
             len(rows) >= (2 if self.rules else 3)
             and filled[0] >= _NAMED * width
-            and sum(filled) >= _FILLED * width * len(filled)
+            and sum(filled) >= (_FILLED if width > 2 else _FILLED_PAIRS) * width * len(filled)
             and labels < _FORM * sum(filled)
             and not self._is_list
+            and (bool(self.rules) or not self._is_narrow or self._has_short_cells)
+        )
+
+    @property
+    def _has_short_cells(self) -> bool:
+        return sum(len(each.words) for column in self.columns() for each in column) < _LONG_LINE * sum(
+            map(len, self.columns())
         )
 
     @property
@@ -377,13 +389,15 @@ def _close(
     while block.is_table and found and not found[-1].strips:
         above = found[-1].rows[-1]
         near = above[0].middle - block.rows[0][0].middle <= _AWAY * above[0].height
-        if len(above) < 2 or not near or len(_narrowed(strips, above)) < len(strips):
+        taller = Block([above, *block.rows], strips)
+        if len(above) < 2 or not near or len(_narrowed(strips, above)) < len(strips) or not taller.is_table:
             break
-        block.rows.insert(0, above)
+        block = taller
         found[-1].rows.pop()
         if not found[-1].rows:
             found.pop()
-    if not block.is_table and not block.is_text:
+    block.rules = _across(block, lines())
+    if not (block.is_table or block.is_text):
         block = Block(block.rows)
     found.append(block)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import re
 from itertools import islice
 from typing import Any
@@ -36,18 +35,17 @@ def level_lines(page: Any) -> list[Line]:
 def words(layer: Any, text: str) -> list[Word]:
     """List the words of a text page whose text is `text`, in the order in which they were drawn."""
     raw = layer.raw
-    left, right, bottom, top = (ctypes.c_double() for _ in range(4))
-    loose = pdfium_c.FS_RECTF()
-    found = []
+    # Loose boxes are as wide as a character's advance: a narrow digit makes no gap.
+    first, end_box = pdfium_c.FS_RECTF(), pdfium_c.FS_RECTF()
+    found: list[Word] = []
     for match in _WORD.finditer(text):
         start, end = match.span()
         last = end - 2 if text[end - 1] in _BROKEN and end - start > 1 else end - 1
-        if not pdfium_c.FPDFText_GetLooseCharBox(raw, start, loose):
+        if not pdfium_c.FPDFText_GetLooseCharBox(raw, start, first):
             continue
-        pdfium_c.FPDFText_GetCharBox(raw, start, left, right, bottom, top)
-        begin, base = left.value, bottom.value
-        pdfium_c.FPDFText_GetCharBox(raw, last, left, right, bottom, top)
-        level = abs(bottom.value - base) <= max(loose.top - loose.bottom, right.value - begin)
-        box = (begin, max(begin, right.value), loose.bottom, loose.top)
-        found.append(Word(start, end, *box, text[last] == ":", LIST_MARK.fullmatch(match.group()) is not None, level))
+        pdfium_c.FPDFText_GetLooseCharBox(raw, last, end_box)
+        box = (first.left, max(first.left, end_box.right), first.bottom, first.top)
+        upright = abs(end_box.bottom - first.bottom) <= max(first.top - first.bottom, end_box.right - first.left)
+        mark = LIST_MARK.fullmatch(match.group()) is not None
+        found.append(Word(start, end, *box, text[last] == ":", mark, upright))
     return found
