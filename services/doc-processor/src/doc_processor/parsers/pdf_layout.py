@@ -37,7 +37,7 @@ _MOST_COLUMNS = 4
 _NAMED, _FILLED, _FILLED_PAIRS, _FORM = 0.75, 0.6, 0.8, 0.25
 """Shares of a table's columns that have names, of its cells that are filled (more of those of two columns), and of a form's cells that end in a colon."""
 _LARGE, _HEADING_LINES = 1.2, 4
-_WIDE_STEP = 1.35
+_WIDE_STEP, _LINE_STEP = 1.35, 1.4
 _AWAY = 2.6
 _SAME_LEVEL, _ACROSS = 3.0, 0.7
 _SAME_COLUMN = 8.0
@@ -382,7 +382,7 @@ def _close(
     """Add a block, with the rows before it that have its columns too, such as a header without a name for the first."""
     block = Block(rows, strips)
     if len(rows) >= 2:
-        block.rules = _across(block, lines())
+        block.rules = _across(block, lines()) or _gaps(block)
     if not (block.is_text or block.is_table):
         found.append(Block(rows))
         return
@@ -396,7 +396,7 @@ def _close(
         found[-1].rows.pop()
         if not found[-1].rows:
             found.pop()
-    block.rules = _across(block, lines())
+    block.rules = _across(block, lines()) or _gaps(block)
     if not (block.is_table or block.is_text):
         block = Block(block.rows)
     found.append(block)
@@ -421,6 +421,21 @@ def _across(block: Block, lines: Sequence[Line]) -> list[float]:
             found.append(level[0][2])
     parted = {sum(rule > row[0].middle for rule in found) for row in block.rows}
     return sorted(found, reverse=True) if len(parted) >= 3 else []
+
+
+def _gaps(block: Block) -> list[float]:
+    """Return where rows of several lines end, by wider gaps, if then each row has one line in its first column."""
+    steps = [above[0].middle - below[0].middle for above, below in pairwise(block.rows)]
+    least = min(steps, default=0.0)
+    if not steps or least > _LINE_STEP * block.rows[0][0].height or max(steps) < _WIDE_STEP * least:
+        return []
+    found = [
+        (above[0].middle + below[0].middle) / 2
+        for (above, below), step in zip(pairwise(block.rows), steps, strict=True)
+        if step > (1 + _WIDE_STEP) / 2 * least
+    ]
+    firsts = [sum(rule > each.middle for rule in found) for each in block.columns()[0]]
+    return found if len(firsts) == len(set(firsts)) == len(found) + 1 else []
 
 
 def _merged(blocks: Sequence[Block]) -> Iterator[Block]:
