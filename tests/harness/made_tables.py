@@ -12,7 +12,7 @@ from openpyxl import Workbook
 from reportlab.lib import colors
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import getSampleStyleSheet
-from reportlab.platypus import Paragraph, SimpleDocTemplate, Table, TableStyle
+from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
 
 NAMES = "Pump Valve Seal Hall Line Hours Price Region Contact Date Share Code Level Depth Owner Status".split()
 WORDS = "north south east west hall main spare old new worn leaking quiet checked blocked Eastfield Brightwell".split()
@@ -81,3 +81,37 @@ def thirty() -> Iterator[tuple[str, bytes, list[list[str]]]]:
         kind = ("xlsx", "docx", "html", "pdf", "pdf")[seed % 5]
         data = makers[kind](table) if kind != "pdf" else pdf(table, ruled=seed % 2 == 0)
         yield f"table-{seed}.{kind}", data, table
+
+
+def styled(seed: int) -> tuple[bytes, list[list[str]]]:
+    """Return a PDF with a table as they are typeset: sizes, paddings, alignments, lines, and cells of several lines."""
+    dice = random.Random(seed)
+    table = rows(seed)[: dice.choice((4, 6, 12, 40))]
+    size, padding, align = (
+        dice.choice((7, 9, 10, 12)),
+        dice.choice((3, 6, 10)),
+        dice.choice(("LEFT", "RIGHT", "CENTER")),
+    )
+    look: list[tuple[object, ...]] = [
+        ("ALIGN", (1, 0), (-1, -1), align), ("FONTSIZE", (0, 0), (-1, -1), size),
+        ("LEFTPADDING", (0, 0), (-1, -1), padding), ("RIGHTPADDING", (0, 0), (-1, -1), padding), ("VALIGN", (0, 0), (-1, -1), "TOP"),
+    ]  # fmt: skip
+    look += dice.choice([
+        [], [("GRID", (0, 0), (-1, -1), 0.5, colors.black)], [("LINEBELOW", (0, 0), (-1, -1), 0.5, colors.grey)],
+        [("BOX", (0, 0), (-1, -1), 1, colors.black)], [("BACKGROUND", (0, 0), (-1, 0), colors.lightgrey)],
+    ])  # fmt: skip
+    normal = getSampleStyleSheet()["Normal"]
+    if dice.random() < 0.2:
+        long = "and some more words that make the cell longer"
+        table = [table[0], *([row[0], f"{row[1]} {long}", *row[2:]] for row in table[1:])]
+        made = Table(
+            [[Paragraph(cell, normal) for cell in row] for row in table],
+            colWidths=[450 / len(table[0])] * len(table[0]),
+        )
+    else:
+        made = Table(table)
+    made.setStyle(TableStyle(look))
+    text = Paragraph("What was counted in the halls of the plant in the spring stands in this table. " * 3, normal)
+    out = io.BytesIO()
+    SimpleDocTemplate(out, pagesize=A4, invariant=1).build([text, Spacer(1, 12), made, Spacer(1, 12), text])
+    return out.getvalue(), table

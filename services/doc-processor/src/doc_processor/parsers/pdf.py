@@ -76,9 +76,12 @@ class Pages:
 
     def _in_reading_order(self, number: int, found: Layout | None) -> str:
         """Return the text of a page with columns or tables; "" for any other, whose order is that in which it was drawn."""
-        if found is None or found.is_plain or self._limits.hidden_text == "keep":
+        if found is None or self._limits.hidden_text == "keep":
             return ""
-        continued = self._edge(number - 1) if found.first_table() is not None else None
+        continued = self._edge(number - 1) if found.may_go_on else None
+        found.go_on(continued)
+        if found.is_plain:
+            return ""
         return joined(found.written(continued))
 
     def _edge(self, number: int) -> TableEdge | None:

@@ -109,6 +109,8 @@ class Block:
     strips: list[Strip] = field(default_factory=list)
     rules: list[float] = field(default_factory=list)
     """Where lines are drawn across the block, from top to bottom."""
+    rest: list[Strip] = field(default_factory=list)
+    """The strips of too few rows for a table, with which one of the page before may end."""
 
     @property
     def table_rows(self) -> list[list[Segment]]:
@@ -207,6 +209,19 @@ class Layout:
     @property
     def is_plain(self) -> bool:
         return not any(block.strips for block in self.blocks)
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether the page begins with a table, or with rows that one of the page before may end with."""
+        return self.first_table() is not None or bool(self.blocks and self.blocks[0].rest)
+
+    def go_on(self, continued: TableEdge | None) -> None:
+        """Take the page's first rows for the end of the table of the page before, if they have its columns."""
+        first = self.blocks[0] if self.blocks else None
+        if first is not None and first.rest and continued is not None:
+            block = Block(first.rows, first.rest)
+            if continued.goes_on(block):
+                self.blocks[0] = block
 
     def heading(self) -> str:
         """Return the page's largest words, if they are clearly larger than the others: what a reader takes for its title."""
@@ -384,7 +399,7 @@ def _close(
     if len(rows) >= 2:
         block.rules = _across(block, lines()) or _gaps(block)
     if not (block.is_text or block.is_table):
-        found.append(Block(rows))
+        found.append(Block(rows, rest=strips if len(rows) < 3 and not found else []))
         return
     while block.is_table and found and not found[-1].strips:
         above = found[-1].rows[-1]
@@ -396,6 +411,13 @@ def _close(
         found[-1].rows.pop()
         if not found[-1].rows:
             found.pop()
+    if block.rules and block.is_table and found and all(len(row) == 1 for each in found for row in each.rows):
+        # The first lines of a cell with which the page begins.
+        first = [row for each in found for row in each.rows]
+        near = first[-1][0].middle - block.rows[0][0].middle <= _LINE_STEP * first[-1][0].height
+        if near and all(len(_narrowed(strips, row)) == len(strips) for row in first):
+            block.rows[:0] = first
+            found.clear()
     block.rules = _across(block, lines()) or _gaps(block)
     if not (block.is_table or block.is_text):
         block = Block(block.rows)
@@ -442,7 +464,7 @@ def _merged(blocks: Sequence[Block]) -> Iterator[Block]:
     """Join neighbouring blocks of plain lines."""
     lines: list[list[Segment]] = []
     for block in blocks:
-        if block.strips:
+        if block.strips or block.rest:
             if lines:
                 yield Block(lines)
             yield block
