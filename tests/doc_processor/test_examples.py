@@ -21,7 +21,12 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
             "docx",
             ["saved 8,100 cubic metres of gas", "pays for itself in 2.3 years", "## Gas"],
         ),
-        ("climate-manual.pdf", 2, "text-layer", ["North House 21 °C 16 °C 25 °C 13 °C", "stays below its alarm"]),
+        (
+            "climate-manual.pdf",
+            2,
+            "text-layer",
+            ["| North House | 21 °C | 16 °C | 25 °C | 13 °C |", "stays below its alarm"],
+        ),
         ("pump-inspection-scan.pdf", 1, "tesseract", ["The shaft seal leaks 0.4 litres an hour", "is noisy"]),
         (
             "frost-rota-photo.png",

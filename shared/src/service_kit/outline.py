@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 _ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]++(.*))?$")
 _UNDERLINE = re.compile(r" {0,3}(?:(={3,})|-{3,})[ \t]*$")
-_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})([^\n]*)$")
+_FENCE = re.compile(r" {0,3}(`{3,}+|~{3,}+)([^\n]*)$")
 _NO_PARAGRAPH = re.compile(r" {0,3}(?:[-*+>|]|\d{1,9}[.)])(?:\s|$)|(?: {4}|\t)|\|")
 _RULE = re.compile(r"[ \t]*+\|?[ \t]*+:?-+:?[ \t]*+(?:\|[ \t]*+:?-+:?[ \t]*+)*+\|?[ \t]*+$")
 _FRONT = "---"

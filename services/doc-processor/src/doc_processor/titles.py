@@ -20,7 +20,9 @@ _MONTHS = frozenset(
     sa so ma di wo do vr za zo""".split()
 )
 
-_PAGE_NUMBER = re.compile(r"(?:page|seite|pagina|blz\.?|s\.|p\.)?[\s\d/|–-]*(?:of|von|van|de|/)?[\s\d]*", re.IGNORECASE)
+_PAGE_NUMBER = re.compile(
+    r"(?:page|seite|pagina|blz\.?|s\.|p\.)?[\s\d|–-]*+(?:of|von|van|de|/)?[\s\d]*+", re.IGNORECASE
+)
 
 
 def is_title(text: str) -> bool:

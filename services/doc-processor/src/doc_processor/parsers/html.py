@@ -27,7 +27,7 @@ _DROPPED = (
 )  # fmt: skip
 _CHARSET = re.compile(rb"\bcharset\s*+=\s*+[\"']?([\w-]+)", re.I)
 _META = re.compile(r"<meta\b[^<>]{0,2000}>", re.I)
-_ATTRIBUTE = re.compile(r"\b(name|property|content)\s*+=\s*+([\"'])(.{0,1000}?)\2", re.I | re.S)
+_ATTRIBUTE = re.compile(r"\b(name|property|content)\s*+=\s*+(?:\"([^\"]{0,1000})\"|'([^']{0,1000})')", re.I)
 _LANGUAGE = re.compile(r"<html\b[^<>]{0,1000}?\slang=[\"']?([A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,2})", re.I)
 _FIELDS = {
     "author": "author", "dcterms.creator": "author", "article:author": "author", "date": "created", "dcterms.created": "created",
@@ -65,7 +65,7 @@ def _declared(text: str) -> dict[str, str]:
     head = text[:65_536].partition("<body")[0]
     found: dict[str, str] = {}
     for tag in _META.findall(head)[:200]:
-        named = {name.lower(): value for name, _, value in _ATTRIBUTE.findall(tag)}
+        named = {name.lower(): one or other for name, one, other in _ATTRIBUTE.findall(tag)}
         field = _FIELDS.get(named.get("name", named.get("property", "")).lower())
         if field and named.get("content"):
             found.setdefault(field, one_line(clean(named["content"]))[:300])

@@ -9,7 +9,7 @@ from doc_processor.parsers import plain
 from doc_processor.parsers.base import ParseLimits, Properties, ReadyPages, Upload
 from doc_processor.titles import title_of
 
-_FIELD = re.compile(r"(title|author|date)[ \t]*:[ \t]*(.{1,300})", re.IGNORECASE)
+_FIELD = re.compile(r"(title|author|date)[ \t]*+:[ \t]*+(\S.{0,299})", re.IGNORECASE)
 
 
 def parse(upload: Upload, limits: ParseLimits) -> ReadyPages:
