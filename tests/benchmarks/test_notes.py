@@ -9,7 +9,7 @@ import pytest
 
 from llm_providers.backends.embedded.encoder import Encoder
 from llm_providers.backends.embedded.structured import fill
-from llm_providers.transcripts import from_subtitles
+from llm_providers.subtitles import from_subtitles
 from notes_service.draft import Draft
 from notes_service.grounding import ground, merge
 from notes_service.settings import NotesSettings

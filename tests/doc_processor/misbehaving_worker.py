@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from doc_processor.parsers.base import ParsedPage, ParseLimits, Upload
+from doc_processor.parsers.base import ParsedPage, ParseLimits, Properties, Upload
 from doc_processor.workers.child import serve
 
 CRASH, HANG, GRANDCHILD, MEMORY, PRINT, ENVIRONMENT, BUG, GREEDY, SOCKET, READ, WRITE, RUN = range(101, 113)
@@ -20,6 +20,7 @@ class Trouble:
     """Pages below 100 are well-behaved; their text is the file's, and the worker's process id."""
 
     warnings = ()
+    properties = Properties()
 
     def __init__(self, upload: Upload) -> None:
         self._upload = upload

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from email.message import EmailMessage
 from pathlib import Path
 from time import process_time
 
@@ -142,17 +143,135 @@ def test_html_without_text_is_empty(opened) -> None:
         opened(sniff.HTML, b"<html><script>x()</script></html>")
 
 
+@pytest.mark.parametrize("mark", [b"sep=;\r\n", b'"sep=;"\n', b"\xef\xbb\xbfSEP=;\n", "sep=;\n".encode("utf-16-le")])
+def test_the_line_that_names_the_delimiter_is_no_data(opened, mark) -> None:
+    rows = "Ort;Stunden\nBonn;1,5\n"
+    data = mark + rows.encode("utf-16-le" if b"\0" in mark else "utf-8")
+    assert text_of(opened(sniff.CSV, data)) == "| Ort | Stunden |\n| --- | --- |\n| Bonn | 1,5 |"
+
+
+# --- subtitles
+
+
+VTT = """WEBVTT
+Kind: captions
+
+STYLE
+::cue { color: red }
+
+NOTE made by the recorder
+
+cue-1
+00:00:00.000 --> 00:00:06.500 align:start position:0%
+<v Mara Lind>Good morning.</v>
+
+00:01:07.000 --> 00:01:13.500
+<v.loud Jonas Beck>The seal <i>leaks</i>.
+<v Mara Lind>Again?
+"""
+SRT = "1\n00:00:00,000 --> 00:00:06,500\nMara Lind: Good morning.\n\n2\n00:01:07,000 --> 00:01:13,500\n{\\an8}Jonas Beck: The seal <i>leaks</i>.\nMara Lind: Again?\n"
+SBV = "0:00:00.000,0:00:06.500\nMara Lind: Good morning.\n\n0:01:07.000,0:01:13.500\nJonas Beck: The seal leaks.\nMara Lind: Again?\n"
+ASS = """[Script Info]
+Title: meeting
+
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+Dialogue: 0,0:00:00.00,0:00:06.50,Default,Mara Lind,0,0,0,,Good morning.
+Dialogue: 0,0:01:07.00,0:01:13.50,Default,Jonas Beck,0,0,0,,{\\i1}The seal{\\i0} leaks.
+Dialogue: 0,0:01:12.00,0:01:13.50,Default,Mara Lind,0,0,0,,Again?
+"""
+
+
+@pytest.mark.parametrize("source", [VTT, SRT, SBV, ASS])
+def test_subtitles_are_what_is_said_and_times_are_positions(opened, source) -> None:
+    document = opened(sniff.SRT, source.encode())
+    pages = [document.page(number) for number in range(1, document.pages + 1)]
+    assert [page.text for page in pages] == [
+        "Mara Lind: Good morning.",
+        "Jonas Beck: The seal leaks.\n\nMara Lind: Again?",
+    ]
+    assert [page.label for page in pages] == ["00:00:00", "00:01:07"]
+    assert document.properties.title == ""
+
+
+def test_html_tables_have_their_merged_cells_filled_and_bars_kept_in_cells(opened) -> None:
+    page = (
+        "<table><caption>Hours</caption><thead><tr><th rowspan=2>Plant</th><th colspan=2>Shift</th></tr><tr><th>Day</th>"
+        "<th>Night</th></tr></thead><tr><td rowspan='2'>East</td><td>1</td><td>2 | 3</td></tr><tr><td>4</td><td>5<br>6</td>"
+        "</tr></table>"
+    )
+    assert text_of(opened(sniff.HTML, page.encode())).split("\n") == [
+        "Hours", "", "| Plant | Shift / Day | Shift / Night |", "| --- | --- | --- |", "| East | 1 | 2 \\| 3 |", "| East | 4 | 5 6 |",
+    ]  # fmt: skip
+
+
+def test_tables_that_lay_a_page_out_are_no_tables(opened) -> None:
+    page = b"<table><tr><td><h1>Invoice</h1><p>Of May</p></td></tr><tr><td><table><tr><td>a</td><td>b</td></tr></table></td></tr></table>"
+    assert text_of(opened(sniff.HTML, page)) == "# Invoice\n\nOf May\n\n| a | b |\n| --- | --- |"
+
+
+def test_a_table_cell_cannot_claim_a_billion_places(opened) -> None:
+    page = b"<table>" + b"<tr><td rowspan=99999 colspan=99999>a</td><td>b</td></tr>" * 50 + b"</table>"
+    assert len(text_of(opened(sniff.HTML, page))) < 10_000_000
+
+
+def test_html_properties(opened) -> None:
+    page = b"<html lang='nl'><head><title>Rota</title><meta name=author content='x'><meta content=\"Anna\" name='author'></head><p>a</p>"
+    found = opened(sniff.HTML, page).properties
+    assert (found.title, found.author, found.language) == ("Rota", "Anna", "nl")
+
+
 # --- mail
 
 
-def test_mail_has_headers_body_and_named_attachments(opened, samples) -> None:
-    data = samples.mail("The planks are worn.", attachments={"list.txt": b"plank 4\nplank 9", "photo.jpg": b"\xff\xd8"})
-    document = opened(sniff.EML, data)
-    text = text_of(document)
+def test_mail_has_headers_and_body_and_its_attachments_are_parts(opened, samples) -> None:
+    attachments = {
+        "list.txt": b"plank 4\nplank 9",
+        "photo.jpg": b"\xff\xd8",
+        "stock.xlsx": samples.xlsx(Stock=[["rope", 7]]),
+    }
+    document = opened(sniff.EML, samples.mail("The planks are worn.", attachments=attachments))
+    text = document.page(1).text
     assert text.startswith("# Pontoon inspection\n\n- From: Harbour office <office@harbour.example>\n- To: crew@")
-    assert "- Date: Mon, 12 Oct 2026 09:00:00 +0200" in text
-    assert "\n\nThe planks are worn.\n\n## Attachment: list.txt\n\nplank 4\nplank 9\n\n## Attachment: photo.jpg" in text
+    assert "- Date: Mon, 12 Oct 2026 09:00:00 +0200\n\nThe planks are worn." in text
+    assert "- list.txt\n- photo.jpg\n- stock.xlsx" in text
+    parts = [document.page(number) for number in range(2, document.pages + 1)]
+    assert [page.label for page in parts] == ["list.txt", "stock.xlsx: Stock"]
+    assert parts[0].text == "## Attachment: list.txt\n\nplank 4\nplank 9"
+    assert "| rope | 7 |" in parts[1].text
     assert codes(document) == ["attachment-not-read"]
+    assert "photo.jpg" in document.warnings[0].detail
+    document.close()
+
+
+def forwarded(depth: int) -> EmailMessage:
+    message = EmailMessage()
+    message["From"], message["Subject"] = "a@b.example", f"Level {depth}"
+    message.set_content(f"Words of level {depth}.")
+    if depth:
+        message.add_attachment(forwarded(depth - 1))
+    return message
+
+
+def test_forwarded_messages_are_read_to_a_bounded_depth(opened) -> None:
+    document = opened(sniff.EML, forwarded(9).as_bytes())
+    text = "\n".join(document.page(number).text for number in range(1, document.pages + 1))
+    assert [level for level in range(10) if f"Words of level {level}." in text] == [6, 7, 8, 9]
+    assert "Forwarded message: Level 8" in text
+    assert "attachment-not-read" in codes(document)
+
+
+def test_pictures_and_packed_attachments_are_named(opened) -> None:
+    message = EmailMessage()
+    message["From"], message["Subject"] = "a@b.example", "Plan"
+    message.set_content("See below.")
+    message.add_alternative('<p>See the plan below.</p><img src="cid:one">', subtype="html")
+    message.get_payload()[1].add_related(b"\x89PNG", "image", "png", cid="<one>")
+    message.add_attachment(b"\x78\x9f\x3e\x22", "application", "ms-tnef", filename="winmail.dat")
+    document = opened(sniff.EML, message.as_bytes())
+    assert "See the plan below." in document.page(1).text
+    assert codes(document) == ["pictures-not-read", "attachment-not-read"]
+    assert "winmail.dat" in document.warnings[1].detail
 
 
 def test_html_mail_is_read_where_there_is_no_plain_text(opened) -> None:
@@ -160,10 +279,21 @@ def test_html_mail_is_read_where_there_is_no_plain_text(opened) -> None:
     assert text_of(opened(sniff.EML, data)).endswith("Only **rich** text")
 
 
-def test_the_plain_body_is_preferred(opened, samples) -> None:
-    text = text_of(opened(sniff.EML, samples.mail("the plain body", html="<p>the rich body</p>")))
-    assert "the plain body" in text
-    assert "rich" not in text
+@pytest.mark.parametrize(
+    ("plain", "rich", "read"),
+    [
+        (
+            "Your program does not show HTML.",
+            "<h1>Invoice</h1><table><tr><td>Gasket</td><td>18,40</td></tr></table>",
+            "Gasket",
+        ),
+        ("The seal of pump two leaks, order a new one by Thursday.", "<p>See the text part.</p>", "order a new one"),
+        ("The seal leaks.", "<p>The <b>seal</b> leaks.</p>", "**seal**"),
+        ("The seal leaks.", "<img src='logo.png'>", "The seal leaks."),
+    ],
+)
+def test_the_richer_of_two_bodies_is_read(opened, samples, plain, rich, read) -> None:
+    assert read in text_of(opened(sniff.EML, samples.mail(plain, html=rich)))
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
+import pypdfium2 as pdfium
 import pytest
+from reportlab.pdfgen.canvas import Canvas
 
 from doc_processor import sniff
 from doc_processor.parsers import open_as
@@ -127,3 +130,61 @@ def test_broken_words_are_joined() -> None:
 )
 def test_what_is_a_good_text_layer(raw, covered, drawn, good) -> None:
     assert trusted(raw, covered, drawn=drawn) is good
+
+
+def test_notes_highlights_and_stamps_are_read(opened) -> None:
+    out = io.BytesIO()
+    canvas = Canvas(out, invariant=1)
+    canvas.drawString(72, 700, "The seal of pump two is replaced every eighteen months.")
+    canvas.textAnnotation("Ask Ferdinand first", Rect=(300, 600, 320, 620))
+    quads = [72, 712, 160, 712, 72, 697, 160, 697]
+    canvas.highlightAnnotation("Which seal?", Rect=(72, 697, 160, 712), QuadPoints=quads)
+    canvas.save()
+    text = opened(out.getvalue()).page(1).text
+    assert "Note: Ask Ferdinand first" in text
+    assert "Note on “The seal of pump" in text
+    assert text.endswith("”: Which seal?")
+
+
+def test_attached_files_and_layers_are_named(opened, samples) -> None:
+    data = samples.pdf("The first page has words.")
+    document = pdfium.PdfDocument(data)
+    document.new_attachment("prices.xlsx").set_data(b"x")
+    out = io.BytesIO()
+    document.save(out)
+    document.close()
+    (note,) = opened(out.getvalue()).warnings
+    assert note.code == "attachment-not-read"
+    assert "prices.xlsx" in note.detail
+    layered = data.replace(b"/Type /Catalog", b"/OCProperties << /OCGs [] /D << /OFF [ 9 0 R ] >> >> /Type /Catalog")
+    (note,) = opened(layered).warnings
+    assert note.code == "layers"
+    assert "hidden" in note.detail
+
+
+@pytest.mark.parametrize(
+    ("said", "large", "title"),
+    [
+        ("", "The handbook of pumps", "The handbook of pumps"),
+        ("Microsoft Word - draft7.docx", "The handbook of pumps", "The handbook of pumps"),
+        ("Another document altogether", "The handbook of pumps", "The handbook of pumps"),
+        ("The handbook of pumps", "Edition for Brightwell", "The handbook of pumps"),
+        ("Rules of the house", "", "Rules of the house"),
+        ("", "12 March 2026", ""),
+        ("untitled", "", ""),
+    ],
+)
+def test_the_title_is_what_a_reader_takes_for_it(opened, said, large, title) -> None:
+    out = io.BytesIO()
+    canvas = Canvas(out, invariant=1)
+    canvas.setTitle(said)
+    canvas.setAuthor("Anna")
+    canvas.setFont("Helvetica", 24)
+    canvas.drawString(72, 750, large)
+    canvas.setFont("Helvetica", 10)
+    for number in range(8):
+        canvas.drawString(72, 700 - 14 * number, "What the handbook of pumps says stands in lines such as this one.")
+    canvas.save()
+    found = opened(out.getvalue()).properties
+    assert (found.title, found.author) == (title, "Anna")
+    assert found.created.startswith("2000-01-01")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ from doc_processor.errors import DocumentRefused, DocumentTimeout, WorkersUnavai
 from doc_processor.events import DocumentEvent, DoneEvent, PageEvent
 from doc_processor.metrics import PageMetrics
 from doc_processor.page_reader import PageReader, UploadedFile
+from doc_processor.parsers.base import ParsedPage
 from doc_processor.processor import Processor, sweep
+from doc_processor.workers.worker import WorkerCrashed
 from service_kit.errors import problem
 
 CRASH, HANG, BUG = 101, 102, 107
@@ -155,3 +158,18 @@ def test_a_refusal_becomes_a_problem_of_its_kind(kind: str, type_: str, status: 
     members = problem(DocumentRefused(kind, "why"))
     assert members["type"] == f"urn:switchyard:problem:{type_}"
     assert (members["status"], members["detail"], members["field"]) == (status, "why", "file")
+
+
+class CrashesOnOcr:
+    """A pool whose workers read an empty text layer, and die of the picture."""
+
+    async def run(self, task, owner: str = ""):
+        if task["task"] == "page":
+            return {"ok": asdict(ParsedPage("", "text-layer", wants_ocr=True, label="Plan"))}
+        raise WorkerCrashed("exit status -11")
+
+
+async def test_a_page_that_nothing_could_read_names_no_engine(tmp_path) -> None:
+    page = await PageReader(CrashesOnOcr(), None, 0.6).read(UploadedFile(tmp_path, "a.pdf", ""), 1)
+    assert (page.engine, page.text) == ("none", "")
+    assert [note.code for note in page.warnings] == ["page-failed"]

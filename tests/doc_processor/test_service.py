@@ -39,6 +39,8 @@ async def test_json_has_the_whole_document(client, settings, samples, passage) -
     assert answer["document"] == {
         "event": "document", "media_type": "application/pdf", "file_name": "harbour.pdf",
         "size_bytes": answer["document"]["size_bytes"], "pages_total": 2, "warnings": [],
+        "properties": {"title": "", "author": "anonymous", "created": "2000-01-01T00:00:00+00:00",
+                       "modified": "2000-01-01T00:00:00+00:00", "language": ""},
     }  # fmt: skip
     assert [page["number"] for page in answer["pages"]] == [1, 2]
     assert " ".join(answer["pages"][1]["text"].split()) == passage

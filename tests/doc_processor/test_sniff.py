@@ -50,6 +50,9 @@ def test_every_binary_format_is_told_from_its_content(tmp_path, samples) -> None
         (b"From: here to there: nothing\nis a header", "", "", sniff.PLAIN),
         (b"BM is what we call the building manager", "", "", sniff.PLAIN),
         ("wide text".encode("utf-16"), "", "", sniff.PLAIN),
+        (b"WEBVTT\n\n00:00.000 --> 00:01.000\nHello", "", "", sniff.VTT),
+        (b"1\r\n00:00:00,000 --> 00:00:01,000\r\nHello", "talk.txt", "", sniff.SRT),
+        (b"0:00:00.000,0:00:01.000\nHello", "talk.sbv", "", sniff.SRT),
     ],
 )
 def test_text_formats_are_told_apart_by_name_then_content(tmp_path, data, name, declared, expected) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from doc_processor.text import clean, decode, tidy
+from doc_processor.text import clean, decode, decode_declared, tidy
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
@@ -20,10 +20,10 @@ def test_utf_16_without_a_mark_is_recognised(encoding: str) -> None:
     assert decoded.guessed
 
 
-def test_other_bytes_are_read_as_windows_1252() -> None:
+def test_other_bytes_are_read_as_the_code_page_of_western_europe() -> None:
     decoded = decode("Café “Zur Mühle”, 5 €".encode("cp1252"))
     assert decoded.text == "Café “Zur Mühle”, 5 €"
-    assert decoded.encoding == "windows-1252"
+    assert decoded.encoding == "cp1252"
     assert decoded.guessed
 
 
@@ -103,3 +103,64 @@ def test_line_ends_are_unified() -> None:
 
 def test_tidy_leaves_one_blank_line() -> None:
     assert tidy("\n\na  \n\n\n\nb\t\n") == "a\n\nb"
+
+
+KEY = {
+    "gbk big5": ("泵房的钥匙在值班室的抽屉里。每周三更换过滤器。", "泵房的鑰匙在值班室的抽屜裡。每週三更換過濾器。"),
+    "shift_jis euc_jp iso2022_jp": ("ポンプ室の鍵は当直室の引き出しにあります。毎週水曜日にフィルターを交換します。",)
+    * 3,
+    "euc_kr": ("펌프실 열쇠는 당직실 서랍에 있습니다. 매주 수요일에 필터를 교체합니다.",),
+    "cp1251 koi8-r iso8859-5 cp866": ("Ключ от насосной лежит в ящике дежурной комнаты. Фильтры меняют по средам.",)
+    * 4,
+    "koi8-u": ("Ключ від насосної лежить у шухляді чергової кімнати. Фільтри міняють щосереди.",),
+    "iso8859-2 cp1250": (
+        "Klucz do pompowni leży w szufladzie dyżurki. Filtry wymienia się w każdą środę, żółte części też.",
+    )
+    * 2,
+    "cp1254": ("Pompa odasının anahtarı nöbetçi odasının çekmecesinde. Filtreler her çarşamba değiştirilir.",),
+    "cp1253 iso8859-7": ("Το κλειδί του αντλιοστασίου βρίσκεται στο συρτάρι. Τα φίλτρα αλλάζουν κάθε Τετάρτη.",) * 2,
+    "cp1255": ("המפתח של חדר המשאבות נמצא במגירה. המסננים מוחלפים בכל יום רביעי.",),
+    "cp1256": ("مفتاح غرفة المضخات في درج غرفة المناوبة. تستبدل المرشحات كل أربعاء.",),
+    "cp874": ("กุญแจห้องปั๊มอยู่ในลิ้นชักของห้องเวร เปลี่ยนไส้กรองทุกวันพุธ",),
+    "cp850": ("Der Schlüssel für den Pumpenraum liegt über der Schublade.",),
+    "utf-16-le utf-16-be": (
+        "泵房的钥匙在值班室的抽屉里。每周三更换过滤器。",
+        "Ключ от насосной лежит в ящике дежурной комнаты.",
+    ),
+}
+KEYS = [pair for names, texts in KEY.items() for pair in zip(names.split(), texts, strict=True)]
+
+
+@pytest.mark.parametrize(("encoding", "text"), KEYS)
+@pytest.mark.parametrize(
+    "form", ["{}", "{0}\n{0}\n", "<html><body><p>{}</p></body></html>", "1\n00:00:01,000 --> 00:00:02,000\n{}\n"]
+)
+def test_a_sentence_in_any_file_is_enough_to_tell_its_encoding(encoding: str, text: str, form: str) -> None:
+    document = form.format(text)
+    assert decode(document.encode(encoding)).text == document
+
+
+def test_rows_are_enough_to_tell_an_encoding() -> None:
+    for encoding, text in KEYS:
+        words = text.split()
+        document = ";".join(words[:6]) + "\n1;2;3;4;5;6\n" + ";".join(words[-4:]) + "\n"
+        assert decode(document.encode(encoding)).text == document
+
+
+@pytest.mark.parametrize(
+    ("charset", "data", "text"),
+    [
+        ("iso-8859-1", b"\x93quoted\x94 5 \x80", "“quoted” 5 €"),
+        ("us-ascii", b"caf\xe9", "café"),
+        ("gb2312", "镕".encode("gbk"), "镕"),
+        ("ks_c_5601-1987", "똠".encode("cp949"), "똠"),
+        ("shift_jis", "①".encode("cp932"), "①"),
+        ("utf-8", b"\xff", None),
+        ("punycode", b"a-" * 1000, None),
+        ("unicode_escape", b"\\u0041", None),
+        ("zlib", b"x", None),
+        ("no\0thing", b"x", None),
+    ],
+)
+def test_declared_encodings_are_what_browsers_take_them_for(charset: str, data: bytes, text: str | None) -> None:
+    assert decode_declared(data, charset) == text

@@ -32,6 +32,9 @@ class ScriptedProcessor:
     cut_after: int | None = None
     hold: asyncio.Event | None = None
     first_pages: list[int] = field(default_factory=list)
+    properties: dict[str, str] = field(default_factory=dict)
+    label: str = ""
+    engine: str = "markdown"
 
     def app(self) -> FastAPI:
         app = FastAPI()
@@ -50,7 +53,9 @@ class ScriptedProcessor:
         return app
 
     async def _events(self, pages: list[str], first_page: int) -> AsyncIterator[str]:
-        yield _line("document", media_type="text/markdown", pages_total=len(pages), warnings=[])
+        yield _line(
+            "document", media_type="text/markdown", pages_total=len(pages), warnings=[], properties=self.properties
+        )
         for number, text in enumerate(pages, 1):
             if number < first_page:
                 continue
@@ -59,7 +64,8 @@ class ScriptedProcessor:
                 return
             if self.hold is not None and number > 1:
                 await self.hold.wait()
-            yield _line("page", number=number, text=text, engine="plain-text", confidence=None, warnings=[])
+            page = {"number": number, "label": self.label, "text": text, "engine": self.engine}
+            yield _line("page", **page, confidence=None, warnings=[])
         yield _line("done", pages=len(pages))
 
 

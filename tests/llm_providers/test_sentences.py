@@ -79,3 +79,11 @@ def test_a_megabyte_takes_linear_time(piece: str) -> None:
 
 def test_words_are_stems_without_stop_words() -> None:
     assert words("The pumps were running and the pump runs") == words("pump runn pump runs")
+
+
+def test_headings_with_nothing_below_are_sentences() -> None:
+    hours = "# Opening hours\n## Monday to Friday: 8:00 to 17:30\n## Sunday: closed"
+    assert [sentence.heading for sentence in split(hours)] == [True, False, False]
+    hosts = "# The gateway is 10.44.0.1\n# The printer is at 10.44.0.77"
+    assert [sentence.heading for sentence in split(hosts)] == [False, False]
+    assert [sentence.heading for sentence in split("# One\n\n## Two\n\nWords.")] == [True, True, False]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from llm_providers.transcripts import content, from_subtitles, listed, named, speaker, without_speaker
+from llm_providers.subtitles import from_subtitles
+from llm_providers.transcripts import content, listed, named, speaker, without_speaker
 
 VTT = """WEBVTT
 Kind: captions

@@ -54,3 +54,31 @@ def test_whatever_is_joined_is_what_the_page_says_there(cuts: list[int], overlap
     dice.shuffle(parts)
     for passage in compacted(parts):
         assert passage.text == PAGE[passage.start : passage.end]
+
+
+HEADER, RULE = "| Boat | Berth |", "| --- | --- |"
+TABLE = "\n".join([HEADER, RULE, *(f"| Boat {number} | A{number} |" for number in range(9))])
+
+
+def rows(start: int, end: int, **changes: object) -> Passage:
+    """A chunk of a table: what stands on the page, behind the header row unless that is part of it."""
+    lead = f"{HEADER}\n{RULE}\n" if start else ""
+    return replace(BASE, start=start, end=end, text=lead + TABLE[start:end], **changes)  # type: ignore[arg-type]
+
+
+def test_parts_of_a_table_are_joined_under_one_header_row() -> None:
+    at = TABLE.index("| Boat 5")
+    (joined,) = compacted([rows(at, len(TABLE), ordinal=1), rows(0, at - 1)])
+    assert joined.text == TABLE
+    first = TABLE.index("| Boat 2")
+    (joined,) = compacted([rows(at, len(TABLE), ordinal=2), rows(first, at - 1, ordinal=1)])
+    assert joined.text == f"{HEADER}\n{RULE}\n{TABLE[first:]}"
+
+
+def test_places_on_the_page_are_those_of_the_rows() -> None:
+    passage = rows(TABLE.index("| Boat 5"), len(TABLE))
+    found = passage.text.index("| Boat 6")
+    start, end, quote = passage.place(found, found + 15)
+    assert TABLE[start:end] == quote == passage.text[found : found + 15]
+    start, end, quote = passage.place(0, found + 15)  # from the repeated header row on
+    assert TABLE[start:end] == quote

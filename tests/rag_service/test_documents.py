@@ -156,3 +156,28 @@ async def test_nothing_but_white_space_is_no_text(stack: Any) -> None:
     job = await stack.ended(answer.json()["items"][0]["job_id"])
     assert job["status"] == "failed"
     assert job["error"]["type"].endswith(":no-text")
+
+
+async def test_what_a_file_says_about_itself_is_kept_and_a_given_title_stands_before_it(
+    run: Callable[..., Any],
+) -> None:
+    said = {"title": "Rota of the harbour", "author": "Anna", "created": "2026-03-15", "language": "en", "modified": ""}
+    async with run(ScriptedProcessor(properties=said, label="00:01:07")) as stack:
+        added = await stack.http.post("/v1/documents", files=[("files", ("notes-7.txt", b"Anna opens the gate."))])
+        await stack.ended(added.json()["items"][0]["job_id"])
+        await stack.add("Bo closes the gate.", "The title that was given")
+        given, file = (await stack.http.get("/v1/documents")).json()["items"]
+        pages = (await stack.http.get(f"/v1/documents/{file['id']}/pages")).json()
+    assert (file["title"], given["title"]) == ("Rota of the harbour", "The title that was given")
+    assert file["properties"] == {name: text for name, text in said.items() if text}
+    assert pages[0]["label"] == "00:01:07"
+
+
+async def test_a_text_file_has_no_headings(run: Callable[..., Any]) -> None:
+    hosts = b"# The gateway is 10.44.0.1\n# The printer of the lab is at 10.44.0.77\n"
+    async with run(ScriptedProcessor(engine="plain-text")) as stack:
+        added = await stack.http.post("/v1/documents", files=[("files", ("hosts.txt", hosts))])
+        job = await stack.ended(added.json()["items"][0]["job_id"])
+        answer = await stack.query("Where is the printer of the lab?")
+    assert job["status"] == "ready"
+    assert "10.44.0.77" in answer["text"]

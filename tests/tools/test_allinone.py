@@ -103,7 +103,8 @@ def _right(client: Client, golden: dict[str, Any]) -> bool:
     answer = client.call("POST", "/rag/v1/query", json={"question": golden["question"]})
     if golden["document"] is None:
         return not answer["answered"]
-    cited = {citation["title"] for citation in answer["citations"]}
+    names = {each["id"]: Path(each["filename"]).stem for each in client.call("GET", "/rag/v1/documents")["items"]}
+    cited = {names[citation["document_id"]] for citation in answer["citations"]}
     return golden["document"] in cited and all(words in answer["text"] for words in golden["contains"])
 
 

@@ -97,6 +97,27 @@ def eval_notes(
         notes(console, client, data or SETS, name, form, seconds).write(json)
 
 
+@evaluate.command("documents")
+def eval_documents(
+    manifest: Annotated[Path, typer.Option(help="JSON lines: each a file, and what must come of it")],
+    url: Url = URL,
+    data_dir: DataDir = DATA,
+    json: JsonFile = None,
+) -> None:
+    """Read documents whose text is known: as expected or not, word recall and errors of scans, cells of tables, pages a second."""
+    from switchyard_benchmarks.documents import documents, failures, speed
+
+    with Client(url, saved_key(data_dir)) as client:
+        evaluations = documents(console, client, manifest)
+    everything = [result for each in evaluations for result in each.results]
+    evaluations[0].model_copy(update={"name": manifest.parent.name, "results": everything}).write(json)
+    results.show(console, evaluations)
+    for each in evaluations:
+        console.print(f"{each.name}: {speed(each):.1f} pages/s")
+        for failure in failures(each):
+            console.print(f"  {failure}", style="red")
+
+
 @evaluate.command("compare")
 def eval_compare(before: Path, after: Path) -> None:
     """Compare two files of `--json`: the difference with its interval, and the questions that changed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _NUMBERED = re.compile(r"\b(?:no|nr)\.\s+\d", re.IGNORECASE)
 _ABBREVIATED = re.compile(
@@ -63,7 +63,23 @@ def split(text: str) -> list[Sentence]:
             cut = match.end()
         found.append(_trimmed(text, cut, block_end))
         start = next_start
-    return [sentence for sentence in found if _WORD.search(sentence.text)]
+    return _with_bare_headings([sentence for sentence in found if _WORD.search(sentence.text)], text)
+
+
+def _with_bare_headings(sentences: list[Sentence], text: str) -> list[Sentence]:
+    """Take headings that have nothing below them for sentences, as in a list of opening hours made of headings."""
+    found = []
+    for place, sentence in enumerate(sentences):
+        following = sentences[place + 1] if place + 1 < len(sentences) else None
+        below = following is not None and (not following.heading or _level(text, following) > _level(text, sentence))
+        found.append(sentence if below or not sentence.heading else replace(sentence, heading=False))
+    return found
+
+
+def _level(text: str, heading: Sentence) -> int:
+    """Return how many marks stand before a heading."""
+    line = text[text.rfind("\n", 0, heading.start) + 1 : heading.start]
+    return line.count("#")
 
 
 def _trimmed(text: str, start: int, end: int) -> Sentence:

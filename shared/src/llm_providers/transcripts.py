@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Collection
 
@@ -11,9 +10,6 @@ from llm_providers.sentences import STOP_WORDS, words
 _SPEAKER = re.compile(
     r"^(?:\[?\d{1,2}:\d{2}(?::\d{2})?\]?\s*)?([^\W\d_a-z][\w.'-]*(?: [^\W\d_a-z][\w.'-]*){0,2})\s*(?:\([^)]*\))?:\s+"
 )
-_TIMES = re.compile(r"\s*(?:\d+:)?\d{1,2}:\d{2}[.,]\d{3}\s+-->\s")
-_VOICE = re.compile(r"<v(?:\.[\w.]+)?\s+([^>]{1,100})>")
-_TAG = re.compile(r"<[^<>]*>")
 _LABELS = frozenset(
     """present absent apologies attendees participants chair date time place location agenda subject topic title note notes action
     actions todo decision decisions minutes anwesend abwesend entschuldigt teilnehmer vorsitz datum ort zeit tagesordnung protokoll
@@ -74,27 +70,3 @@ def named(words_of_name: str, names: Collection[str]) -> str | None:
 
 def _is_name(word: str, names: Collection[str]) -> bool:
     return word in names if names else NO_NAMES.isdisjoint((word, word.partition("'")[0]))
-
-
-def from_subtitles(text: str) -> str:
-    """Return WebVTT or SubRip as paragraphs of "Name: words", one for each turn; any other text as it is.
-
-    https://www.w3.org/TR/webvtt1/; SubRip has no specification.
-    """
-    blocks = [
-        block.splitlines() for block in re.split(r"\n[ \t]*\n", text.strip().lstrip("\ufeff").replace("\r\n", "\n"))
-    ]
-    if not blocks[0] or not (blocks[0][0].startswith("WEBVTT") or any(_TIMES.match(line) for line in blocks[0][:2])):
-        return text
-    turns: list[list[str]] = []
-    for block in blocks:
-        timed = next((number for number, line in enumerate(block[:2]) if _TIMES.match(line)), None)
-        for line in block[timed + 1 :] if timed is not None else ():
-            voice = _VOICE.match(line)
-            said = html.unescape(_TAG.sub("", line)).strip()
-            said = f"{voice.group(1).strip()}: {without_speaker(said)}" if voice else said
-            if turns and (speaker(said) is None or speaker(said) == speaker(turns[-1][0])):
-                turns[-1].append(without_speaker(said))
-            else:
-                turns.append([said])
-    return "\n\n".join(" ".join(turn) for turn in turns)

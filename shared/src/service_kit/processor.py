@@ -6,7 +6,7 @@ import base64
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +18,8 @@ from service_kit.errors import InvalidInput, ServiceError, UpstreamUnavailable
 
 ASKED_FOR = "X-Switchyard-For"
 """The header that says whose file it is: the doc-processor does the work of each in turn."""
+WITHOUT_MARKUP = frozenset({"text-layer", "tesseract", "plain-text", "source-code", "subtitles", "none"})
+"""The engines whose text is no Markdown: a `#` at the beginning of a line is no heading there."""
 _IDLE_SECONDS = 300.0
 """The doc-processor limits the time of a page itself; this one is for a peer that is gone."""
 
@@ -29,6 +31,7 @@ class ProcessedPage:
     engine: str
     confidence: float | None
     warnings: list[str]
+    label: str = ""
     words: list[dict[str, Any]] | None = None
     """Text, box and confidence of each word that OCR has found."""
 
@@ -45,9 +48,12 @@ class PageView:
 
 @dataclass(frozen=True, slots=True)
 class ProcessedHead:
+    """What a file is; `properties` are title, author, created, modified and language, as far as it says them."""
+
     media_type: str
     pages_total: int | None
     warnings: list[str]
+    properties: dict[str, str] = field(default_factory=dict)
 
 
 class ProcessingRefused(ServiceError):
@@ -116,12 +122,15 @@ class DocProcessor:
                     match event.get("event"):
                         case "document":
                             yield ProcessedHead(
-                                event["media_type"], event.get("pages_total"), event.get("warnings", [])
+                                event["media_type"],
+                                event.get("pages_total"),
+                                event.get("warnings", []),
+                                {name: text for name, text in event.get("properties", {}).items() if text},
                             )
                         case "page":
                             # Not every store accepts NUL, and citations count characters: it is removed before they are counted.
                             text = event["text"].replace("\x00", "")
-                            about = event["engine"], event["confidence"], event["warnings"]
+                            about = event["engine"], event["confidence"], event["warnings"], event.get("label", "")
                             yield ProcessedPage(event["number"], text, *about, event.get("words") or None)
                         case "error":
                             raise _refusal(event["problem"])

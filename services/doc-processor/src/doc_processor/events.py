@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class PropertiesOut(BaseModel):
+    """What the file says about itself; empty where it says nothing."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    title: str = Field(description="Its first heading, else what it declares; never a number, a date or a file name")
+    author: str
+    created: str = Field(description="As the file has it, in ISO 8601 where its format says how it is written")
+    modified: str
+    language: str = Field(description="As declared, a BCP 47 tag")
 
 
 class DocumentEvent(BaseModel):
@@ -16,6 +28,7 @@ class DocumentEvent(BaseModel):
     size_bytes: int
     pages_total: int | None = Field(description="Pages, slides, sheets or frames; null where that is not known yet")
     warnings: list[str] = Field(description="Each a stable code, a colon and a sentence")
+    properties: PropertiesOut
 
 
 class WordOut(BaseModel):
@@ -42,9 +55,10 @@ class PageEvent(BaseModel):
 
     event: Literal["page"] = "page"
     number: int = Field(description="Counts from 1")
+    label: str = Field(description="What readers call it: a sheet's name, a time, a part of the document; or empty")
     text: str
     engine: str = Field(
-        description="text-layer, tesseract, vision, docx, pptx, xlsx, html, csv, eml, plain-text or none"
+        description="text-layer, tesseract, vision, none, plain-text, source-code, subtitles, markdown, or the format"
     )
     confidence: float | None = Field(description="0 to 1; null where the engine has no measure of it")
     warnings: list[str]

@@ -55,11 +55,12 @@ class PageReader:
             return page
         scanned = await self._ask(source, "ocr", number)
         if scanned.engine == "none" or (not scanned.text and page.text):
-            # The text layer is poor, but there is nothing else.
-            return replace(page, warnings=(*page.warnings, *scanned.warnings), wants_ocr=False)
+            # The text layer is poor, but there is nothing else; a page without any was read by no engine.
+            engine = page.engine if page.text else "none"
+            return replace(page, engine=engine, warnings=(*page.warnings, *scanned.warnings), wants_ocr=False)
         if self.transcriber is not None and (scanned.confidence is None or scanned.confidence < self.vision_below):
-            return await self._transcribe(source, number, scanned, self.transcriber)
-        return scanned
+            scanned = await self._transcribe(source, number, scanned, self.transcriber)
+        return replace(scanned, label=page.label)
 
     async def _ask(self, source: UploadedFile, task: str, number: int) -> ParsedPage:
         try:

@@ -19,7 +19,7 @@ import anyio
 import structlog
 
 from doc_processor.errors import DocumentRefused, DocumentTimeout
-from doc_processor.events import DocumentEvent, DoneEvent, Event, PageEvent, PageView, WordOut
+from doc_processor.events import DocumentEvent, DoneEvent, Event, PageEvent, PageView, PropertiesOut, WordOut
 from doc_processor.metrics import PageMetrics
 from doc_processor.page_reader import PageReader, UploadedFile
 from doc_processor.parsers.base import ParsedPage
@@ -200,12 +200,14 @@ def _head(source: UploadedFile, opened: Message) -> DocumentEvent:
         size_bytes=source.path.stat().st_size,
         pages_total=opened["pages"],
         warnings=[f"{note['code']}: {note['detail']}" for note in opened["warnings"]],
+        properties=PropertiesOut(**opened["properties"]),
     )
 
 
 def _page_event(number: int, page: ParsedPage) -> PageEvent:
     return PageEvent(
         number=number,
+        label=page.label,
         text=page.text,
         engine=page.engine,
         confidence=page.confidence,

@@ -25,7 +25,9 @@ class DocProcessorSettings(ServiceSettings):
     )
     worker_memory_mb: int = Field(1024, ge=256, description="Address space of one worker process")
     worker_idle_seconds: float = Field(60, gt=0, description="After how long without work a worker process is stopped")
-    page_timeout_seconds: float = Field(50, ge=5, description="Longest time for one page; it then gets a warning")
+    page_timeout_seconds: float = Field(
+        50, ge=5, description="Longest time for one page, without waits for a processor; it then gets a warning"
+    )
     document_timeout_seconds: float = Field(3600, gt=0, description="Longest time for one document")
     vision_below_confidence: float = Field(
         0.6, ge=0, le=1, description="Pages whose OCR is less sure than this go to the vision model, where there is one"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -20,8 +21,17 @@ DOCX, PPTX, XLSX = (
     f"{_OFFICE}spreadsheetml.sheet",
 )
 HTML, MARKDOWN, PLAIN, CSV, EML = "text/html", "text/markdown", "text/plain", "text/csv", "message/rfc822"
+VTT, SRT = "text/vtt", "application/x-subrip"
+"""The second stands for all subtitles but WebVTT."""
+_ODF = "application/vnd.oasis.opendocument."
+ODT, ODS, ODP = f"{_ODF}text", f"{_ODF}spreadsheet", f"{_ODF}presentation"
+RTF, EPUB, JSON, CODE = "application/rtf", "application/epub+zip", "application/json", "text/x-source-code"
+DOC, XLS, PPT = "application/msword", "application/vnd.ms-excel", "application/vnd.ms-powerpoint"
 
-SUPPORTED = "PDF, PNG, JPEG, TIFF, WebP, DOCX, PPTX, XLSX, HTML, Markdown, plain text, CSV and EML"
+SUPPORTED = (
+    "PDF, PNG, JPEG, TIFF, WebP, DOCX, PPTX, XLSX, ODT, ODS, ODP, RTF, EPUB, HTML, Markdown, plain text, source code, JSON, CSV, "
+    "EML, and subtitles"
+)
 _HEAD = 8192
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x89PNG\r\n\x1a\n", PNG),
@@ -30,9 +40,9 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"MM\0*", TIFF),
     (b"II+\0", TIFF),
     (b"MM\0+", TIFF),
+    (b"{\\rtf", RTF),
 )
 _FOREIGN: tuple[tuple[bytes, str], ...] = (
-    (b"{\\rtf", "RTF"),
     (b"GIF8", "GIF"),
     (b"BM", "BMP"),
     (b"%!PS", "PostScript"),
@@ -45,14 +55,27 @@ _FOREIGN: tuple[tuple[bytes, str], ...] = (
     (b"MZ", "Windows program"),
     (b"ID3", "MP3"),
     (b"SQLite format 3\0", "SQLite"),
+    (b"\x78\x9f\x3e\x22", "TNEF (winmail.dat)"),
 )
+_MIMETYPES = {ODT.encode(): ODT, ODS.encode(): ODS, ODP.encode(): ODP, EPUB.encode(): EPUB}
+_STREAMS = (("WordDocument", DOC), ("Workbook", XLS), ("Book", XLS), ("PowerPoint Document", PPT))
 _PARTS = (("word/", DOCX), ("ppt/", PPTX), ("xl/", XLSX))
 _BY_SUFFIX = {
     ".pdf": PDF, ".png": PNG, ".jpg": JPEG, ".jpeg": JPEG, ".tif": TIFF, ".tiff": TIFF, ".webp": WEBP,
     ".docx": DOCX, ".pptx": PPTX, ".xlsx": XLSX, ".html": HTML, ".htm": HTML, ".xhtml": HTML, ".md": MARKDOWN,
     ".markdown": MARKDOWN, ".txt": PLAIN, ".text": PLAIN, ".log": PLAIN, ".csv": CSV, ".tsv": CSV, ".eml": EML,
+    ".odt": ODT, ".ott": ODT, ".ods": ODS, ".ots": ODS, ".odp": ODP, ".otp": ODP, ".rtf": RTF, ".epub": EPUB, ".doc": DOC,
+    ".xls": XLS, ".ppt": PPT, ".json": JSON, ".jsonl": JSON, ".ndjson": JSON, ".geojson": JSON,
+    **dict.fromkeys(
+        """.py .pyi .js .mjs .ts .tsx .jsx .java .kt .c .h .cc .cpp .hpp .cs .go .rs .rb .php .sh .bash .zsh .ps1 .bat .cmd .sql .r
+        .pl .lua .swift .scala .dart .vue .yaml .yml .toml .ini .cfg .conf .env .properties .xml .xsd .css .scss .less .tf .tex
+        .gradle .diff .patch .vb .m .jl .proto .graphql""".split(),
+        CODE,
+    ),
+    ".vtt": VTT, ".srt": SRT, ".sbv": SRT, ".ass": SRT, ".ssa": SRT,
 }  # fmt: skip
-_TEXTUAL = (HTML, MARKDOWN, PLAIN, CSV, EML)
+_TEXTUAL = (HTML, MARKDOWN, PLAIN, CSV, EML, VTT, SRT, JSON, CODE)
+_SUBTITLES = re.compile(r"\s*(?:(WEBVTT)\b|\d{1,4}[ \t]*\r?\n\d{1,2}:\d{2}:\d{2},\d{3} --> )")
 _HTML_START = re.compile(r"<(!doctype\s+html|html|head|body)\b", re.I)
 _MAIL_HEADER = re.compile(
     r"^(received|return-path|delivered-to|from|to|cc|subject|date|message-id|mime-version|reply-to|content-type"
@@ -85,6 +108,11 @@ def sniff(upload: Upload) -> Sniffed:
     return Sniffed(media_type, (note,))
 
 
+def has_text_name(name: str) -> bool:
+    """Whether a name is that of a text file: whatever looks like text then is one."""
+    return _BY_SUFFIX.get(PurePosixPath(name.lower()).suffix) in _TEXTUAL
+
+
 def _binary(head: bytes, path: Path) -> str | None:
     for magic, media_type in _MAGIC:
         if head.startswith(magic):
@@ -108,20 +136,27 @@ def _office(path: Path) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, ValueError, OSError) as error:
+            kind = archive.open("mimetype").read(100).strip() if "mimetype" in names else b""
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, ValueError, OSError, EOFError) as error:
         raise Unreadable("the file is a damaged zip container") from error
+    if (media_type := _MIMETYPES.get(kind.removesuffix(b"-template"))) is not None:
+        return media_type
     if "[Content_Types].xml" in names:
         for prefix, media_type in _PARTS:
             if any(name.startswith(prefix) for name in names):
                 return media_type
-    raise Unsupported(f"zip archives are not read unless they are DOCX, PPTX or XLSX; {SUPPORTED} are")
+    raise Unsupported(f"zip archives are not read unless they are documents; {SUPPORTED} are")
 
 
 def _compound(path: Path) -> str:
     # MS-OFFCRYPTO wraps a protected DOCX, PPTX or XLSX in a compound file with a stream of this name.
-    if "EncryptedPackage".encode("utf-16-le") in path.read_bytes():
+    data = path.read_bytes()
+    if "EncryptedPackage".encode("utf-16-le") in data:
         raise PasswordRequired("the document is encrypted and needs a password")
-    raise Unsupported(f"Office files older than 2007 (.doc, .xls, .ppt, .msg) are not read; {SUPPORTED} are")
+    for stream, media_type in _STREAMS:
+        if f"{stream}\0".encode("utf-16-le") in data:
+            return media_type
+    raise Unsupported(f"files of this older kind (such as .msg) are not read; {SUPPORTED} are")
 
 
 def _looks_like_text(head: bytes) -> bool:
@@ -135,6 +170,8 @@ def _textual(head: bytes, upload: Upload) -> str:
         raise Unsupported(f"the content is none of the formats that are read: {SUPPORTED}")
     suffix = PurePosixPath(upload.name.lower()).suffix
     named = _BY_SUFFIX.get(suffix)
+    if named in (None, PLAIN) and (subtitles := _SUBTITLES.match(decode(head).text)):
+        return VTT if subtitles[1] else SRT
     if named in _TEXTUAL:
         return named
     if named is not None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import codecs
 import re
 import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass
 
-from charset_normalizer import from_bytes
+from chardet import detect
 
 # Invisible in every renderer and able to hide instructions or to reorder what a person sees; the joiners
 # U+200C and U+200D stay, because Persian, the Indic scripts and emoji need them.
@@ -24,20 +25,38 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 
-# UTF-16, EBCDIC and Macintosh encodings are left out, because short texts of any encoding look like them. Of two that
-# are equally likely, the earlier one is taken.
-_ALPHABETS = ("cp1251", "koi8_r", "cp1253", "cp1255", "cp1256")
-_MULTIBYTE = ("gb18030", "cp932", "cp949", "big5", "euc_jis_2004")
-_LATIN = ("windows-1252", "windows-1250", "iso-8859-2")
+# What people still have files in. EBCDIC is left out, because short texts of any encoding look like it.
+_CYRILLIC = ("cp1251", "koi8-r", "koi8-u", "iso8859-5", "cp866")
+_MULTIBYTE = ("gb18030", "big5hkscs", "cp932", "euc_jis_2004", "cp949")
+_LATIN = ("cp1252", "cp1250", "iso8859-2", "cp1254", "cp1257")
+_OTHERS = ("cp1253", "iso8859-7", "cp1255", "cp1256", "cp874")
+_ENCODINGS = (*_LATIN, *_CYRILLIC, *_MULTIBYTE, *_OTHERS)
+_OLD_LATIN = ("cp850", "mac-roman")
+_MEANT = {
+    "ascii": "cp1252", "iso8859_1": "cp1252", "iso8859_9": "cp1254", "gb2312": "gb18030", "gbk": "gb18030", "euc_kr": "cp949",
+    "shift_jis": "cp932", "big5": "big5hkscs", "tis_620": "cp874", "iso2022_jp": "iso2022_jp_2",
+}  # fmt: skip
+_OF_TEXTS = re.compile(r"(?:ascii|utf_(?:8|16|32)|cp\d|iso8859|iso2022|koi8|gb|big5|euc|shift|mac|hz|tis)")
+_SURE = 0.1
+"""The detector's confidence from which it is believed about the Latin code page of a text."""
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 _RUN_IN_LATIN_WORD = re.compile(r"[A-Za-z][^\x00-\x7f]++|(?<![^\x00-\x7f])[^\x00-\x7f]++[A-Za-z]")
 _CHARACTER_IN_LATIN_WORD = re.compile(r"[A-Za-z][^\x00-\x7f](?![^\x00-\x7f])|(?<![^\x00-\x7f])[^\x00-\x7f][A-Za-z]")
 _SAMPLE_BYTES = 65_536
 _LETTER = "A-Za-zÀ-ÖØ-öø-ž"
 _MISPLACED = re.compile(
-    f"(?<=[{_LETTER}])[¡-©¬-´¶¸¹¼-¿](?=[{_LETTER}])|£(?=[{_LETTER}])|(?<=[a-z])[±¶¼¾ĽŸ]|[\x80-\x9f\ufffd]"
+    f"(?<=[{_LETTER}])[¡-©¬-´¶¸¹¼-¿†‡‰‹•™](?=[{_LETTER}])|£(?=[{_LETTER}])|(?<=[a-z])[±¶¼¾ĽŸÀ-ÖØ-Þ]|[\x80-\x9f\ufffd]"
+    "|[\u2500-\u25ff]"
 )
 """Symbols and capitals that a wrong Latin code page puts into words, as in `zebra³a` for the Polish `zebrała`."""
+_CAPITAL_WITHIN = re.compile(
+    "[а-яё][А-ЯЁЂ-Џ]|(?<=[Ѐ-ӿ])[^\\w\\s.,;:!?'\"()«»–—-](?=[Ѐ-ӿ])|[\u2500-\u25ff\x80-\x9f\ufffd]"
+)
+_CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_PRINTABLE = re.compile(rb"[\t\r\n\x20-\x7e]")
+_IN_USE = re.compile(
+    "[\x20-\x7e\xa0-\u024f\u0370-\u052f\u0590-\u06ff\u0900-\u0dff\u0e00-\u0e7f\u2010-\u2027\u3000-\u30ff\u4e00-\u9fa5\uac00-\ud7a3\uff01-\uff5e]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +78,46 @@ def decode(data: bytes) -> Decoded:
     if unmarked := _unmarked_utf16(data):
         text = data.decode(unmarked, "replace")
         return Decoded(text, unmarked, guessed=True, replaced=text.count("\ufffd"))
+    if b"\x1b$" in data:
+        with suppress(UnicodeDecodeError):
+            return Decoded(data.decode("iso2022_jp_2"), "iso2022_jp_2", guessed=True)
     try:
         return Decoded(data.decode("utf-8"), "utf-8")
     except UnicodeDecodeError:
         return _decode_damaged(data)
 
 
+def decode_declared(data: bytes, charset: str) -> str | None:
+    """Decode as a file declares; None where that is no encoding of texts, or not that of this one.
+
+    Names stand for what browsers take them for: ISO-8859-1 for Windows-1252, GB2312 for GB18030 (https://encoding.spec.whatwg.org/).
+    """
+    try:
+        name = codecs.lookup(charset).name.replace("-", "_")
+        return data.decode(_MEANT.get(name, name)) if _OF_TEXTS.match(name) else None
+    except (LookupError, UnicodeError, ValueError):
+        return None
+
+
 def _unmarked_utf16(data: bytes) -> str | None:
-    head = data[:4096]
+    """Tell UTF-16 by control characters, which no other encoding of texts has, in a text that is not mostly ASCII."""
+    head = data[: 4096 & ~1]
     half = len(head) // 2
-    if half >= 8:
-        if head[1::2].count(0) > 0.6 * half and head[0::2].count(0) < 0.05 * half:
-            return "utf-16-le"
-        if head[0::2].count(0) > 0.6 * half and head[1::2].count(0) < 0.05 * half:
-            return "utf-16-be"
-    return None
+    if half < 8:
+        return None
+    for encoding, zeros, others in (("utf-16-le", head[1::2], head[0::2]), ("utf-16-be", head[0::2], head[1::2])):
+        if zeros.count(0) > 0.6 * half and others.count(0) < 0.05 * half:
+            return encoding
+    if len(data) % 2 or not _CONTROLS.search(head) or len(_PRINTABLE.findall(head)) > 0.8 * len(head):
+        return None
+    found = [(_plausible(head.decode(encoding, "replace")), encoding) for encoding in ("utf-16-le", "utf-16-be")]
+    share, encoding = max(found)
+    return encoding if share > 0.9 else None
+
+
+def _plausible(text: str) -> float:
+    """Return the share of characters that texts are made of: of scripts in use, and assigned."""
+    return sum(character in "\t\r\n" or _IN_USE.match(character) is not None for character in text) / len(text)
 
 
 def _decode_damaged(data: bytes) -> Decoded:
@@ -87,20 +131,28 @@ def _decode_damaged(data: bytes) -> Decoded:
 
 
 def _other_script(data: bytes) -> Decoded | None:
-    """Guess an encoding of another script than the Latin one; None if the text is Latin or nothing fits."""
-    encodings = [*_ALPHABETS, *_MULTIBYTE, *_LATIN]
+    """Guess an encoding; None if the text is Latin and the guess is not sure, or nothing fits."""
     sample = data[:_SAMPLE_BYTES]
-    # Up to the end of a line, which is never in the middle of a character.
-    sample = sample[: sample.rfind(b"\n") + 1] or sample
-    matches = from_bytes(sample, cp_isolation=encodings, preemptive_behaviour=False)
-    likely = [match for match in matches if match.encoding in encodings]
-    if not likely:
+    # Up to the end of a line, which is never in the middle of a character; each line once, which says as much as many times.
+    lines = (sample[: sample.rfind(b"\n") + 1] or sample).split(b"\n")
+    found = detect(
+        b"\n".join(dict.fromkeys(lines)), include_encodings=_ENCODINGS, prefer_superset=True, compat_names=False
+    )
+    encoding = found["encoding"]
+    if encoding is None or encoding not in _ENCODINGS:
         return None
-    best = min(likely, key=lambda match: (round(match.chaos, 2), -match.coherence, encodings.index(match.encoding)))
-    if _mixes_latin(str(best), best.encoding in _MULTIBYTE):
+    text = data.decode(encoding, "replace")
+    if encoding in _LATIN:
+        misplaced = len(_MISPLACED.findall(text))
+        return Decoded(text, encoding, guessed=True) if (found["confidence"] or 0) >= _SURE and not misplaced else None
+    if _mixes_latin(text, encoding in _MULTIBYTE):
         return None
-    text = data.decode(best.encoding, "replace")
-    return Decoded(text, best.encoding, guessed=True, replaced=text.count("\ufffd"))
+    if encoding in _CYRILLIC:
+        # A wrong one of these puts capitals into words.
+        others = sorted(_CYRILLIC, key=lambda each: each != encoding)
+        texts = [(each, data.decode(each, "replace")) for each in others]
+        encoding, text = min(texts, key=lambda item: len(_CAPITAL_WITHIN.findall(item[1])))
+    return Decoded(text, encoding, guessed=True, replaced=text.count("\ufffd"))
 
 
 def _mixes_latin(text: str, multibyte: bool) -> bool:
@@ -113,7 +165,7 @@ def _mixes_latin(text: str, multibyte: bool) -> bool:
 
 def _latin(data: bytes) -> Decoded:
     """Guess a Latin code page: the one that puts the fewest symbols into words, Windows-1252 where that cannot decide."""
-    texts = [(encoding, data.decode(encoding, "replace")) for encoding in _LATIN]
+    texts = [(encoding, data.decode(encoding, "replace")) for encoding in (*_LATIN[:3], *_OLD_LATIN)]
     encoding, text = min(texts, key=lambda item: len(_MISPLACED.findall(item[1])))
     return Decoded(text, encoding, guessed=True, replaced=text.count("\ufffd"))
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from sqlalchemy import delete, func, select, update
 
 from llm_providers.deadline import Deadline
-from llm_providers.transcripts import from_subtitles
+from llm_providers.subtitles import from_subtitles
 from notes_service.draft import Draft, Overview, instructions
 from notes_service.grounding import Content, borne_out, ground, merge
 from notes_service.outgoing import OutgoingNote

@@ -56,5 +56,5 @@ def _joined(better: Passage, passage: Passage) -> Passage:
     """Return the better passage with the text of both, which count characters on the same page."""
     first, second = sorted((better, passage), key=lambda each: each.start)
     gap = "\n" * (second.start - first.end)
-    text = first.text + gap + second.text[max(0, first.end - second.start) :]
+    text = first.text + gap + second.text[second.lead + max(0, first.end - second.start) :]
     return replace(better, start=first.start, end=max(first.end, second.end), text=text)

@@ -100,6 +100,7 @@ class Documents:
                     sha256=original.sha256,
                     filename=filename,
                     title=(title or PurePosixPath(filename).stem)[:300],
+                    properties={"title": title} if title else {},
                     size=original.size,
                 )
                 session.add(document)

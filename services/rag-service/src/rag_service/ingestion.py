@@ -15,7 +15,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rag_service import index_rows
-from rag_service.chunking import Chunker, Piece
+from rag_service.chunking import Chunker, PageOf, Piece
 from rag_service.indexes import WRITTEN_AT_ONCE, Indexes, wrong_model_waits
 from rag_service.keyword import ChunkWords, KeywordIndex
 from rag_service.keyword.analysis import language_of
@@ -24,7 +24,7 @@ from service_kit.database import Database
 from service_kit.durable import Task
 from service_kit.jobs import Jobs
 from service_kit.originals import Originals
-from service_kit.processor import DocProcessor, NoText, ProcessedHead, ProcessedPage
+from service_kit.processor import WITHOUT_MARKUP, DocProcessor, NoText, ProcessedHead, ProcessedPage
 
 log = structlog.get_logger(__name__)
 _PAGE_BATCH_SECONDS = 0.3
@@ -66,7 +66,11 @@ class Ingestion:
             ) as events:
                 async for event in events:
                     if isinstance(event, ProcessedHead):
-                        await self._set_document(document.id, media_type=event.media_type, warnings=event.warnings)
+                        # A title that was given with the document stands before its own.
+                        properties = event.properties | document.properties
+                        found: dict[str, Any] = {"title": properties["title"]} if "title" in properties else {}
+                        found |= {"media_type": event.media_type, "warnings": event.warnings, "properties": properties}
+                        await self._set_document(document.id, **found)
                         await self._set_job(job_id, pages_done=done, pages_total=event.pages_total)
                         continue
                     waiting.append(event)
@@ -90,6 +94,7 @@ class Ingestion:
                         confidence=page.confidence,
                         warnings=page.warnings,
                         words=page.words,
+                        label=page.label,
                     )
                 )
             changes = {Job.pages_done: Job.pages_done + len(waiting), Job.waiting_for: None}
@@ -103,10 +108,12 @@ class Ingestion:
         """Replace the document's chunks, and their full text, in one transaction; raises `NoText` if there are none."""
         document = await self._begin(job_id, "chunking")
         async with self.database.reading() as session:
-            statement = select(PageText.number, PageText.text).where(PageText.document_id == document.id)
-            pages = [(row.number, row.text) for row in await session.execute(statement.order_by(PageText.number))]
+            of_document = PageText.document_id == document.id
+            statement = select(PageText.number, PageText.text, PageText.engine).where(of_document)
+            rows = await session.execute(statement.order_by(PageText.number))
+            pages = [PageOf(row.number, row.text, row.engine not in WITHOUT_MARKUP) for row in rows]
         pieces = await asyncio.to_thread(lambda: list(self.make_chunker().chunk(pages)))
-        language = await asyncio.to_thread(language_of, "\n".join(text for _, text in pages))
+        language = await asyncio.to_thread(language_of, "\n".join(page.text for page in pages))
         if not pieces:
             raise NoText("no text was found in this document; if it is a scan, see the warnings of its pages")
         async with self.database.writing() as session:

@@ -25,7 +25,8 @@ _PHRASE = re.compile(r"[\"“”„«»]([^\"“”„«»]{3,200})[\"“”„�
 class Passage:
     """A chunk that was found; `score` is between 0 and 1 and means something within one answer only.
 
-    `language` is the document's, an ISO 639-1 code or "".
+    `language` is the document's, an ISO 639-1 code or "". The text ends with what stands at `start` to `end` of the page;
+    before it comes what is repeated of a table, `lead` characters.
     """
 
     chunk_id: int
@@ -42,6 +43,15 @@ class Passage:
     score: float
     cosine: float | None = None
     keyword: float | None = None
+
+    @property
+    def lead(self) -> int:
+        return max(0, len(self.text) - (self.end - self.start))
+
+    def place(self, start: int, end: int) -> tuple[int, int, str]:
+        """Return where on the page a stretch of the text stands, and its words there; what is repeated stands elsewhere."""
+        start, end = max(start, self.lead), max(end, self.lead)
+        return self.start + start - self.lead, self.start + end - self.lead, self.text[start:end]
 
 
 def blended(passages: Sequence[Passage], language: str) -> list[Passage]:

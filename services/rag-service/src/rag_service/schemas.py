@@ -51,6 +51,9 @@ class DocumentOut(Row):
     chunks: int
     warnings: list[str]
     error: dict[str, Any] | None = Field(description="Why it failed, as a problem detail")
+    properties: dict[str, str] = Field(
+        description="What the file says about itself, as far as it does: title, author, created, modified, language"
+    )
     job_id: str = Field(description="The newest job for this document")
     updated: datetime
 
@@ -91,6 +94,7 @@ class PageOut(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
     number: int
+    label: str = Field(description="What readers call the page: a sheet's name, a time of a recording; or empty")
     text: str
     engine: str
     confidence: float | None

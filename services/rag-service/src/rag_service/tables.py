@@ -61,7 +61,8 @@ class Index(Base):
 class Document(Base):
     """A file or text as it was given; its bytes lie under `sha256` in the originals.
 
-    `language` is an ISO 639-1 code, "" if it can't be told, and null while the document is in no keyword index.
+    `language` is an ISO 639-1 code, "" if it can't be told, and null while the document is in no keyword index; `properties`
+    are what the file says about itself, or whoever gave it: title, author, created, modified and language.
     """
 
     __tablename__ = "documents"
@@ -83,6 +84,7 @@ class Document(Base):
     chunks: Mapped[int] = mapped_column(default=0)
     warnings: Mapped[list[Any]] = mapped_column(default=list)
     error: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    properties: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     job_id: Mapped[str]
     created: Mapped[datetime] = mapped_column(default=now)
     updated: Mapped[datetime] = mapped_column(default=now, onupdate=now)
@@ -92,6 +94,7 @@ class PageText(Base):
     """A page's text as the doc-processor gave it; chunks and citations count characters in it.
 
     `words` are the text, box and confidence of each word that OCR has found, null for other pages.
+    `label` is what readers call the page, where it is more than a number: a sheet's name, or a time of a recording.
     """
 
     __tablename__ = "pages"
@@ -102,6 +105,7 @@ class PageText(Base):
     confidence: Mapped[float | None]
     warnings: Mapped[list[Any]] = mapped_column(default=list)
     words: Mapped[list[Any] | None] = mapped_column(JSON, deferred=True)
+    label: Mapped[str] = mapped_column(default="", server_default="")
 
 
 class Chunk(Base):

@@ -17,10 +17,22 @@ _PARSERS = {
     sniff.PPTX: "pptx",
     sniff.XLSX: "xlsx",
     sniff.HTML: "html",
-    sniff.MARKDOWN: "plain",
+    sniff.MARKDOWN: "markdown_file",
     sniff.PLAIN: "plain",
     sniff.CSV: "delimited",
     sniff.EML: "mail",
+    sniff.VTT: "subtitles",
+    sniff.SRT: "subtitles",
+    sniff.ODT: "odf",
+    sniff.ODS: "odf",
+    sniff.ODP: "odf",
+    sniff.RTF: "rtf",
+    sniff.EPUB: "epub",
+    sniff.JSON: "structured",
+    sniff.CODE: "source_code",
+    sniff.DOC: "legacy",
+    sniff.XLS: "legacy",
+    sniff.PPT: "legacy",
 }
 
 

@@ -33,7 +33,8 @@ class ParsedPage:
     """One page as read; `confidence` is 0 to 1, or None where the engine has none.
 
     `wants_ocr` says that the text is missing or not to be trusted, and the page's image should be read instead. `words` are
-    given by OCR; those of a text layer are found again when the page is looked at.
+    given by OCR; those of a text layer are found again when the page is looked at. `label` is
+    what readers call the page where it is more than a number: a sheet's name, the time at which a recording's page begins.
     """
 
     text: str
@@ -42,11 +43,23 @@ class ParsedPage:
     warnings: tuple[ParseWarning, ...] = ()
     wants_ocr: bool = False
     words: tuple[PageWord, ...] = ()
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Properties:
+    """What a file says about itself; all of it may be missing. Times are in ISO 8601, the language is a BCP 47 tag."""
+
+    title: str = ""
+    author: str = ""
+    created: str = ""
+    modified: str = ""
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ParseLimits:
-    """The limits of one document."""
+    """The limits of one document; `depth` is how deep documents within documents are read."""
 
     max_pages: int = 5000
     max_image_pixels: int = 100_000_000
@@ -57,6 +70,7 @@ class ParseLimits:
     ocr_languages: str = "eng"
     ocr_seconds: float = 40.0
     hidden_text: str = "drop"
+    depth: int = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +90,9 @@ class Opened(Protocol):
 
     @property
     def warnings(self) -> tuple[ParseWarning, ...]: ...
+
+    @property
+    def properties(self) -> Properties: ...
 
     def page(self, number: int) -> ParsedPage: ...
 
@@ -116,6 +133,7 @@ class ReadyPages:
 
     texts: list[ParsedPage]
     warnings: tuple[ParseWarning, ...] = field(default=())
+    properties: Properties = field(default_factory=Properties)
 
     @property
     def pages(self) -> int:

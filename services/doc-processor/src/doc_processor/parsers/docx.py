@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,17 @@ from docx.opc.exceptions import OpcError
 from lxml.etree import XMLSyntaxError
 
 from doc_processor import containers, markdown
+from doc_processor.drawings import drawn
+from doc_processor.grids import Grid, Span
 from doc_processor.hidden import HiddenText
-from doc_processor.parsers.base import ParsedPage, ParseLimits, ParseWarning, ReadyPages, Upload
+from doc_processor.parsers import docx_around
+from doc_processor.parsers.base import ParsedPage, ParseLimits, ParseWarning, Properties, ReadyPages, Upload
 from doc_processor.parsers.docx_hidden import RunLooks
 from doc_processor.parsers.docx_styles import Styles
 from doc_processor.parsers.docx_text import Run, paragraph_runs, qualified
 from doc_processor.refusals import Empty, TooManyPages, Unreadable
 from doc_processor.text import tidy
+from doc_processor.titles import is_page_number, title_of
 
 _DAMAGE = (
     OpcError, XMLSyntaxError, zipfile.BadZipFile, KeyError, ValueError, AttributeError, TypeError, IndexError, OSError,
@@ -34,7 +39,7 @@ def parse(upload: Upload, limits: ParseLimits) -> ReadyPages:
     """Raise `Unreadable` for a damaged file and `Empty` for one without text."""
     containers.check(upload.path, limits)
     try:
-        pages, notes = _read(upload.path, limits)
+        pages, notes, properties = _read(upload.path, limits)
     except _DAMAGE as error:
         raise Unreadable("the file is not a readable DOCX document") from error
     except RecursionError as error:
@@ -43,39 +48,57 @@ def parse(upload: Upload, limits: ParseLimits) -> ReadyPages:
         raise Empty("the document holds no text")
     if len(pages) > limits.max_pages:
         raise TooManyPages(f"the document has {len(pages)} pages; at most {limits.max_pages} are read")
-    return ReadyPages([ParsedPage(page, "docx") for page in pages], notes)
+    return ReadyPages([ParsedPage(page, "docx") for page in pages], notes, properties)
 
 
-def _read(path: Path, limits: ParseLimits) -> tuple[list[str], tuple[ParseWarning, ...]]:
+def _read(path: Path, limits: ParseLimits) -> tuple[list[str], tuple[ParseWarning, ...], Properties]:
     document = Document(str(path))
     hidden = HiddenText.of(limits)
-    writer = _PageBuilder(
-        Styles(document), RunLooks({style.style_id: style.element for style in document.styles}, hidden)
-    )
+    looks = RunLooks({style.style_id: style.element for style in document.styles}, hidden)
+    writer = _PageBuilder(Styles(document), looks, docx_around.comments(document), document.part.rels)
     body = document.element.body
+    repeated = list(docx_around.repeated(document))
+    for kind, element in repeated:
+        if kind == "Header":
+            writer.line(kind, element)
     writer.blocks(body)
     for part in document.part.package.iter_parts():
         if str(part.partname) in ("/word/footnotes.xml", "/word/endnotes.xml"):
             writer.notes(part.blob)
-    pictures = sum(1 for tag in _DRAWN for _ in body.iter(tag))
-    notes = []
-    if pictures:
+    writer.comments_left()
+    for kind, element in repeated:
+        if kind == "Footer":
+            writer.line(kind, element)
+    notes = [*docx_around.not_read(body)]
+    if pictures := sum(1 for tag in _DRAWN for _ in body.iter(tag)):
         notes.append(ParseWarning("pictures-not-read", f"{pictures} pictures in the document were not read"))
+    if writer.undrawn:
+        notes.append(ParseWarning("charts-not-read", f"{writer.undrawn} charts or diagrams were not read"))
     if writer.left_out:
         detail = f"more than {_MAX_BLOCKS} paragraphs, or nested more than {_MAX_DEPTH} deep: the rest was left out"
         notes.append(ParseWarning("document-cut", detail))
-    return writer.pages(), (*notes, *hidden.warnings)
+    pages = writer.pages()
+    return pages, (*notes, *hidden.warnings), _properties(document, pages)
+
+
+def _properties(document: Any, pages: list[str]) -> Properties:
+    own = document.core_properties
+    created, modified = (moment.isoformat() if moment else "" for moment in (own.created, own.modified))
+    return Properties(title_of(pages, own.title), own.author, created, modified, own.language)
 
 
 class _PageBuilder:
     """Collects blocks by page; a block belongs to the page on which it begins."""
 
-    def __init__(self, styles: Styles, looks: RunLooks) -> None:
+    def __init__(self, styles: Styles, looks: RunLooks, comments: dict[str, tuple[str, Any]], related: Any) -> None:
         self._styles = styles
         self._looks = looks
+        self._comments = comments
+        self._related = related
         self._pages: list[list[str]] = [[]]
         self._blocks = 0
         self.left_out = 0
+        self.undrawn = 0
 
     def pages(self) -> list[str]:
         texts = [tidy("\n".join(blocks)) for blocks in self._pages]
@@ -108,6 +131,36 @@ class _PageBuilder:
             if note.tag in (_FOOTNOTE, _ENDNOTE) and note.get(qualified("type")) is None:
                 self.blocks(note)
 
+    def line(self, kind: str, element: Any) -> None:
+        """Write a header or footer as one line that says what it is, unless it is a page number."""
+        paragraphs = (paragraph_runs(each, self._looks)[1] for each in element.iter(_P))
+        texts = ["".join(run.text for run in runs).strip() for runs in paragraphs]
+        text = " | ".join(dict.fromkeys(text for text in texts if text and not is_page_number(text)))
+        if text:
+            self._pages[-1].append(f"\n{markdown.paragraph(f'{kind}: {markdown.one_line(text)}')}\n")
+
+    def comments_left(self) -> None:
+        """Write the comments that no paragraph refers to, such as replies."""
+        while self._comments:
+            self._comment(*self._comments.pop(next(iter(self._comments))))
+
+    def _comment(self, author: str, comment: Any) -> None:
+        runs = [run for each in comment.iter(_P) for run in (*paragraph_runs(each, self._looks)[1], Run(" "))]
+        text = markdown.one_line("".join(run.text for run in runs))
+        who = f" ({markdown.one_line(author)})" if author else ""
+        if text:
+            self._pages[-1].append(f"\n{markdown.paragraph(f'Comment{who}: {text}')}\n")
+
+    def _behind(self, element: Any) -> None:
+        """Write what belongs to a paragraph or table: its comments, charts and diagrams."""
+        for reference in element.iter(qualified("commentReference")):
+            author, comment = self._comments.pop(reference.get(qualified("id"), ""), ("", None))
+            if comment is not None:
+                self._comment(author, comment)
+        texts, missing = drawn(element, self._related)
+        self._pages[-1] += [f"\n{text}\n" for text in texts]
+        self.undrawn += missing
+
     def _paragraph(self, element: Any) -> None:
         before, runs, boxes = paragraph_runs(element, self._looks)
         self._break(before)
@@ -116,6 +169,7 @@ class _PageBuilder:
             self._pages[-1].append(self._styled(element, text))
         for box in boxes:
             self.blocks(box)
+        self._behind(element)
         self._break(sum(run.breaks for run in runs))
 
     def _break(self, count: int) -> None:
@@ -134,23 +188,36 @@ class _PageBuilder:
 
     def _table(self, element: Any, depth: int) -> None:
         rows: list[list[str]] = []
-        breaks = 0
-        for row in _children(element, _TR):
-            cells = []
+        spans: list[Span] = []
+        open_spans: dict[int, int] = {}
+        breaks = header = 0
+        for number, row in enumerate(row for row in _children(element, _TR) if not _is_deleted(row)):
+            cells = [""] * _skipped(row)
+            header += header == number and _is_header(row)
             for cell in _children(row, _TC):
                 runs: list[Run] = []
                 for paragraph in cell.iter(_P):
                     runs += [*paragraph_runs(paragraph, self._looks)[1], Run(" ")]
                 breaks += sum(run.breaks for run in runs)
-                cells.append("".join(run.text for run in runs))
-                cells += [""] * (_span(cell) - 1)
+                column, wide = len(cells), _span(cell)
+                merged = cell.find(f"{qualified('tcPr')}/{qualified('vMerge')}")
+                if merged is not None and merged.get(qualified("val")) != "restart" and column in open_spans:
+                    above = spans[open_spans[column]]
+                    spans[open_spans[column]] = replace(above, rows=number - above.row + 1)
+                else:
+                    open_spans[column] = len(spans)
+                    spans.append(Span(number, column, 1, wide))
+                cells += ["".join(run.text for run in runs), *[""] * (wide - 1)]
             rows.append(cells)
+        if not rows:
+            return
         if len(rows) == 1 and len(rows[0]) == 1:
             # A box around text, not a table.
             self.blocks(_children(_children(element, _TR)[0], _TC)[0], depth + 1)
             return
         if any(text.strip() for row in rows for text in row):
-            self._pages[-1].append(f"\n{markdown.table(rows)}\n")
+            self._pages[-1].append(f"\n{Grid(rows, spans, header or None).markdown()}\n")
+        self._behind(element)
         self._break(breaks)
 
 
@@ -165,9 +232,26 @@ def _children(element: Any, tag: str) -> list[Any]:
     return children
 
 
+def _is_deleted(row: Any) -> bool:
+    return row.find(f"{qualified('trPr')}/{qualified('del')}") is not None
+
+
+def _is_header(row: Any) -> bool:
+    mark = row.find(f"{qualified('trPr')}/{qualified('tblHeader')}")
+    return mark is not None and mark.get(qualified("val")) not in ("0", "false", "off")
+
+
+def _skipped(row: Any) -> int:
+    """How many columns a row leaves out before its first cell."""
+    return _number(row.find(f"{qualified('trPr')}/{qualified('gridBefore')}"), 0)
+
+
 def _span(cell: Any) -> int:
-    value = cell.find(f"{qualified('tcPr')}/{qualified('gridSpan')}")
+    return max(1, _number(cell.find(f"{qualified('tcPr')}/{qualified('gridSpan')}"), 1))
+
+
+def _number(value: Any, default: int) -> int:
     try:
-        return max(1, min(64, int(value.get(qualified("val"))))) if value is not None else 1
+        return max(0, min(64, int(value.get(qualified("val"))))) if value is not None else default
     except (TypeError, ValueError):
-        return 1
+        return default

@@ -18,6 +18,8 @@ def qualified(tag: str) -> str:
 
 _TEXTS = {_W + "t", _M + "t"}
 _SIGNS = {_W + "tab": "\t", _W + "cr": "\n", _W + "noBreakHyphen": "-", _W + "ptab": "\t"}
+_SYMBOLS = {"F0FE": "☒", "F0FD": "☒", "F0A8": "☐", "F06F": "☐", "F0FC": "✓", "F0FB": "✗", "F0B7": "•", "F0E0": "→"}
+"""Characters of symbol fonts that say something: boxes, ticks, bullets and arrows."""
 _BOX = _W + "txbxContent"
 # Deleted and moved-away text, what field codes say (not their result), and the copy of a drawing for old readers.
 _SKIPPED = {
@@ -53,6 +55,8 @@ def paragraph_runs(paragraph: Any, looks: RunLooks) -> tuple[int, list[Run], lis
             boxes.append(node)
         elif node.tag in _TEXTS:
             runs.append(Run(node.text or ""))
+        elif node.tag == _W + "sym":
+            runs.append(Run(_SYMBOLS.get(node.get(_W + "char", "").upper(), "")))
         elif node.tag in _SIGNS:
             runs.append(Run(_SIGNS[node.tag]))
         elif node.tag == _W + "lastRenderedPageBreak" or (node.tag == _W + "br" and node.get(_W + "type") == "page"):

@@ -11,10 +11,13 @@ from bs4.element import PageElement, PreformattedString
 from markdownify import ATX, MarkdownConverter
 
 from doc_processor.hidden import HiddenText
-from doc_processor.parsers.base import ParsedPage, ParseLimits, ParseWarning, ReadyPages, Upload
+from doc_processor.markdown import one_line
+from doc_processor.parsers import html_tables
+from doc_processor.parsers.base import ParsedPage, ParseLimits, ParseWarning, Properties, ReadyPages, Upload
 from doc_processor.parsers.html_hidden import take_out
 from doc_processor.refusals import Empty
-from doc_processor.text import clean, decode, tidy
+from doc_processor.text import clean, decode, decode_declared, tidy
+from doc_processor.titles import title_of
 
 _MAX_TAGS = 200_000
 _DROPPED = (
@@ -23,6 +26,13 @@ _DROPPED = (
     "select", "textarea", "input", "video", "audio", "map",
 )  # fmt: skip
 _CHARSET = re.compile(rb"\bcharset\s*+=\s*+[\"']?([\w-]+)", re.I)
+_META = re.compile(r"<meta\b[^<>]{0,2000}>", re.I)
+_ATTRIBUTE = re.compile(r"\b(name|property|content)\s*+=\s*+(?:\"([^\"]{0,1000})\"|'([^']{0,1000})')", re.I)
+_LANGUAGE = re.compile(r"<html\b[^<>]{0,1000}?\slang=[\"']?([A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,2})", re.I)
+_FIELDS = {
+    "author": "author", "dcterms.creator": "author", "article:author": "author", "date": "created", "dcterms.created": "created",
+    "article:published_time": "created", "article:modified_time": "modified", "last-modified": "modified",
+}  # fmt: skip
 
 
 class _Converter(MarkdownConverter):
@@ -30,6 +40,9 @@ class _Converter(MarkdownConverter):
 
     def convert_a(self, el: Tag, text: str, parent_tags: set[str]) -> str:
         return text
+
+    def convert_table(self, el: Tag, text: str, parent_tags: set[str]) -> str:
+        return f"\n\n{html_tables.to_markdown(el)}\n\n"
 
     def convert_img(self, el: Tag, text: str, parent_tags: set[str]) -> str:
         return " ".join(str(el.get("alt") or "").split())
@@ -43,17 +56,28 @@ def parse(upload: Upload, limits: ParseLimits) -> ReadyPages:
     converted, more = to_markdown(text, hidden)
     if not converted:
         raise Empty("the page holds no visible text")
-    return ReadyPages([ParsedPage(converted, "html")], (*notes, *more, *hidden.warnings))
+    properties = Properties(title_of([converted]), **_declared(text))
+    return ReadyPages([ParsedPage(converted, "html")], (*notes, *more, *hidden.warnings), properties)
+
+
+def _declared(text: str) -> dict[str, str]:
+    """Return author, date and language as the page's head gives them."""
+    head = text[:65_536].partition("<body")[0]
+    found: dict[str, str] = {}
+    for tag in _META.findall(head)[:200]:
+        named = {name.lower(): one or other for name, one, other in _ATTRIBUTE.findall(tag)}
+        field = _FIELDS.get(named.get("name", named.get("property", "")).lower())
+        if field and named.get("content"):
+            found.setdefault(field, one_line(clean(named["content"]))[:300])
+    language = _LANGUAGE.search(head)
+    return found | ({"language": language[1]} if language else {})
 
 
 def _decode(data: bytes) -> tuple[str, tuple[ParseWarning, ...]]:
     decoded = decode(data)
     declared = _CHARSET.search(data[:4096])
-    if decoded.guessed and declared:
-        try:
-            return data.decode(declared.group(1).decode()), ()
-        except (LookupError, UnicodeDecodeError):
-            pass
+    if decoded.guessed and declared and (text := decode_declared(data, declared.group(1).decode())) is not None:
+        return text, ()
     if decoded.guessed or decoded.replaced:
         note = ParseWarning(
             "encoding-guessed", f"the text was read as {decoded.encoding}; {decoded.replaced} characters are lost"
@@ -62,8 +86,8 @@ def _decode(data: bytes) -> tuple[str, tuple[ParseWarning, ...]]:
     return decoded.text, ()
 
 
-def to_markdown(text: str, hidden: HiddenText) -> tuple[str, tuple[ParseWarning, ...]]:
-    """Convert a page or a fragment; the title becomes the first heading where the body has none."""
+def to_markdown(text: str, hidden: HiddenText, *, titled: bool = True) -> tuple[str, tuple[ParseWarning, ...]]:
+    """Convert a page or a fragment; with `titled`, the title becomes the first heading where the body has none."""
     text, notes = _bounded(text)
     with python_warnings.catch_warnings():
         python_warnings.simplefilter("ignore", XMLParsedAsHTMLWarning)
@@ -71,6 +95,7 @@ def to_markdown(text: str, hidden: HiddenText) -> tuple[str, tuple[ParseWarning,
         soup = BeautifulSoup(clean(text), "lxml")
     title = soup.title.get_text(" ", strip=True) if soup.title else ""
     _strip(soup, hidden)
+    html_tables.take_apart_layout(soup)
     body = soup.body or soup
     try:
         converter = _Converter(
@@ -84,7 +109,7 @@ def to_markdown(text: str, hidden: HiddenText) -> tuple[str, tuple[ParseWarning,
             *notes,
             ParseWarning("structure-lost", "the page is nested too deeply; its text was read without structure"),
         )
-    if title and not re.search(r"^# ", result, re.MULTILINE):
+    if titled and title and not re.search(r"^# ", result, re.MULTILINE):
         result = tidy(f"# {title}\n\n{result}")
     return result, notes
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from PIL import Image, UnidentifiedImageError
 
 from doc_processor.ocr.preparation import MAX_PIXELS, shrunk
-from doc_processor.parsers.base import PageView, ParsedPage, ParseLimits, ParseWarning, Upload
+from doc_processor.parsers.base import PageView, ParsedPage, ParseLimits, ParseWarning, Properties, Upload
 from doc_processor.refusals import ImageTooLarge, Refusal, TooManyPages, Unreadable
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Frames:
         self._limits = limits
         self.pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
         self.warnings: tuple[ParseWarning, ...] = ()
+        self.properties = Properties()
         if self.pages == 1 and getattr(image, "n_frames", 1) > 1:
             self.warnings = (ParseWarning("frames-not-read", "only the first frame of the animation was read"),)
 

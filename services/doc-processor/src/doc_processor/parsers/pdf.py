@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING
 import pdf2image
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
-from pdf2image.exceptions import PDFInfoNotInstalledError, PDFPageCountError, PDFPopplerTimeoutError, PDFSyntaxError
+from pdf2image.exceptions import PDFInfoNotInstalledError, PDFPageCountError, PDFSyntaxError
 
 from doc_processor.hidden import HiddenText
-from doc_processor.parsers.base import PageView, ParsedPage, ParseLimits, ParseWarning, Upload
+from doc_processor.parsers.base import PageView, ParsedPage, ParseLimits, Upload
+from doc_processor.parsers.pdf_file import not_read, properties
 from doc_processor.parsers.pdf_forms import filled_in
-from doc_processor.parsers.pdf_hidden import visible
-from doc_processor.parsers.pdf_text import laid_out, trusted
-from doc_processor.parsers.pdf_words import words_of
+from doc_processor.parsers.pdf_hidden import is_unseen, unseen_objects, visible
+from doc_processor.parsers.pdf_layout import Layout, TableEdge, layout
+from doc_processor.parsers.pdf_text import joined, laid_out, trusted
+from doc_processor.parsers.pdf_view import words_of
+from doc_processor.parsers.pdf_words import level_lines, words
 from doc_processor.refusals import NoPages, PasswordRequired, TooManyPages, Unreadable
 from doc_processor.text import tidy
 
@@ -30,6 +33,7 @@ _MAX_RENDERED_PIXELS = 18_000_000
 _MAX_VIEWED_PIXELS = 6_000_000
 _MAX_OBJECTS = 2000
 _ENOUGH_LETTERS = 200
+_MOST_PAGES_OF_TABLE = 50
 _LOCKED = (pdfium_c.FPDF_ERR_PASSWORD, pdfium_c.FPDF_ERR_SECURITY)
 _PAGE_TREE, _COUNT_OF_NONE = re.compile(rb"/Type\s*+/Pages\b"), re.compile(rb"/Count\s++0\b")
 
@@ -43,10 +47,10 @@ class Pages:
         self._limits = limits
         self.pages = len(document)
         self._form = document.formenv
-        attached = document.count_attachments()
-        self.warnings = (
-            (ParseWarning("attachment-not-read", f"{attached} attached files were not read"),) if attached else ()
-        )
+        self._edges: dict[int, TableEdge | None] = {}
+        first = self._layout_of(1)
+        self.properties = properties(document, path, first.heading() if first is not None else "", self._text_of(1))
+        self.warnings = not_read(document, path)
 
     def page(self, number: int) -> ParsedPage:
         """Read the text layer, and say whether it is good enough to do without OCR."""
@@ -58,9 +62,10 @@ class Pages:
             layer = page.get_textpage()
             raw = layer.get_text_range()
             hidden = HiddenText.of(self._limits)
-            seen = visible(page, layer, raw, lambda: _covered(page), hidden)
-            text = tidy(laid_out(layer, seen) if seen == raw else seen)
-            extra = [line for line in map(tidy, filled_in(page, self._form)) if line not in text]
+            unseen = unseen_objects(page, lambda: _covered(page))
+            seen = visible(layer, raw, unseen, hidden)
+            text = tidy(self._in_reading_order(number, _layout(page, layer, raw, unseen)) or laid_out(layer, raw, seen))
+            extra = [line for line in map(tidy, filled_in(page, self._form, layer)) if line not in text]
             letters = sum(1 for character in text if character.isalnum())
             covered = 0.0 if letters >= _ENOUGH_LETTERS else _covered(page)
             good = trusted(seen, covered, drawn=letters > 0 or _has_content(page))
@@ -71,6 +76,58 @@ class Pages:
             page.close()
         return ParsedPage("\n\n".join(filter(None, [text, *extra])), "text-layer", None, hidden.warnings, not good)
 
+    def _in_reading_order(self, number: int, found: Layout | None) -> str:
+        """Return the text of a page with columns or tables; "" for any other, whose order is that in which it was drawn."""
+        if found is None or self._limits.hidden_text == "keep":
+            return ""
+        continued = self._edge(number - 1) if found.may_go_on else None
+        found.go_on(continued)
+        if found.is_plain:
+            return ""
+        return joined(found.written(continued))
+
+    def _edge(self, number: int) -> TableEdge | None:
+        """Return the table with which a page ends; those before it are looked at as far as the table may reach back."""
+        first = number
+        while first > 0 and number - first < _MOST_PAGES_OF_TABLE and first not in self._edges:
+            found = self._layout_of(first)
+            if found is None or found.last_table() is None:
+                self._edges[first] = None
+            elif found.first_table() is not found.last_table():
+                self._edges[first] = found.edge(None)
+            else:
+                first -= 1
+        edge = self._edges.get(first)
+        for page in range(first + 1, number + 1):
+            found = self._layout_of(page)
+            edge = self._edges[page] = found.edge(edge) if found is not None else None
+        return edge
+
+    def _text_of(self, number: int) -> str:
+        try:
+            page = self._document[number - 1]
+            layer = page.get_textpage()
+            try:
+                return str(layer.get_text_range())
+            finally:
+                layer.close()
+                page.close()
+        except pdfium.PdfiumError:
+            return ""
+
+    def _layout_of(self, number: int) -> Layout | None:
+        try:
+            page = self._document[number - 1]
+            layer = page.get_textpage()
+            try:
+                unseen = unseen_objects(page, lambda: _covered(page))
+                return _layout(page, layer, layer.get_text_range(), unseen)
+            finally:
+                layer.close()
+                page.close()
+        except pdfium.PdfiumError:
+            return None
+
     def render(self, number: int) -> Image:
         """Render at the set resolution, or at less where the page is huge; poppler first, else PDFium."""
         page = self._document[number - 1]
@@ -79,14 +136,12 @@ class Pages:
         try:
             pictures = pdf2image.convert_from_path(
                 self._path, dpi=max(1, int(dpi)), first_page=number, last_page=number, grayscale=True,
-                use_cropbox=True, timeout=int(self._limits.ocr_seconds),
+                use_cropbox=True,
             )  # fmt: skip
             if pictures:
                 return pictures[0]
         except (PDFInfoNotInstalledError, PDFPageCountError, PDFSyntaxError, OSError, ValueError):
             pass  # PDFium opened it, so PDFium may well render what poppler does not
-        except PDFPopplerTimeoutError as error:
-            raise Unreadable("the page takes too long to render") from error
         try:
             rendered: Image = page.render(scale=dpi / _POINTS_PER_INCH, grayscale=True).to_pil()
             return rendered
@@ -129,6 +184,15 @@ def parse(upload: Upload, limits: ParseLimits) -> Pages:
     if count > limits.max_pages:
         raise TooManyPages(f"the document has {count} pages; at most {limits.max_pages} are read")
     return Pages(document, upload.path, limits)
+
+
+def _layout(page: pdfium.PdfPage, layer: pdfium.PdfTextPage, raw: str, unseen: set[int]) -> Layout | None:
+    """Lay out what is seen of a page."""
+    # Only then is a place in the text a place in the layer.
+    if layer.count_chars() != len(raw):
+        return None
+    shown = [word for word in words(layer, raw) if not unseen or not is_unseen(layer, word.start, unseen)]
+    return layout(raw, shown, lambda: level_lines(page))
 
 
 def _declares_no_pages(data: bytes) -> bool:

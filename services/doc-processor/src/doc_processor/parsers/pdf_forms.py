@@ -1,4 +1,4 @@
-"""What people filled in or typed onto a PDF page: form fields and free text, which the text layer does not hold."""
+"""What people filled in, typed or noted on a PDF page: form fields, free text and notes, which the text layer does not hold."""
 
 from __future__ import annotations
 
@@ -12,19 +12,56 @@ import pypdfium2.raw as pdfium_c
 _MAX_ANNOTATIONS = 2000
 _MAX_BYTES = 65_536
 _TICKED = (pdfium_c.FPDF_FORMFIELD_CHECKBOX, pdfium_c.FPDF_FORMFIELD_RADIOBUTTON)
+_MARKS = (
+    pdfium_c.FPDF_ANNOT_HIGHLIGHT, pdfium_c.FPDF_ANNOT_UNDERLINE, pdfium_c.FPDF_ANNOT_SQUIGGLY, pdfium_c.FPDF_ANNOT_STRIKEOUT,
+)  # fmt: skip
+_NOTES = (
+    *_MARKS, pdfium_c.FPDF_ANNOT_TEXT, pdfium_c.FPDF_ANNOT_STAMP, pdfium_c.FPDF_ANNOT_CARET, pdfium_c.FPDF_ANNOT_INK,
+    pdfium_c.FPDF_ANNOT_SQUARE, pdfium_c.FPDF_ANNOT_CIRCLE, pdfium_c.FPDF_ANNOT_LINE, pdfium_c.FPDF_ANNOT_POLYGON,
+    pdfium_c.FPDF_ANNOT_FILEATTACHMENT,
+)  # fmt: skip
+_UNSEEN = 2 | 32
+"""Flags of what is hidden, or not shown on screens (ISO 32000-1, 12.5.3)."""
+_MAX_QUADS, _MAX_MARKED = 100, 200
 _PUSHED = pdfium_c.FPDF_FORMFIELD_PUSHBUTTON
 
 
-def filled_in(page: Any, form: Any) -> list[str]:
-    """List the page's filled fields as `name: value`, ticked boxes as `name: yes`, and free text as it is."""
+def filled_in(page: Any, form: Any, layer: Any) -> list[str]:
+    """List the page's filled fields as `name: value`, ticked boxes as `name: yes`, free text as it is, and notes as notes."""
     lines = []
     for annotation in _annotations(page):
+        if pdfium_c.FPDFAnnot_GetFlags(annotation) & _UNSEEN:
+            continue
         kind = pdfium_c.FPDFAnnot_GetSubtype(annotation)
         if kind == pdfium_c.FPDF_ANNOT_FREETEXT:
             lines.append(_text(partial(pdfium_c.FPDFAnnot_GetStringValue, annotation, b"Contents")))
         elif kind == pdfium_c.FPDF_ANNOT_WIDGET and form is not None:
             lines.append(_field(annotation, form))
+        elif kind in _NOTES:
+            lines.append(_note(annotation, layer if kind in _MARKS else None))
     return [line for line in dict.fromkeys(lines) if line]
+
+
+def _note(annotation: Any, layer: Any) -> str:
+    """Return a note with who made it, and the words that it is about where it is a mark on some."""
+    text = _text(partial(pdfium_c.FPDFAnnot_GetStringValue, annotation, b"Contents"))
+    if not text:
+        return ""
+    who = _text(partial(pdfium_c.FPDFAnnot_GetStringValue, annotation, b"T"))
+    marked = _marked(annotation, layer) if layer is not None else ""
+    return f"Note{f' ({who})' if who else ''}{f' on “{marked}”' if marked and marked != text else ''}: {text}"
+
+
+def _marked(annotation: Any, layer: Any) -> str:
+    """Return the words below a highlight, or what else marks them."""
+    words = []
+    points = pdfium_c.FS_QUADPOINTSF()
+    for index in range(min(_MAX_QUADS, pdfium_c.FPDFAnnot_CountAttachmentPoints(annotation))):
+        if pdfium_c.FPDFAnnot_GetAttachmentPoints(annotation, index, points):
+            across = (points.x1, points.x2, points.x3, points.x4)
+            up = (points.y1, points.y2, points.y3, points.y4)
+            words.append(layer.get_text_bounded(min(across), min(up), max(across), max(up)))
+    return " ".join(" ".join(words).split())[:_MAX_MARKED]
 
 
 def _field(annotation: Any, form: Any) -> str:

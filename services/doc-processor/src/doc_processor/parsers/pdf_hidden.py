@@ -21,12 +21,8 @@ _INVISIBLE = (pdfium_c.FPDF_TEXTRENDERMODE_INVISIBLE, pdfium_c.FPDF_TEXTRENDERMO
 Box = tuple[float, float, float, float]
 
 
-def visible(page: Any, layer: Any, raw: str, covered: Callable[[], float], hidden: HiddenText) -> str:
-    """Return the text without what is hidden on the page, or with marks around it.
-
-    `covered` tells the share of the page under its largest picture.
-    """
-    unseen = _unseen(page, covered)
+def visible(layer: Any, raw: str, unseen: set[int], hidden: HiddenText) -> str:
+    """Return the text without what is hidden on the page, or with marks around it; `unseen` are its text objects."""
     count = layer.count_chars()
     if not unseen or count == 0:
         return raw
@@ -46,8 +42,14 @@ def visible(page: Any, layer: Any, raw: str, covered: Callable[[], float], hidde
     return "".join(pieces).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _unseen(page: Any, covered: Callable[[], float]) -> set[int]:
-    """The addresses of the text objects that are hidden."""
+def is_unseen(layer: Any, at: int, unseen: set[int]) -> bool:
+    """Whether a character of a text page is drawn by one of the objects."""
+    drawn = pdfium_c.FPDFText_GetTextObject(layer, at)
+    return bool(drawn) and _address(drawn) in unseen
+
+
+def unseen_objects(page: Any, covered: Callable[[], float]) -> set[int]:
+    """Return the addresses of the text objects that are hidden; `covered` tells the share of the page under its largest picture."""
     shown: Box = page.get_cropbox()
     objects = list(islice(page.get_objects(max_depth=_MAX_DEPTH), _MAX_OBJECTS))
     texts = [each for each in objects if each.type == pdfium_c.FPDF_PAGEOBJ_TEXT]

@@ -23,13 +23,23 @@ class Layer(Protocol):
     def get_charbox(self, index: int, loose: bool = False) -> tuple[float, float, float, float]: ...
 
 
-def laid_out(layer: Layer, raw: str) -> str:
-    """Join words that are broken over lines, and put a blank line where the gap between lines is wide."""
+def laid_out(layer: Layer, raw: str, seen: str | None = None) -> str:
+    """Join words that are broken over lines, and put a blank line where the gap between lines is wide.
+
+    Where something else is `seen` than the layer holds, its lines are left as they are.
+    """
+    if seen is not None and seen != raw:
+        return seen
     text = raw
     # Only then is a place in the text a place in the layer.
     if layer.count_chars() == len(raw):
         for at in reversed(_wide_gaps(layer, raw)):
             text = f"{text[:at]}\n{text[at:]}"
+    return joined(text)
+
+
+def joined(text: str) -> str:
+    """Join words that are broken over lines."""
     return _BROKEN_WORD.sub("", text)
 
 

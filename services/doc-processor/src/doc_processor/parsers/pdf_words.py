@@ -1,56 +1,51 @@
-"""Where the words of a PDF's text layer stand on the picture of the page."""
+"""Where the words of a PDF page stand, by PDFium's boxes of their first and last characters."""
 
 from __future__ import annotations
 
-import ctypes
+import re
+from itertools import islice
+from typing import Any
 
-import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
-from doc_processor.parsers.base import PageWord
+from doc_processor.parsers.pdf_layout import LIST_MARK, Line, Word
 
-_MOST_CHARACTERS = 100_000
-_DEVICE = 1_000_000
-"""Device units across the page: coordinates come as whole numbers."""
+_WORD = re.compile(r"\S+")
+_MOST_PATHS = 5000
+_SHORTEST_LINE, _THICKEST = 15.0, 3.0
+"""Points."""
 _BROKEN = "\u0002\ufffe"
-"""PDFium's marks of a hyphen at the end of a line."""
+"""What PDFium puts at the end of a word that goes on in the next line; its box is that of the next character."""
 
 
-def words_of(page: pdfium.PdfPage, layer: pdfium.PdfTextPage) -> list[PageWord]:
-    """Return the words in the layer's order, rotation and crop box taken into account (FPDF_PageToDevice)."""
-    words, text, box = list[PageWord](), "", _Union()
-    for index in range(min(layer.count_chars(), _MOST_CHARACTERS)):
-        character = chr(pdfium_c.FPDFText_GetUnicode(layer, index))
-        if character.isspace() or character in _BROKEN or character == "\x00":
-            if text:
-                words.append(PageWord(text, _on_picture(page, box)))
-            text, box = "", _Union()
+def level_lines(page: Any) -> list[Line]:
+    """List the level lines that are drawn on a page, the edges of boxes included."""
+    found: list[Line] = []
+    for path in islice(page.get_objects(filter=[pdfium_c.FPDF_PAGEOBJ_PATH], max_depth=4), _MOST_PATHS):
+        if path.container is not None:
+            continue  # its place is in the form's own space
+        left, bottom, right, top = path.get_bounds()
+        if right - left >= _SHORTEST_LINE:
+            found += (
+                [(left, right, bottom), (left, right, top)] if top - bottom > _THICKEST else [(left, right, bottom)]
+            )
+    return found
+
+
+def words(layer: Any, text: str) -> list[Word]:
+    """List the words of a text page whose text is `text`, in the order in which they were drawn."""
+    raw = layer.raw
+    # Loose boxes are as wide as a character's advance: a narrow digit makes no gap.
+    first, end_box = pdfium_c.FS_RECTF(), pdfium_c.FS_RECTF()
+    found: list[Word] = []
+    for match in _WORD.finditer(text):
+        start, end = match.span()
+        last = end - 2 if text[end - 1] in _BROKEN and end - start > 1 else end - 1
+        if not pdfium_c.FPDFText_GetLooseCharBox(raw, start, first):
             continue
-        text += character
-        box.add(layer.get_charbox(index, loose=True))
-    return [*words, PageWord(text, _on_picture(page, box))] if text else words
-
-
-class _Union:
-    """The smallest box around others: left, bottom, right, top in points."""
-
-    def __init__(self) -> None:
-        self.left = self.bottom = float("inf")
-        self.right = self.top = float("-inf")
-
-    def add(self, box: tuple[float, float, float, float]) -> None:
-        left, bottom, right, top = box
-        self.left, self.bottom = min(self.left, left), min(self.bottom, bottom)
-        self.right, self.top = max(self.right, right), max(self.top, top)
-
-
-def _on_picture(page: pdfium.PdfPage, box: _Union) -> tuple[float, float, float, float]:
-    one, other = _point(page, box.left, box.top), _point(page, box.right, box.bottom)
-    (left, right), (top, bottom) = (sorted(pair) for pair in zip(one, other, strict=True))
-    return left, top, right, bottom
-
-
-def _point(page: pdfium.PdfPage, across: float, up: float) -> tuple[float, float]:
-    x, y = ctypes.c_int(), ctypes.c_int()
-    pdfium_c.FPDF_PageToDevice(page, 0, 0, _DEVICE, _DEVICE, 0, across, up, x, y)
-    return min(1.0, max(0.0, x.value / _DEVICE)), min(1.0, max(0.0, y.value / _DEVICE))
+        pdfium_c.FPDFText_GetLooseCharBox(raw, last, end_box)
+        box = (first.left, max(first.left, end_box.right), first.bottom, first.top)
+        upright = abs(end_box.bottom - first.bottom) <= max(first.top - first.bottom, end_box.right - first.left)
+        mark = LIST_MARK.fullmatch(match.group()) is not None
+        found.append(Word(start, end, *box, text[last] == ":", mark, upright))
+    return found

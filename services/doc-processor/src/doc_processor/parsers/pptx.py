@@ -6,16 +6,20 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any
 
+from lxml import etree
 from lxml.etree import XMLSyntaxError
 from pptx import Presentation
 from pptx.enum.shapes import MSO_SHAPE_TYPE
 from pptx.exc import PackageNotFoundError, PythonPptxError
 
 from doc_processor import containers, markdown
+from doc_processor.drawings import drawn
+from doc_processor.grids import Grid, Span
 from doc_processor.hidden import TINY_POINTS, Colour, HiddenText, alike, hexadecimal
-from doc_processor.parsers.base import ParsedPage, ParseLimits, ParseWarning, ReadyPages, Upload
+from doc_processor.parsers.base import ParsedPage, ParseLimits, ParseWarning, Properties, ReadyPages, Upload
 from doc_processor.refusals import NoPages, TooManyPages, Unreadable
 from doc_processor.text import tidy
+from doc_processor.titles import title_of
 
 _DAMAGE = (
     PackageNotFoundError, PythonPptxError, XMLSyntaxError, zipfile.BadZipFile, KeyError, ValueError, AttributeError,
@@ -37,7 +41,18 @@ def parse(upload: Upload, limits: ParseLimits) -> ReadyPages:
     if len(slides) > limits.max_pages:
         raise TooManyPages(f"the presentation has {len(slides)} slides; at most {limits.max_pages} are read")
     size = (presentation.slide_width or 0, presentation.slide_height or 0)
-    return ReadyPages([_slide(slide, size, limits) for slide in slides])
+    pages = [_slide(slide, size, limits) for slide in slides]
+    return ReadyPages(pages, (), _properties(presentation, pages))
+
+
+def _properties(presentation: Any, pages: list[ParsedPage]) -> Properties:
+    try:
+        own = presentation.core_properties
+        created, modified = (moment.isoformat() if moment else "" for moment in (own.created, own.modified))
+        title = title_of([page.text for page in pages], own.title)
+        return Properties(title, own.author, created, modified, own.language)
+    except _DAMAGE:
+        return Properties()
 
 
 def _slide(slide: Any, size: tuple[int, int], limits: ParseLimits) -> ParsedPage:
@@ -50,7 +65,7 @@ def _slide(slide: Any, size: tuple[int, int], limits: ParseLimits) -> ParsedPage
 def _read(slide: Any, size: tuple[int, int], hidden: HiddenText) -> ParsedPage:
     title = slide.shapes.title
     blocks = [markdown.heading(title.text_frame.text, 1)] if title is not None and title.has_text_frame else []
-    pictures = 0
+    pictures = objects = undrawn = 0
     for shape in _flatten(slide.shapes):
         if title is not None and shape.shape_id == title.shape_id:
             continue
@@ -60,18 +75,26 @@ def _read(slide: Any, size: tuple[int, int], hidden: HiddenText) -> ParsedPage:
             _take_out(shape, hidden)
             blocks.append(_frame(shape.text_frame, bulleted=shape.is_placeholder))
         elif getattr(shape, "has_table", False):
-            blocks.append(markdown.table([[cell.text for cell in row.cells] for row in shape.table.rows]))
-        elif getattr(shape, "has_chart", False):
-            blocks.append(_chart(shape.chart))
+            blocks.append(_table(shape.table))
+        elif shape.shape_type == MSO_SHAPE_TYPE.EMBEDDED_OLE_OBJECT or shape.shape_type == MSO_SHAPE_TYPE.MEDIA:
+            objects += 1
+        elif shape._element.tag == f"{_P}graphicFrame":
+            texts, missing = drawn(shape._element, slide.part.rels)
+            blocks += texts
+            undrawn += missing
         elif shape.shape_type == MSO_SHAPE_TYPE.PICTURE:
             pictures += 1
     if slide.has_notes_slide and slide.notes_slide.notes_text_frame is not None:
         notes = slide.notes_slide.notes_text_frame.text.strip()
         if notes:
             blocks += [markdown.heading("Speaker notes", 2), markdown.paragraph(notes)]
-    warnings = (
-        [ParseWarning("pictures-not-read", f"{pictures} pictures on the slide were not read")] if pictures else []
-    )
+    blocks += _comments(slide)
+    counts = (("pictures", pictures), ("charts", undrawn), ("objects", objects))
+    warnings = [
+        ParseWarning(f"{what}-not-read", f"{count} {what} on the slide were not read")
+        for what, count in counts
+        if count
+    ]
     if slide._element.get("show") == "0":
         warnings.append(ParseWarning("hidden-slide", "the slide is hidden in the presentation"))
     return ParsedPage(tidy("\n\n".join(filter(None, blocks))), "pptx", warnings=(*warnings, *hidden.warnings))
@@ -121,12 +144,26 @@ def _frame(frame: Any, *, bulleted: bool) -> str:
     return "\n\n".join(markdown.paragraph(text.replace("\v", "\n")) for _, text in lines)
 
 
-def _chart(chart: Any) -> str:
-    title = chart.chart_title.text_frame.text if chart.has_title and chart.chart_title.has_text_frame else ""
-    plots = list(chart.plots)
-    if not plots:
-        return markdown.paragraph(title)
-    categories = [str(category) for category in plots[0].categories]
-    rows = [["", *categories]]
-    rows += [[series.name or "", *("" if v is None else f"{v:g}" for v in series.values)] for series in chart.series]
-    return "\n\n".join(filter(None, [markdown.paragraph(title), markdown.table(rows)]))
+def _table(table: Any) -> str:
+    rows = [[cell.text for cell in row.cells] for row in table.rows]
+    spans = [
+        Span(number, column, cell.span_height, cell.span_width)
+        for number, row in enumerate(table.rows)
+        for column, cell in enumerate(row.cells)
+        if cell.is_merge_origin
+    ]
+    return Grid(rows, spans).markdown()
+
+
+def _comments(slide: Any) -> Iterator[str]:
+    """Yield the slide's comments, of older and of threaded ones the words."""
+    for relation in slide.part.rels.values():
+        if relation.reltype.endswith("/comments") and not relation.is_external:
+            tree = etree.fromstring(
+                relation.target_part.blob, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+            )
+            for comment in tree.iter():
+                name = comment.tag.rpartition("}")[2] if isinstance(comment.tag, str) else ""
+                if name in ("text", "txBody"):
+                    words = "".join(map(str, comment.itertext())) if name == "txBody" else comment.text or ""
+                    yield markdown.paragraph(f"Comment: {markdown.one_line(words)}") if words.strip() else ""

@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import re
 import warnings as python_warnings
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from lxml.etree import XMLSyntaxError
 from openpyxl import load_workbook
 
 from doc_processor import containers, markdown
-from doc_processor.hidden import TINY_POINTS, WHITE, HiddenText, alike, hexadecimal
-from doc_processor.parsers.base import ParsedPage, ParseLimits, ParseWarning, Upload
+from doc_processor.grids import Grid, Span
+from doc_processor.hidden import HiddenText
+from doc_processor.parsers import xlsx_parts
+from doc_processor.parsers.base import ParsedPage, ParseLimits, ParseWarning, Properties, Upload
+from doc_processor.parsers.xlsx_cells import CellLooks
 from doc_processor.refusals import NoPages, TooManyPages, Unreadable
 from doc_processor.text import tidy
+from doc_processor.titles import title_of
 
 if TYPE_CHECKING:
     from openpyxl.workbook.workbook import Workbook
 
 # What openpyxl raises on damaged workbooks; it has no common class.
-DAMAGE = (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError, IndexError, OSError, SyntaxError)
-_UNCALCULATED = re.compile(rb"(</f>|<f(?:[^<>/]|/(?!>))*+/>)\s*+(<v\s*+/>|<v></v>|</c>)")
-
-_ROW, _COLUMN = re.compile(rb"<(?:\w{1,20}:)?row\b[^<>]*+>"), re.compile(rb"<(?:\w{1,20}:)?col\b[^<>]*+>")
-_HIDES = re.compile(rb"\shidden=[\"'](?:1|true)[\"']")
-_SHOWS_NOTHING = ";;;"
+DAMAGE = (
+    zipfile.BadZipFile,
+    KeyError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    OSError,
+    SyntaxError,
+    XMLSyntaxError,
+)
 
 
 class Sheets:
@@ -38,8 +47,9 @@ class Sheets:
         self._limits = limits
         self._sheets = workbook.worksheets
         self.warnings: tuple[ParseWarning, ...] = ()
-        # Cells with their fonts take several times as long to read.
-        self._may_hide = _may_hide(workbook)
+        self.properties = _properties(workbook)
+        if charts := len(workbook.chartsheets):
+            self.warnings += (ParseWarning("charts-not-read", f"{charts} sheets that are charts were not read"),)
 
     @property
     def pages(self) -> int:
@@ -54,50 +64,61 @@ class Sheets:
         try:
             sheet.reset_dimensions()  # the declared size may be a lie of a billion cells
             hidden = HiddenText.of(self._limits)
-            seen = _visible(sheet.iter_rows(), hidden) if self._may_hide else sheet.iter_rows(values_only=True)
-            rows, cut = self._rows(seen)
-            notes += hidden.warnings
+            looks = CellLooks(self._workbook, hidden)
+            rows, cut = self._rows(sheet.iter_rows(), looks)
+            path = getattr(sheet, "_worksheet_path", None)
+            around = xlsx_parts.read(self._file, path) if path else xlsx_parts.Around()
         except DAMAGE as error:
             raise Unreadable("the sheet is damaged") from error
+        notes += [*hidden.warnings, *around.warnings]
         if cut:
             detail = f"the sheet has more than {self._limits.max_table_cells} cells; {len(rows)} rows were read"
             notes.append(ParseWarning("table-cut", detail))
-        markup = self._markup(number)
-        if unseen := sum(1 for row in _ROW.findall(markup) if _HIDES.search(row)):
-            notes.append(ParseWarning("hidden-rows", f"{unseen} hidden rows of the sheet were read"))
-        if columns := sum(1 for column in _COLUMN.findall(markup) if _HIDES.search(column)):
-            notes.append(ParseWarning("hidden-columns", f"{columns} ranges of hidden columns were read"))
-        if missing := len(_UNCALCULATED.findall(markup)):
-            detail = f"{missing} formulas have no stored result: the file was never calculated by an office program"
-            notes.append(ParseWarning("formulas-without-results", detail))
-        text = f"{markdown.heading(sheet.title, 1)}\n\n{markdown.table(rows)}"
-        return ParsedPage(tidy(text), "xlsx", warnings=tuple(notes))
+        spans = [span for span in around.spans if span.row < len(rows)]
+        table = Grid(rows, _bounded(spans, self._limits.max_table_cells, rows)).markdown(captions=True)
+        blocks = [markdown.heading(sheet.title, 1), table, *around.blocks]
+        label = markdown.one_line(sheet.title)
+        return ParsedPage(tidy("\n\n".join(filter(None, blocks))), "xlsx", warnings=tuple(notes), label=label)
 
-    def _rows(self, values: object) -> tuple[list[list[str]], bool]:
+    def _rows(self, sheet: Iterable[Iterable[Any]], looks: CellLooks) -> tuple[list[list[str]], bool]:
         rows: list[list[str]] = []
         cells = 0
-        for row in values:  # type: ignore[attr-defined]
-            texts = [_text(value) for value in row]
+        for row in sheet:
+            texts = [looks.text(cell) for cell in row]
             while texts and not texts[-1]:
                 texts.pop()
-            if not texts:
-                continue
-            cells += len(texts)
+            cells += max(1, len(texts))
             if cells > self._limits.max_table_cells:
                 return rows, True
             rows.append(texts)
-        return _without_empty_columns(rows), False
-
-    def _markup(self, number: int) -> bytes:
-        path = getattr(self._sheets[number - 1], "_worksheet_path", None)
-        if path is None:
-            return b""
-        with zipfile.ZipFile(self._file) as archive:
-            return archive.read(path)
+        return rows, False
 
     def close(self) -> None:
         self._workbook.close()
         self._file.close()
+
+
+def _bounded(spans: list[Span], most: int, rows: list[list[str]]) -> list[Span]:
+    """Cut spans that reach beyond the cells that are there, of which a hostile file may claim a billion."""
+    width = max((len(row) for row in rows), default=0)
+    cut = []
+    for span in spans:
+        span = replace(
+            span, rows=min(span.rows, len(rows) - span.row), columns=max(1, min(span.columns, width - span.column))
+        )
+        most -= span.rows * span.columns
+        if most < 0:
+            break
+        cut.append(span)
+    return cut
+
+
+def _properties(workbook: Any) -> Properties:
+    own = workbook.properties
+    if own is None:
+        return Properties()
+    created, modified = (moment.isoformat() if moment else "" for moment in (own.created, own.modified))
+    return Properties(title_of([], own.title or ""), own.creator or "", created, modified, own.language or "")
 
 
 def parse(upload: Upload, limits: ParseLimits) -> Sheets:
@@ -122,51 +143,3 @@ def _open(file: BinaryIO, limits: ParseLimits) -> Sheets:
     if len(workbook.worksheets) > limits.max_pages:
         raise TooManyPages(f"the workbook has {len(workbook.worksheets)} sheets; at most {limits.max_pages} are read")
     return Sheets(workbook, file, limits)
-
-
-def _may_hide(workbook: Any) -> bool:
-    return any(map(_is_unseen, workbook._fonts)) or _SHOWS_NOTHING in workbook._number_formats
-
-
-def _visible(rows: Iterable[Iterable[Any]], hidden: HiddenText) -> Iterator[list[object]]:
-    """Yield the values of rows, without those that nobody sees."""
-    for row in rows:
-        yield [hidden.instead_of(_text(cell.value)) if _is_hidden(cell) else cell.value for cell in row]
-
-
-def _is_hidden(cell: Any) -> bool:
-    if cell.value is None or not hasattr(cell, "font"):
-        return False
-    on_paper = cell.fill is None or cell.fill.fill_type is None
-    return cell.number_format == _SHOWS_NOTHING or (_is_unseen(cell.font) and (on_paper or _is_tiny(cell.font)))
-
-
-def _is_unseen(font: Any) -> bool:
-    """Whether a font is white or tiny."""
-    written = font.color.rgb if font is not None and font.color is not None and font.color.type == "rgb" else None
-    colour = hexadecimal(written[-6:]) if isinstance(written, str) else None
-    return (colour is not None and alike(colour, WHITE)) or _is_tiny(font)
-
-
-def _is_tiny(font: Any) -> bool:
-    return font is not None and font.sz is not None and font.sz < TINY_POINTS
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "TRUE" if value else "FALSE"
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.15g}"
-    if isinstance(value, dt.datetime):
-        return value.date().isoformat() if value.time() == dt.time() else value.isoformat(" ", "seconds")
-    return str(value)
-
-
-def _without_empty_columns(rows: list[list[str]]) -> list[list[str]]:
-    width = max((len(row) for row in rows), default=0)
-    used = [column for column in range(width) if any(column < len(row) and row[column] for row in rows)]
-    if len(used) == width:
-        return rows
-    return [[row[column] if column < len(row) else "" for column in used] for row in rows]

@@ -11,15 +11,19 @@ from pathlib import Path
 from typing import Any, cast
 
 from doc_processor import parsers
+from doc_processor.markdown import one_line
 from doc_processor.parsers.base import Opened, ParseLimits, Renderable, RenderablePages, Upload
 from doc_processor.refusals import NoPicture, Refusal, UnpacksTooLarge, Unreadable
 from doc_processor.sniff import sniff
+from doc_processor.text import clean
 from doc_processor.workers import protocol
 from doc_processor.workers.confinement import confine
 from doc_processor.workers.protocol import Message
 
 OpenAs = Callable[[str, Upload, ParseLimits], Opened]
 _RECYCLE_SHARE = 0.6
+_LONGEST = 300
+"""Characters of what a file says about itself."""
 
 
 class TaskRunner:
@@ -48,7 +52,10 @@ class TaskRunner:
         sniffed = sniff(upload)
         opened = self._take({**task, "media_type": sniffed.media_type})
         warnings = [asdict(note) for note in (*sniffed.warnings, *opened.warnings)]
-        return {"media_type": sniffed.media_type, "pages": opened.pages, "warnings": warnings}
+        properties = {name: one_line(clean(text or ""))[:_LONGEST] for name, text in asdict(opened.properties).items()}
+        return {
+            "media_type": sniffed.media_type, "pages": opened.pages, "warnings": warnings, "properties": properties,
+        }  # fmt: skip
 
     def _page(self, task: Message) -> Message:
         return asdict(self._take(task).page(task["number"]))

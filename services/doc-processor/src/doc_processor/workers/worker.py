@@ -11,10 +11,14 @@ from contextlib import suppress
 
 from doc_processor.workers import protocol
 from doc_processor.workers.protocol import Message
+from doc_processor.workers.stopwatch import Stopwatch
 
 # A parser gets nothing else of the service's environment, which holds keys.
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH", "TESSDATA_PREFIX", "SYSTEMROOT")
 _FIXED = {"OMP_THREAD_LIMIT": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+_STEP_SECONDS = 1.0
+_MOST_PATIENCE = 20
+"""Times the limit, by the wall's clock: what takes longer on any machine will never end."""
 
 
 class WorkerFailed(Exception):
@@ -56,8 +60,7 @@ class Worker:
     async def call(self, message: Message, seconds: float) -> Message:
         """Send a message and await the answer; a cancelled call kills the worker, which would otherwise continue the task."""
         try:
-            async with asyncio.timeout(seconds):
-                return await self._exchange(message)
+            return await self._awaited(message, seconds)
         except TimeoutError as error:
             await self.kill()
             raise WorkerTimedOut(f"no answer within {seconds:g} s") from error
@@ -67,6 +70,22 @@ class Worker:
         except BaseException:
             await asyncio.shield(self.kill())
             raise
+
+    async def _awaited(self, message: Message, seconds: float) -> Message:
+        """Raise `TimeoutError` when the processes have had their time: the task's, without waits for a processor."""
+        step = min(_STEP_SECONDS, seconds / 4)
+        watch = Stopwatch(self._process.pid, step)
+        exchange = asyncio.create_task(self._exchange(message))
+        try:
+            async with asyncio.timeout(seconds * _MOST_PATIENCE):
+                while not (await asyncio.wait({exchange}, timeout=step))[0]:
+                    if watch.seconds() >= seconds:
+                        raise TimeoutError
+            return exchange.result()
+        finally:
+            if not exchange.done():
+                exchange.cancel()
+                await asyncio.gather(exchange, return_exceptions=True)
 
     async def _exchange(self, message: Message) -> Message:
         stdin, stdout = self._process.stdin, self._process.stdout

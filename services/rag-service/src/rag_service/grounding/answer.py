@@ -180,14 +180,15 @@ def _attributions(said: str, known: Sequence[int], passages: Sequence[Passage]) 
 
 
 def _citation(found: Attribution, passage: Passage) -> Citation:
+    start, end, quote = passage.place(found.start, found.end)
     return Citation(
         label=str(found.passage + 1),
         document_id=passage.document_id,
         title=passage.title,
         page=passage.page,
-        start=passage.start + found.start,
-        end=passage.start + found.end,
-        quote=passage.text[found.start : found.end],
+        start=start,
+        end=end,
+        quote=quote,
         supported=found.supported,
     )
 

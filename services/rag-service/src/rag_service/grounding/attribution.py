@@ -189,6 +189,8 @@ def _of_another(claim: StatedFacts, source: StatedFacts, named: frozenset[str]) 
 def _windows(passage: Passage) -> Iterator[_Window]:
     text, sentences = passage.text, split(passage.text)
     for place, sentence in enumerate(sentences):
+        if sentence.end <= passage.lead:
+            continue  # the names of columns, which say nothing
         subject = f"{passage.title}\n{passage.heading}\n{_header(text, sentence)}"
         yield _Window(sentence.start, sentence.end, (sentence.text,), subject)
         # A row of a table is about its own first cell.
