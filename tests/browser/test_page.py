@@ -123,7 +123,7 @@ def test_every_sentence_shows_its_proof(site: Site, picture: Callable[[Page, str
     chip = page.locator(".chip").first
     chip.click()
     proof = page.get_by_role("complementary", name="Proof")
-    expect(proof.locator("h2")).to_contain_text("climate-manual")
+    expect(proof.locator("h2")).to_contain_text("Climate and irrigation manual, page 2")
     expect(proof.locator(".quoted").first).to_be_visible()
     picture(page, "answer-with-proof")
     page.keyboard.press("Escape")

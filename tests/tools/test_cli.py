@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.ports import free_port
 from service_kit.keys import KeyStore, Scope
 
 
@@ -68,7 +69,7 @@ def test_no_key_says_where_one_would_be(tmp_path: Path) -> None:
 
 def test_a_wrong_setting_names_its_variable(tmp_path: Path) -> None:
     for name, value in (("MAX_UPLOAD_MB", "lots"), ("LLM_PROVIDER", "magic"), ("OLLAMA_URL", "nowhere")):
-        ended = switchyard("up", "--embedded", "--port", "18999", "--data-dir", str(tmp_path), **{name: value})
+        ended = switchyard("up", "--embedded", "--port", str(free_port()), "--data-dir", str(tmp_path), **{name: value})
         assert ended.returncode == 1
         assert name in ended.stderr
         assert "Traceback" not in ended.stderr
