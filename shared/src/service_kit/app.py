@@ -23,7 +23,7 @@ from service_kit import errors, health
 from service_kit.audit import routes as audit_routes
 from service_kit.audit.log import FOLDER, AuditLog
 from service_kit.audit.middleware import Acts, Refusals
-from service_kit.auth import Authentication, Authenticator, authenticated
+from service_kit.auth import PROVIDER_SIGN_IN, Authentication, Authenticator, authenticated
 from service_kit.bodies import BodyLimit
 from service_kit.counters import Counters
 from service_kit.durable import Durable
@@ -63,10 +63,11 @@ def create_app(
     around: Callable[[ASGIApp], ASGIApp] | None = None,
     uploads: Collection[str] = (),
     texts: Mapping[str, int] = MappingProxyType({}),
+    open_router: APIRouter | None = None,
 ) -> FastAPI:
     """Make a service: everything needs a key but the health pages and the description of the API.
 
-    `around` is a middleware that sees every answer, errors included. `uploads` and `texts` are the paths with large bodies (see `BodyLimit`). `lifespan` opens what the routes use, sets it on `app.state`, and adds its health checks (see `service_state`).
+    `open_router` has routes that need none either; its callers have the allowance of strangers. `around` is a middleware that sees every answer, errors included. `uploads` and `texts` are the paths with large bodies (see `BodyLimit`). `lifespan` opens what the routes use, sets it on `app.state`, and adds its health checks (see `service_state`).
     """
     access = settings.data_dir / "auth"
     keys, sessions, uses = KeyStore(access), Sessions(access), KeyUses(access)
@@ -101,7 +102,8 @@ def create_app(
     app.state.service = ServiceState(settings, condition, metrics, keys, sessions, uses, counters, audit)
     errors.install(app)
     router = health.router(condition, metrics)
-    open_paths = {_path(route) for route in (*app.routes, *router.routes)}
+    sign_in = open_router or APIRouter()
+    open_paths = {_path(route) for route in (*app.routes, *router.routes, *sign_in.routes)}
     if settings.metrics_need_key:
         open_paths.remove("/metrics")
     # The last to be added is the outermost.
@@ -111,6 +113,7 @@ def create_app(
         Authentication,
         authenticate=authenticate,
         open_paths=open_paths,
+        stranger_paths={path for path in map(_path, sign_in.routes) if path.startswith(PROVIDER_SIGN_IN)},
         strangers=Strangers(counters, settings.anonymous_requests_per_minute, settings.anonymous_requests_per_hour),
         budgets=Budgets(counters, settings.key_limits),
         uses=uses,
@@ -128,6 +131,7 @@ def create_app(
     for part in (*routers, audit_routes.router):
         app.include_router(part, dependencies=[authenticated])
     app.include_router(router)
+    app.include_router(sign_in)
     return app
 
 

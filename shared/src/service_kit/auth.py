@@ -29,7 +29,7 @@ _header = APIKeyHeader(name="X-API-Key", auto_error=False)
 _cookie = APIKeyCookie(
     name=COOKIE, auto_error=False, description=f"A browser's session; changes need `{CSRF_HEADER}` too"
 )
-SIGN_IN = "/v1/session"
+SIGN_IN, PROVIDER_SIGN_IN = "/v1/session", "/v1/session/oidc"
 _READING = ("GET", "HEAD", "OPTIONS")
 _PRINCIPAL, _BUDGET = "switchyard.principal", "switchyard.budget"
 
@@ -120,7 +120,8 @@ def _principal_with(key: Key) -> Principal:
 class Authentication:
     """ASGI middleware: refuses requests without a valid key before anything of their body is read.
 
-    `open_paths` need no key, nor does what is below those that end in a slash. Raises `Unauthenticated`, and
+    `open_paths` need no key, nor does what is below those that end in a slash; `stranger_paths` need none within the
+    allowance of strangers. Raises `Unauthenticated`, and
     `TooManyRequests` for an address that goes on without a valid key, and for a key whose requests are spent.
     """
 
@@ -129,18 +130,21 @@ class Authentication:
         app: ASGIApp,
         authenticate: Authenticator,
         open_paths: Collection[str],
+        stranger_paths: Collection[str],
         strangers: Strangers,
         budgets: Budgets,
         uses: KeyUses,
     ) -> None:
         self.app = app
         self._authenticate = authenticate
-        self._open_paths = frozenset(open_paths)
+        self._open_paths, self._stranger_paths = frozenset(open_paths), frozenset(stranger_paths)
         self._open_folders = tuple(path for path in open_paths if path.endswith("/"))
         self._strangers, self._budgets, self._uses = strangers, budgets, uses
 
     async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not self._is_open(route_path(scope)):
+        if scope["type"] == "http" and route_path(scope) in self._stranger_paths:
+            self._strangers.admit(address_of(scope))
+        elif scope["type"] == "http" and not self._is_open(route_path(scope)):
             headers = Headers(scope=scope)
             given = Credentials.of(headers)
             principal = self._authenticated(given, scope)

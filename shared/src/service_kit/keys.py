@@ -124,6 +124,32 @@ class KeyStore:
             others = {other.id: other for other in self._load().values() if other.name != name}
             self._save({**others, key.id: key})
 
+    def know(
+        self,
+        identity: str,
+        name: str,
+        scope: Scope,
+        collections: Iterable[str] | None = None,
+        grants: Iterable[Grant] = (),
+    ) -> Key:
+        """Store somebody whom an identity provider has signed in, with the rights of now; there is no secret to find it by."""
+        bound = None if collections is None else tuple(sorted(collections))
+        with self._writing(self._file):
+            known = self._load().get(identity)
+            key = Key(
+                id=identity,
+                name=name,
+                hash=_digest(secrets.token_urlsafe(32)),
+                scope=scope,
+                collections=bound,
+                grants=tuple(sorted(grants)),
+                limits=NO_LIMITS if known is None else known.limits,
+            )
+            if known is not None:
+                key = replace(key, created=known.created)
+            self._save({**self._load(), identity: key})
+        return key
+
     def revoke(self, identity: str) -> None:
         with self._writing(self._file):
             keys = dict(self._load())

@@ -56,10 +56,10 @@ class Sessions:
         self._stamp: Stamp | None = None
         self._known: dict[str, Session] = {}
 
-    def begin(self, key_id: str, once: str | None = None) -> str:
+    def begin(self, key_id: str, once: str | None = None, lasting: timedelta = SESSION) -> str:
         """Store a session and return its token; uses up the sign-in link `once`, or raises `Unauthenticated`."""
         token = secrets.token_urlsafe(32)
-        made = Session(_digest(token), key_id, "session", datetime.now(UTC) + SESSION)
+        made = Session(_digest(token), key_id, "session", datetime.now(UTC) + lasting)
 
         def change(known: dict[str, Session]) -> None:
             if once is not None and known.pop(_digest(once), None) is None:

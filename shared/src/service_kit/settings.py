@@ -112,5 +112,6 @@ def load(settings_class: type[S]) -> S:
     try:
         return settings_class(_secrets_dir=secrets_dir())
     except ValidationError as error:
-        faults = [f"{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors(include_input=False)]
+        # A rule about several settings has no place, and names them itself.
+        faults = [": ".join([*(str(part).upper() for part in item["loc"][:1]), item["msg"]]) for item in error.errors()]
         raise InvalidSettings("; ".join(faults)) from error

@@ -35,7 +35,7 @@ from rag_service.state import RagState
 from rag_service.summaries import Summaries
 from rag_service.tables import Job
 from rag_service.vectors import VectorStore
-from service_kit import access, shared_counters
+from service_kit import access, oidc, shared_counters
 from service_kit import providers as provider_kit
 from service_kit.app import SharedParts, create_app
 from service_kit.database import Database
@@ -103,6 +103,7 @@ def create(settings: RagSettings, shared: SharedParts | None = None) -> FastAPI:
         lifespan=lifespan,
         metrics=shared.metrics if shared else None,
         around=OpenAIErrors,
+        open_router=oidc.routes(settings),
         uploads=("/v1/documents",),
         texts=TEXT_BYTES,
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pydantic import Field
 
 from rag_service.tables import GroundingMode
+from service_kit.oidc import OidcSettings
 from service_kit.output_guard import OutputGuardSettings
 from service_kit.settings import ServiceSettings
 
 
-class RagSettings(ServiceSettings, OutputGuardSettings):
+class RagSettings(ServiceSettings, OutputGuardSettings, OidcSettings):
     """Settings of the rag-service."""
 
     database_url: str | None = Field(
