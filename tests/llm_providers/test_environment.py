@@ -63,7 +63,7 @@ def test_a_file_adds_entries(tmp_path: Path) -> None:
         (FILE.replace("kind: openai", "kind: opnai"), 4, "kind"),
         (FILE.replace("http://vllm-next:8000/v1", "http://u:p@vllm"), 5, "user name or password"),
         (FILE.replace("context_tokens: 16384", "context_tokens: many"), 7, "context_tokens"),
-        (FILE.replace("context_tokens", "context"), 7, "Extra inputs"),
+        (FILE.replace("context_tokens", "context"), 7, "is not known here"),
         (FILE.replace("text:", "txt:"), 7, "roles.txt"),
         (FILE.replace("vllm-next:\n", "VLLM next:\n"), 3, "VLLM next"),
         (FILE.replace("    url: http://vllm-next:8000/v1\n", ""), 3, "needs a url"),

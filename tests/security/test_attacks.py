@@ -16,7 +16,8 @@ from llm_providers.control_tokens import masked
 from llm_providers.prompting import strip_hidden
 from rag_service.prompts import RULES
 from switchyard.client import Client
-from switchyard.tasks import add_files, watch
+from switchyard.tasks import watch
+from switchyard.uploads import add_files
 from switchyard_benchmarks import cli
 from switchyard_benchmarks.redteam import Attack, Attempt, RedTeam, false_blocks, load
 from switchyard_benchmarks.redteam.attacks import CONFIDED, LEAKS, MARKER, VAULT

@@ -56,7 +56,7 @@ def asked_for_by_compose() -> dict[str, set[str]]:
     """The variables that the Compose files read, and what they take where one is not set."""
     found: dict[str, set[str]] = {}
     for file in (*EXAMPLE.parent.glob("docker-compose*.yml"), *EXAMPLE.parent.glob("deploy/compose/*.yml")):
-        for name, default in re.findall(r"\$\{([A-Z_]+):[-+]([^}]*)\}", file.read_text("utf-8")):
+        for name, default in re.findall(r"\$\{([A-Z_]+):[-+](?:\$\{[A-Z_]+:-)?([^}]*)\}", file.read_text("utf-8")):
             found.setdefault(name, set()).add(default)
     return found
 

@@ -72,6 +72,12 @@ def test_the_main_job_on_real_files(process: Any, ended: Callable[..., Any]) -> 
         assert client.http.get(f"{path}/metrics", headers={"Authorization": ""}).status_code == 401
     assert client.call("GET", "/rag/health")["providers"]["text"]["extractive"] is True
 
+    for method, path, status in (("GET", "/nowhere", 404), ("DELETE", "/livez", 405), ("GET", "/rag/nowhere", 404)):
+        refused = client.http.request(method, path)
+        assert (refused.status_code, refused.headers["content-type"]) == (status, "application/problem+json")
+        assert refused.json()["request_id"] == refused.headers["x-request-id"]
+        assert refused.json()["detail"] not in ("Not Found", "Method Not Allowed")
+
     assert page.headers["x-content-type-options"] == "nosniff"
     assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
     for path in EXAMPLES.iterdir():

@@ -11,6 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from llm_providers.engines.table import Endpoint, Engine, EngineName, FrozenDocument, Kind
+from llm_providers.faults import said
 from llm_providers.routing.policy import Change, Policy, RolePolicy
 from llm_providers.settings import ProviderSettings, SettingsError
 from llm_providers.types import Role
@@ -62,7 +63,7 @@ def read_engines_file(path: Path) -> dict[str, Engine]:
         return EnginesFile.model_validate(content).engines
     except ValidationError as error:
         faults = [
-            f"{path}, line {_line(root, item['loc'])}: {'.'.join(map(str, item['loc'])) or 'file'}: {item['msg']}"
+            f"{path}, line {_line(root, item['loc'])}: {said('.'.join(map(str, item['loc'])) or 'file', item)}"
             for item in error.errors()
         ]
         raise SettingsError("ENGINES_FILE: " + "; ".join(faults)) from error

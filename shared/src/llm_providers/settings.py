@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsS
 from llm_providers.deadline import Timeouts
 from llm_providers.engines.addresses import normalise
 from llm_providers.engines.table import Address
+from llm_providers.faults import said
 
 S = TypeVar("S", bound=BaseSettings)
 SECRETS = Path("/run/secrets")
@@ -185,6 +186,7 @@ def read(group: type[S], env_file: Path | None = None) -> S:
     except ValidationError as error:
         names = dict(zip(group.model_fields, variables(group), strict=True))
         faults = [
-            f"{names.get(str(e['loc'][0]), e['loc'][0])}: {e['msg']} (got {e['input']!r})" for e in error.errors()
+            f"{said(names.get(str(each['loc'][0]), str(each['loc'][0])), each)} (got {each['input']!r})"
+            for each in error.errors()
         ]
         raise SettingsError("; ".join(faults)) from error

@@ -34,6 +34,7 @@ from service_kit.middleware import ForwardedPrefix, RequestContext, SecurityHead
 from service_kit.sessions import Sessions
 from service_kit.settings import ServiceSettings
 from service_kit.state import ServiceState
+from service_kit.summaries import summarise
 from service_kit.uses import KeyUses
 
 log = structlog.get_logger(__name__)
@@ -132,6 +133,7 @@ def create_app(
         app.include_router(part, dependencies=[authenticated])
     app.include_router(router)
     app.include_router(sign_in)
+    summarise(app)
     return app
 
 

@@ -14,6 +14,7 @@ from starlette.datastructures import FormData, Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from llm_providers.faults import field_of, said
 from service_kit.auth import budget_of, principal_of
 from service_kit.errors import (
     InvalidInput,
@@ -45,8 +46,8 @@ def parse(model: type[M], body: bytes) -> M:
         return model.model_validate_json(body)
     except ValidationError as error:
         fault = error.errors(include_input=False, include_url=False)[0]
-        field = ".".join(str(part) for part in fault["loc"]) or "body"
-        raise InvalidInput(f"{field}: {fault['msg']}", field=field) from error
+        field = field_of(fault)
+        raise InvalidInput(said(field, fault), field=field) from error
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from llm_providers import errors as provider
+from llm_providers.faults import field_of, said, words_of
 from service_kit.context import request_id, set_fault
 
 log = structlog.get_logger(__name__)
@@ -191,27 +192,30 @@ def answer_to(error: Exception) -> JSONResponse:
     return response(members)
 
 
-async def _on_http_exception(request: Request, error: Exception) -> JSONResponse:
+async def on_http_exception(request: Request, error: Exception) -> JSONResponse:
+    """Return the problem detail of an error of the framework, whose phrases say no more than the status."""
     assert isinstance(error, HTTPException)
     kinds = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 400: "bad-request"}
-    service_error = ServiceError(str(error.detail))
+    plain = {404: "there is nothing at this path", 405: f"this path does not take {request.method}"}
+    detail = str(error.detail)
+    if detail == HTTPStatus(error.status_code).phrase:
+        detail = plain.get(error.status_code, detail)
+    service_error = ServiceError(detail)
     service_error.status, service_error.type = error.status_code, kinds.get(error.status_code, "http-error")
     return response(problem(service_error), error.headers)
 
 
 async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    faults = [
-        {"field": ".".join(str(part) for part in item["loc"] if part != "body") or "body", "message": item["msg"]}
-        for item in error.errors()
-    ]
-    detail = "; ".join(f"{fault['field']}: {fault['message']}" for fault in faults[:5])
+    found = error.errors()
+    faults = [{"field": field_of(item), "message": words_of(item)} for item in found]
+    detail = "; ".join(said(field_of(item), item) for item in found[:5])
     return response(problem(InvalidInput(detail, field=faults[0]["field"] if faults else None, errors=faults[:20])))
 
 
 def install(app: FastAPI) -> None:
     """Make every error of `app` a problem detail."""
     app.add_exception_handler(RequestValidationError, _on_invalid)
-    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(HTTPException, on_http_exception)
     for kind in (ServiceError, provider.ProviderError, OSError, Exception):
         app.add_exception_handler(kind, _on_error)

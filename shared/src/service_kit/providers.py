@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from llm_providers import get_provider
 from llm_providers.errors import ProviderError
+from llm_providers.faults import words_of
 from llm_providers.providers import Providers
 from llm_providers.readiness import ReadinessState
 from llm_providers.routing import Gates, InvalidPolicy, Policy, RolePolicy
@@ -178,7 +179,7 @@ def _changed(before: M, wanted: BaseModel, field: str) -> M:
     except ValidationError as error:
         fault = error.errors()[0]
         place = ".".join([field, *map(str, fault["loc"])])
-        raise InvalidPolicy(str(fault["msg"]), place) from error
+        raise InvalidPolicy(words_of(fault), place) from error
 
 
 @providers_router.post("/check")

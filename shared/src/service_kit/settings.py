@@ -12,6 +12,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode
 
+from llm_providers.faults import said
 from llm_providers.settings import EnvironmentSettings, secrets_dir
 from service_kit.audit.chain import Retention
 from service_kit.limits import KeyLimits
@@ -113,5 +114,8 @@ def load(settings_class: type[S]) -> S:
         return settings_class(_secrets_dir=secrets_dir())
     except ValidationError as error:
         # A rule about several settings has no place, and names them itself.
-        faults = [": ".join([*(str(part).upper() for part in item["loc"][:1]), item["msg"]]) for item in error.errors()]
+        faults = [
+            said("".join(str(part).upper() for part in item["loc"][:1]), item)
+            for item in error.errors(include_input=False)
+        ]
         raise InvalidSettings("; ".join(faults)) from error

@@ -66,6 +66,32 @@ def test_the_round_trip_when_nothing_runs(docker: ScriptedDocker, root: Path, vo
     assert (volumes / "rag" / "data").read_text() == "rag"
 
 
+def test_a_backup_of_a_half_started_stack_is_not_called_one(
+    docker: ScriptedDocker, root: Path, volumes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    docker.with_containers(container("rag-service", status="exited"))
+    docker.with_volumes(*VOLUMES)
+    docker.on("run", volumes=volumes)
+    (volumes / "notes" / "data").unlink()
+    assert main(["backup"], root, docker.env) == 1
+    error = capsys.readouterr().err
+    assert "NOT a backup of a stack that has run: notes held nothing yet" in error
+    assert "make status" in error
+
+
+def test_restore_without_a_file_names_the_newest(
+    docker: ScriptedDocker, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    docker.with_containers()
+    assert main(["restore"], root, docker.env) == 1
+    assert "make backup makes one" in capsys.readouterr().err
+    (root / "backups").mkdir()
+    for day in ("20261120", "20261126"):
+        (root / "backups" / f"switchyard-{day}-120000.tar.gz").touch()
+    assert main(["restore"], root, docker.env) == 1
+    assert "make restore FILE=backups/switchyard-20261126-120000.tar.gz" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("rule", "words"),
     [

@@ -64,3 +64,25 @@ def test_a_stack_without_its_first_key_says_so(
     assert main(["cli", *SHOW], root, docker.env) == 1
     assert "was revoked" in capsys.readouterr().err
     assert main(["cli", *SHOW], root, {**docker.env, "SWITCHYARD_API_KEY": "sy-mine"}) == 7
+
+
+@pytest.mark.parametrize(
+    ("rows", "what", "todo"),
+    [
+        ([], "has no container", "make up"),
+        ([container("gateway", status="exited", exit_code=137)], "was killed", "docker start switchyard-gateway-1"),
+    ],
+)
+def test_a_stack_without_its_gateway_says_so(
+    docker: ScriptedDocker,
+    root: Path,
+    capsys: pytest.CaptureFixture[str],
+    rows: list[dict[str, object]],
+    what: str,
+    todo: str,
+) -> None:
+    docker.with_containers(container("rag-service"), *rows)
+    assert main(["cli", *SHOW], root, docker.env) == 1
+    error = capsys.readouterr().err
+    assert f"gateway, which {what}" in error
+    assert todo in error

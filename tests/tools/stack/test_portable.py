@@ -11,13 +11,20 @@ from pathlib import Path
 import pytest
 
 SHARED, TOOLS = (Path(__file__).parents[3] / name / "src" for name in ("shared", "tools"))
-PORTABLE = ("switchyard.stack", "switchyard.services", "service_kit.volumes", "service_kit.peers")
+PORTABLE = (
+    "switchyard.stack",
+    "switchyard.services",
+    "switchyard.installation",
+    "service_kit.volumes",
+    "service_kit.peers",
+)
 MODULES = sorted(
     [
         *(TOOLS / "switchyard" / "stack").rglob("*.py"),
         *(SHARED / "service_kit" / "volumes").rglob("*.py"),
         SHARED / "service_kit" / "peers.py",
         TOOLS / "switchyard" / "services.py",
+        TOOLS / "switchyard" / "installation.py",
     ]
 )
 

@@ -334,7 +334,7 @@ def test_what_is_there_already_needs_no_disk(good: Facts) -> None:
 def test_a_port_that_somebody_has(good: Facts) -> None:
     finding = only(replace(good, ports_in_use={"127.0.0.1:8080": "Address already in use"}))
     assert "gateway needs 127.0.0.1:8080: Address already in use" in finding.message
-    assert "GATEWAY_PORT" in finding.todo
+    assert "set PORT in .env" in finding.todo
 
 
 @pytest.fixture

@@ -57,9 +57,30 @@ def test_files_that_were_moved_with_the_checkout_are_found_by_name(docker: Scrip
 def test_without_containers_the_ollama_stack_is_meant(docker: ScriptedDocker, root: Path) -> None:
     docker.on("ps")
     docker.on("compose")
-    main(["logs", "rag-service"], root, docker.env)
+    main(["down"], root, docker.env)
     assert docker.calls[-1][3:5] == ["-f", "docker-compose.yml"]
-    assert docker.calls[-1][-1] == "rag-service"
+
+
+def test_logs_in_a_pipe_are_the_last_lines_and_say_so(
+    docker: ScriptedDocker, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    docker.with_containers(container("rag-service"))
+    docker.on("compose")
+    assert main(["logs", "rag-service"], root, docker.env) == 0
+    assert docker.calls[-1][-4:] == ["logs", "--tail", "100", "rag-service"]
+    assert "the last 100 lines" in capsys.readouterr().err
+
+
+def test_logs_of_a_stack_without_containers_say_where_others_are(
+    docker: ScriptedDocker, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    docker.with_containers()
+    (root / "data" / "demo").mkdir(parents=True)
+    (root / "data" / "demo" / "switchyard.log").touch()
+    assert main(["logs"], root, docker.env) == 1
+    error = capsys.readouterr().err
+    assert "data/demo/switchyard.log" in error
+    assert "make up" in error
 
 
 @pytest.mark.parametrize("place", ["environment", "dotenv"])
@@ -72,7 +93,20 @@ def test_compose_file_wins_and_is_left_to_compose(docker: ScriptedDocker, root: 
         (root / ".env").write_text("COMPOSE_FILE=docker-compose.yml:mine.yml\n")
     main(["compose", "ps"], root, env)
     assert docker.calls == [["compose", "--project-name", "switchyard", "ps"]]
-    assert stacks.of_stack(root, env, "vllm", gpu=True).files == ()
+    assert stacks.of_stack(root, env, "ollama", gpu=True).files == ()
+
+
+@pytest.mark.parametrize("verb", ["up", "preflight"])
+def test_a_compose_file_of_another_stack_is_refused(
+    docker: ScriptedDocker, root: Path, capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    docker.on("info", out="{}")
+    (root / ".env").write_text("COMPOSE_FILE=docker-compose.yml:mine.yml\n")
+    assert main([verb, "vllm"], root, docker.env) == 1
+    error = capsys.readouterr().err
+    assert "COMPOSE_FILE in .env is docker-compose.yml:mine.yml" in error
+    assert "add docker-compose.vllm.yml to it" in error
+    assert not any("up" in call for call in docker.calls)
 
 
 def test_down_keeps_volumes_and_takes_every_profile(docker: ScriptedDocker, root: Path) -> None:

@@ -41,7 +41,7 @@ def test_up_builds_waits_and_says_where_to_go(
 ) -> None:
     engine(docker)
     docker.on("compose", "up")
-    assert main(["up", "cpu"], root, docker.env) == 0
+    assert main(["up", "cpu"], root, {**docker.env, "VERBOSE": "1"}) == 0
     output = capsys.readouterr().out
     assert "http://localhost:8080/" in output
     assert "make key" in output
@@ -59,6 +59,44 @@ def test_up_builds_waits_and_says_where_to_go(
             *("up", "-d", "--build", "--wait", "--remove-orphans"),
         ]
     ]
+
+
+def test_each_image_is_a_line_unless_all_is_wanted(
+    docker: ScriptedDocker, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    built = {name: {"build": {"context": "."}} for name in ("gateway", "rag-service")}
+    engine(docker, {"services": {**built, "chroma": {"image": "chroma"}}})
+    docker.on("build", out="#1 load\n" * 1300)
+    docker.on("compose", "up")
+    assert main(["up", "cpu"], root, docker.env) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines if "image built in" in line] == ["gateway", "rag-service"]
+    assert "#1 load" not in lines
+    assert started(docker)[0][-5:] == ["up", "-d", "--quiet-pull", "--wait", "--remove-orphans"]
+
+
+def test_of_a_build_that_fails_the_last_lines_are_shown(
+    docker: ScriptedDocker, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine(docker, {"services": {"rag-service": {"build": {"context": "."}}}})
+    docker.on("build", out="#1 load\n" * 1300, err="#2 no such wheel\n", code=17)
+    assert main(["up", "cpu"], root, docker.env) == 1
+    output = capsys.readouterr()
+    assert "#2 no such wheel" in output.out
+    assert output.out.count("\n") < 60
+    assert "VERBOSE=1" in output.err
+    assert started(docker) == []
+
+
+@pytest.mark.parametrize(("created", "changed"), [("2026-01-01T00:00:00Z", True), ("2099-01-01T00:00:00Z", False)])
+def test_that_changed_settings_recreate_services_is_said_before(
+    docker: ScriptedDocker, root: Path, capsys: pytest.CaptureFixture[str], created: str, changed: bool
+) -> None:
+    engine(docker, CONFIG, container("rag-service", created=created))
+    docker.on("compose", "up")
+    (root / ".env").write_text("PORT=9000\n")
+    assert main(["up", "cpu"], root, docker.env) == 0
+    assert ("are recreated now" in capsys.readouterr().out) is changed
 
 
 def test_a_fault_stops_the_start_unless_forced(

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from service_kit import peers
+from switchyard.installation import announced
 from switchyard.stack import exposition
 from switchyard.stack.__main__ import main
 from switchyard.stack.status import duration
@@ -168,10 +169,20 @@ def test_a_stack_that_is_down(docker: ScriptedDocker, root: Path, capsys: pytest
     assert "the stack is down" in capsys.readouterr().out
 
 
+def test_a_container_that_was_killed_is_started_again_by_its_name(
+    docker: ScriptedDocker, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started(docker, container("rag-service"), container("ollama", status="exited", exit_code=137))
+    assert main(["status"], root, docker.env) == 1
+    output = capsys.readouterr().out
+    assert "ollama was killed\n" in output
+    assert "docker start switchyard-ollama-1" in output
+
+
 class _Page(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         body = json.dumps(HEALTH).encode()
-        self.send_response(200 if self.path == "/health" else 503)
+        self.send_response(200 if self.path.endswith("/health") else 503)
         self.end_headers()
         self.wfile.write(body)
 
@@ -228,3 +239,19 @@ def test_exposition_text_with_labels_and_escapes() -> None:
 )
 def test_durations(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_without_docker_it_is_the_process_that_runs_in_the_checkout(
+    docker: ScriptedDocker, root: Path, capsys: pytest.CaptureFixture[str], page: int
+) -> None:
+    docker.with_containers()
+    docker.on("config", "--services", out="rag-service\n")
+    (root / "data" / "demo").mkdir(parents=True)
+    url = f"http://127.0.0.1:{page}"
+    with announced(root / "data" / "demo", url):
+        for environment in (docker.env, {"PATH": "/nowhere"}):
+            assert main(["status"], root, environment) == 0
+            output = capsys.readouterr().out
+            assert output.startswith(f"one process without Docker at {url}/")
+            assert "meta-llama/Llama-3.2-3B-Instruct" in output
+            assert "everything is healthy" in output

@@ -6,16 +6,20 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
 from pathlib import Path
+from uuid import uuid4
 
 from fastapi import FastAPI
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from llm_providers import ProviderSettings, get_provider
+from service_kit import errors
 from service_kit.app import SharedParts
+from service_kit.context import set_request_id
 from service_kit.durable import Durable
 from service_kit.metrics import Metrics
 from service_kit.middleware import SecurityHeaders
@@ -66,8 +70,15 @@ def create(data_dir: Path, own_url: str) -> Starlette:
     return Starlette(
         routes=[*routes, *(Mount(path, service) for path, service in services.items())],
         middleware=[Middleware(SecurityHeaders)],
+        exception_handlers={HTTPException: _on_http_exception},
         lifespan=lifespan,
     )
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    """Answer as the services do; the request's id is theirs to give, and this one reached none of them."""
+    set_request_id(uuid4().hex)
+    return await errors.on_http_exception(request, error)
 
 
 def _create(service: Service, known: Mapping[str, object], shared: SharedParts) -> FastAPI:

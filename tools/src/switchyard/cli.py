@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
+import os
+from importlib.metadata import entry_points, version
 from pathlib import Path
 from typing import Annotated
 
@@ -10,20 +11,40 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from switchyard import audit, commands, engines, providers
+from switchyard import audit, commands, engines, providers, user_commands
 from switchyard.client import Client, StackError, saved_key
-from switchyard.options import DATA, URL, DataDir, Port, Url
+from switchyard.installation import DEMO
+from switchyard.options import DATA, URL, DataDir, Folder, Port, Url, is_default
 from switchyard.output import console
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 app.add_typer(providers.app, name="providers")
 app.add_typer(engines.app, name="engines")
 app.add_typer(audit.app, name="audit")
+for command in (user_commands.add, user_commands.show, user_commands.rm, user_commands.ask, user_commands.chat):
+    app.command()(command)
+app.command("list")(user_commands.listing)
+app.command()(user_commands.note)
 app.command()(commands.compare)
 app.command()(commands.migrate)
 # Commands of other packages: benchmarks/ in a checkout.
-for command in sorted(entry_points(group="switchyard.commands")):
-    app.add_typer(command.load(), name=command.name)
+for extra in sorted(entry_points(group="switchyard.commands")):
+    app.add_typer(extra.load(), name=extra.name)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"switchyard {version('switchyard')}")
+        raise typer.Exit
+
+
+@app.callback(help=__doc__)
+def whole(
+    shown: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Print the version")
+    ] = False,
+) -> None:
+    """What belongs to no command."""
 
 
 @app.command()
@@ -33,7 +54,7 @@ def up(
     ] = False,
     host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
     port: Port = 8080,
-    data_dir: DataDir = DATA,
+    data_dir: Folder = DATA,
 ) -> None:
     """Start the stack and stay until Ctrl-C."""
     if not embedded:
@@ -46,30 +67,11 @@ def up(
 
 
 @app.command()
-def demo(port: Port = 8080, data_dir: DataDir = Path("data/demo"), examples: Path = Path("examples")) -> None:
-    """Start the stack, add the examples, ask three questions, make a note, and print the next steps."""
+def demo(port: Port = 8080, data_dir: Folder = DEMO, examples: Path = Path("examples")) -> None:
+    """Start the stack, add the examples, ask questions, make a note, and print a link that signs in."""
     from switchyard.demo import run
 
     run(console, data_dir, port, examples)
-
-
-@app.command()
-def add(files: list[Path], collection: str = "default", url: Url = URL, data_dir: DataDir = DATA) -> None:
-    """Add documents and show their progress."""
-    from switchyard.tasks import add_files
-
-    with Client(url, saved_key(data_dir)) as client:
-        if not add_files(console, client, files, collection):
-            raise typer.Exit(1)
-
-
-@app.command()
-def ask(question: str, collection: str = "default", url: Url = URL, data_dir: DataDir = DATA) -> None:
-    """Ask a question; the answer comes with its sources."""
-    from switchyard.tasks import ask_question
-
-    with Client(url, saved_key(data_dir)) as client:
-        ask_question(console, client, question, collection)
 
 
 @app.command()
@@ -120,6 +122,18 @@ def parity(
     with Client(url, saved_key(data_dir)) as client:
         if not spaces.parity(console, client, a, b, collection):
             raise typer.Exit(1)
+
+
+@app.command()
+def key(context: typer.Context, data_dir: DataDir = DATA) -> None:
+    """Print the admin key that the first start made: of the stack in Docker, else of the process without Docker."""
+    from switchyard.stack import cli as stack
+    from switchyard.stack.errors import Stopped
+
+    try:
+        typer.echo(stack.key(Path.cwd(), os.environ, () if is_default(context, "data_dir") else (data_dir,)))
+    except Stopped as error:
+        raise StackError(f"{error}; {error.todo}" if error.todo else str(error)) from error
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})

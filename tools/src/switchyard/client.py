@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 import httpx2
+
+from switchyard.installation import FIRST_KEY, first_key
 
 
 class StackError(Exception):
@@ -47,7 +49,7 @@ class Client:
             raise _refusal(answer)
         return answer.json() if answer.content else None
 
-    def events(self, method: str, path: str, **options: Any) -> Iterator[tuple[str, Any]]:
+    def events(self, method: str, path: str, **options: Any) -> Generator[tuple[str, Any], None, None]:
         """Yield (event, data) of a server-sent event stream."""
         # Imported only now: most commands need no part of the services.
         from service_kit.sse import EventReader
@@ -67,7 +69,11 @@ class Client:
         try:
             yield
         except httpx2.ConnectError as error:
-            raise StackError(f"nothing answers at {self.url}; start it with `switchyard up --embedded`") from error
+            port = self.http.base_url.port or 80
+            raise StackError(
+                f"nothing answers at {self.url}; start it with `make up` in Docker, or without by "
+                f"`.venv/bin/switchyard up --embedded --port {port}`; `make status` says what runs"
+            ) from error
         except httpx2.HTTPError as error:
             raise StackError(f"{self.url}: {type(error).__name__}: {error}") from error
 
@@ -95,12 +101,10 @@ def explain(status: int, body: str, url: str) -> tuple[str, str]:
 
 
 def saved_key(data_dir: Path) -> str:
-    """Return the key to use: SWITCHYARD_API_KEY, or the one that `switchyard up` saved for this user."""
-    if key := os.environ.get("SWITCHYARD_API_KEY"):
+    """Return the key to use: SWITCHYARD_API_KEY, or the first key of the installation in `data_dir`."""
+    if key := os.environ.get("SWITCHYARD_API_KEY") or first_key(data_dir):
         return key
-    try:
-        return (data_dir / "cli-key").read_text().strip()
-    except OSError as error:
-        raise StackError(
-            f"no API key: set SWITCHYARD_API_KEY, or run this where `switchyard up` keeps its data ({data_dir})"
-        ) from error
+    raise StackError(
+        f"no API key: {data_dir / FIRST_KEY} does not exist. `make key` prints the key of a stack that runs, in Docker "
+        "or without: export SWITCHYARD_API_KEY=$(make key). Data in another folder: --data-dir FOLDER"
+    )

@@ -9,11 +9,18 @@ from rich.markup import escape
 from switchyard.client import StackError
 
 console = Console()
+# All that moves a cursor or changes a terminal; tabs and ends of lines stay.
+_CONTROLS = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)))
+
+
+def plain(text: str) -> str:
+    """Return text that comes from documents or models without what a terminal would obey."""
+    return text.translate(_CONTROLS)
 
 
 def say(words: str) -> None:
     """Print a line as it is."""
-    console.print(escape(words), highlight=False, soft_wrap=True)
+    console.print(escape(plain(words)), highlight=False, soft_wrap=True)
 
 
 def confirmed(question: str) -> bool:

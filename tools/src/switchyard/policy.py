@@ -100,7 +100,10 @@ def check(client: Client, role: str, backend: str) -> str:
         answer = client.call("POST", "/rag/v1/providers/check", json={"role": role, "backend": backend})
     except StackError as error:
         if error.kind == UNKNOWN:
-            raise
+            words = not_serving(read(client), role, backend) or str(error)
+            todo = "start one in Docker (make up-vllm), or name one that runs: switchyard engines add NAME"
+            words = f"{words}; {todo} --engine-url URL --role {role}=MODEL"
+            raise StackError(words, status=error.status, kind=error.kind) from error
         raise StackError(f"{backend} does not serve {role}: {error}", status=error.status, kind=error.kind) from error
     return f"{backend} answers for {role}: {answer['model']}, {answer['seconds']:.2f} s"
 

@@ -11,10 +11,15 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx2
 
 from switchyard.client import StackError
+from switchyard.installation import FIRST_KEY, announced, first_key
+
+if TYPE_CHECKING:
+    from service_kit.keys import KeyStore
 
 _START_SECONDS = 60
 _STOP_SECONDS = 25
@@ -34,11 +39,15 @@ def serve(data_dir: Path, host: str, port: int) -> None:
     settings = load(ServiceSettings).model_copy(update={"log_format": "console" if sys.stderr.isatty() else "json"})
     require_writable(data_dir)
     keep_private(data_dir)
-    prepare_keys(KeyStore(data_dir / "auth"), settings)
-    own_key(data_dir)
-    loopback = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104
-    configured = server(create(data_dir, f"http://{loopback}:{port}"), settings, host=host, port=port)
-    asyncio.run(configured.serve())
+    store = KeyStore(data_dir / "auth")
+    prepare_keys(store, settings)
+    _retire_second_key(data_dir, store)
+    url = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"  # noqa: S104
+    configured = server(create(data_dir, url), settings, host=host, port=port)
+    if sys.stdout.isatty():
+        print(f"Page and API: {url}/   Admin key: cat {data_dir / FIRST_KEY}", flush=True)
+    with announced(data_dir, url):
+        asyncio.run(configured.serve())
 
 
 @contextmanager
@@ -47,8 +56,13 @@ def background(data_dir: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     _require_free("127.0.0.1", port)
     data_dir.mkdir(parents=True, exist_ok=True)
     command = ["switchyard", "up", "--embedded", "--port", str(port), "--data-dir", str(data_dir)]
-    with child(command, f"http://127.0.0.1:{port}/readyz", data_dir / "switchyard.log") as process:
+    with child(command, f"http://127.0.0.1:{port}/readyz", log_of(data_dir)) as process:
         yield process
+
+
+def log_of(data_dir: Path) -> Path:
+    """Return where a process in the background writes its log."""
+    return data_dir / "switchyard.log"
 
 
 @contextmanager
@@ -76,16 +90,25 @@ def child(command: Sequence[str], ready_url: str, log: Path, **environment: str)
 
 
 def own_key(data_dir: Path) -> str:
-    """Return the command line's own admin key for an installation in `data_dir`, made at the first use."""
-    from llm_providers.files import SharedFile
-    from service_kit.keys import KeyStore, Scope
+    """Return the admin key of an installation in `data_dir`: its first key, made at the first use, or ADMIN_API_KEY."""
+    from service_kit.keys import KeyStore
 
-    store, saved = KeyStore(data_dir / "auth"), SharedFile(data_dir / "cli-key", mode=0o600)
-    key = saved.read().strip() if saved.path.exists() else ""
-    if store.find(key) is None:
-        key = store.create("command line", Scope.ADMIN)
-        saved.write(key)
+    key = KeyStore(data_dir / "auth").ensure_first() or first_key(data_dir) or os.environ.get("ADMIN_API_KEY")
+    if not key:
+        raise StackError(
+            f"{data_dir / FIRST_KEY} does not exist: the first key was revoked. Set ADMIN_API_KEY to a key of your own, "
+            f"or make one: `switchyard keys create NAME --admin --data-dir {data_dir}`"
+        )
     return key
+
+
+def _retire_second_key(data_dir: Path, store: KeyStore) -> None:
+    """Revoke the key that earlier releases made for the command line, which uses the first key now."""
+    earlier = data_dir / "cli-key"
+    if earlier.exists():
+        if (key := store.find(earlier.read_text().strip())) is not None:
+            store.revoke(key.id)
+        earlier.unlink()
 
 
 def _require_free(host: str, port: int) -> None:
@@ -97,12 +120,17 @@ def _require_free(host: str, port: int) -> None:
             raise StackError(f"port {port} on {host} is in use: choose another with --port") from error
 
 
+def has_stopped(process: subprocess.Popen[bytes], log: Path) -> StackError:
+    """Return that the process has ended, with the end of its log."""
+    tail = "\n".join(log.read_text(errors="replace").splitlines()[-12:])
+    return StackError(f"the stack's process has stopped (status {process.returncode}); the end of {log}:\n{tail}")
+
+
 def _await_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     end = time.monotonic() + _START_SECONDS
     while time.monotonic() < end:
         if process.poll() is not None:
-            tail = "\n".join(log.read_text(errors="replace").splitlines()[-12:])
-            raise StackError(f"the process stopped at start; the end of {log}:\n{tail}")
+            raise has_stopped(process, log)
         try:
             if httpx2.get(url, timeout=5).status_code == httpx2.codes.OK:
                 return

@@ -1,73 +1,121 @@
-"""Tasks on a running stack: add documents, ask a question, show the status; each with progress."""
+"""The progress of jobs, and the status of a running stack."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from switchyard.client import Client, StackError
+from switchyard.client import Client
+from switchyard.output import plain
 from switchyard.services import SERVICES
 
 _OPEN = ("queued", "running")
 _POLL_SECONDS = 0.3
-
-
-def add_files(console: Console, client: Client, files: Sequence[Path], collection: str) -> bool:
-    """Upload `files`, watch their jobs, and return whether all were ingested."""
-    jobs: dict[str, str] = {}
-    for path in files:
-        try:
-            content = path.open("rb")
-        except OSError as error:
-            raise StackError(f"{path}: {error.strerror}") from error
-        with content:
-            form = {"files": [("files", (path.name, content))], "data": {"collection": collection}}
-            added = client.call("POST", "/rag/v1/documents", **form)["items"][0]
-        if not added["new"] and added["document"]["status"] == "ready":
-            console.print(f"  [dim]{escape(path.name)} had been added before[/dim]")
-        else:
-            jobs[added["job_id"]] = path.name
-    return watch(console, client, jobs)
+_LINE_SECONDS = 10
+_MOST_BARS = 20
 
 
 def watch(console: Console, client: Client, jobs: dict[str, str]) -> bool:
-    """Show a bar per job (id → name) until all have ended; return whether all succeeded."""
-    columns = (
-        SpinnerColumn(finished_text=" "),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        TextColumn("{task.fields[state]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
+    """Show the progress of jobs (id → name) until all have ended, then warnings and failures; return whether all succeeded."""
     failed: list[tuple[str, dict[str, Any]]] = []
-    with Progress(*columns, console=console) as progress:
-        bars: dict[str, TaskID] = {
-            job: progress.add_task(escape(name), total=1, state="waiting") for job, name in jobs.items()
-        }
+    warned: list[tuple[str, str]] = []
+    shown = _Bars(console, jobs) if console.is_terminal else _Lines(console, jobs)
+    with shown:
         waiting = set(jobs)
         while waiting:
             recent = client.call("GET", "/rag/v1/jobs", params={"limit": 200})["items"]
             states = {state["id"]: state for state in recent}
             for job in sorted(waiting):
                 now = states.get(job) or client.call("GET", f"/rag/v1/jobs/{job}")
-                progress.update(bars[job], completed=_share(now), state=_state(now))
                 if now["status"] not in _OPEN:
                     waiting.discard(job)
                     if now["status"] != "ready":
                         failed.append((jobs[job], now))
+                    elif now["document_id"] is not None:
+                        document = client.call("GET", f"/rag/v1/documents/{now['document_id']}")
+                        warned += [(jobs[job], words) for words in document["warnings"]]
+                shown.update(job, now)
             time.sleep(_POLL_SECONDS if waiting else 0)
+    for name, words in warned:
+        console.print(f"  [yellow]{escape(plain(name))}[/yellow]: {escape(plain(words))}", soft_wrap=True)
     for name, ended in failed:
         words = (ended["error"] or {}).get("detail", ended["status"])
-        console.print(f"  [red]{escape(name)}[/red]: {escape(words)}")
+        console.print(f"  [red]{escape(plain(name))}[/red]: {escape(plain(words))}", soft_wrap=True)
     return not failed
+
+
+class _Bars:
+    """A bar per job on a terminal; one for all where they are many."""
+
+    def __init__(self, console: Console, jobs: dict[str, str]) -> None:
+        columns = (
+            SpinnerColumn(finished_text=" "),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[state]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        self._progress = Progress(*columns, console=console)
+        self._shares = dict.fromkeys(jobs, 0.0)
+        self._ended: set[str] = set()
+        many = len(jobs) > _MOST_BARS
+        self._whole = self._progress.add_task(f"{len(jobs)} files", total=len(jobs), state="") if many else None
+        self._bars = (
+            {}
+            if many
+            else {
+                job: self._progress.add_task(escape(plain(name)), total=1, state="waiting")
+                for job, name in jobs.items()
+            }
+        )
+
+    def __enter__(self) -> None:
+        self._progress.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def update(self, job: str, now: dict[str, Any]) -> None:
+        if self._whole is None:
+            self._progress.update(self._bars[job], completed=_share(now), state=_state(now))
+            return
+        if now["status"] not in _OPEN:
+            self._ended.add(job)
+        self._shares[job] = 1.0 if job in self._ended else _share(now)
+        done = f"{len(self._ended)} done"
+        self._progress.update(self._whole, completed=sum(self._shares.values()), state=done)
+
+
+class _Lines:
+    """For a pipe or a log: a line for each job that ends, and one now and then in between."""
+
+    def __init__(self, console: Console, jobs: dict[str, str]) -> None:
+        self._console, self._jobs = console, jobs
+        self._ended: set[str] = set()
+        self._last = time.monotonic()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def update(self, job: str, now: dict[str, Any]) -> None:
+        ended = now["status"] not in _OPEN
+        if not ended and time.monotonic() - self._last < _LINE_SECONDS:
+            return
+        self._last = time.monotonic()
+        if ended:
+            self._ended.add(job)
+        state = "failed" if now["status"] == "failed" else _state(now)
+        words = f"  {plain(self._jobs[job])}: {state} ({len(self._ended)} of {len(self._jobs)} done)"
+        self._console.print(words, markup=False, highlight=False, soft_wrap=True)
 
 
 def _share(job: dict[str, Any]) -> float:
@@ -90,38 +138,6 @@ def _state(job: dict[str, Any]) -> str:
     if job["document_id"] is None:
         return chunks
     return f"{job['pages_done']}/{job['pages_total'] or '?'} pages, {chunks}"
-
-
-def ask_question(console: Console, client: Client, question: str, collection: str) -> dict[str, Any]:
-    """Stream an answer to the console, then its sources; return the `done` event."""
-    body = {"question": question, "collection": collection}
-    for event, data in client.events("POST", "/rag/v1/query", json=body):
-        match event:
-            case "token":
-                console.print(data["text"], end="", markup=False, highlight=False)
-            case "error":
-                console.print()
-                raise StackError(data["detail"])
-            case "done":
-                console.print()
-                if data.get("replaced"):
-                    console.print(data["text"], style="yellow", markup=False, highlight=False)
-                _show_sources(console, data)
-                return dict(data)
-    raise StackError("the answer was cut off")
-
-
-def _show_sources(console: Console, done: dict[str, Any]) -> None:
-    for cited in done["citations"]:
-        quote = " ".join(cited["quote"].split())
-        excerpt = f"{quote[:100]}…" if len(quote) > 100 else quote
-        console.print(
-            f"  [cyan]\\[{cited['label']}][/cyan] {escape(cited['title'])}, page {cited['page']}: [dim]“{escape(excerpt)}”[/dim]"
-        )
-    flags = ["extractive"] * done["extractive"] + [f"degraded: {part}" for part in done["degraded"]]
-    seconds = done["seconds"]
-    by = f"{done['provider']}, {seconds['retrieval']:.2f} s to search, {seconds['total']:.2f} s in total"
-    console.print(f"  [dim]{escape(', '.join([by, *flags]))}[/dim]")
 
 
 def show_status(console: Console, client: Client) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from llm_providers.faults import field_of, said
 from llm_providers.files import SharedFile, Stamp
 from llm_providers.routing.policy import Change, Policy
 
@@ -100,7 +101,7 @@ class PolicyFile:
         try:
             document = Policy.model_validate_json(self._file.read())
         except ValidationError as error:
-            faults = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:5])
+            faults = "; ".join(said(field_of(item), item) for item in error.errors()[:5])
             raise PolicyError(f"{self.path} is no policy: {faults}") from error
         return document.model_copy(update={"roles": {**self._first.roles, **document.roles}})
 

@@ -9,6 +9,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from switchyard.installation import FOLDERS, running
 from switchyard.stack import cli, stacks, startup, state, status
 from switchyard.stack.backup import backup
 from switchyard.stack.errors import Stopped
@@ -30,23 +31,40 @@ def _down(project: Project, options: Namespace) -> int:
 
 
 def _logs(project: Project, options: Namespace) -> int:
-    follow = ["--follow"] if sys.stdout.isatty() and not options.no_follow else []
-    return project.show("--profile", "*", "logs", "--tail", str(options.tail), *follow, *options.services)
+    if not project.containers():
+        logs = [str(path) for folder in FOLDERS if (path := project.docker.root / folder / "switchyard.log").is_file()]
+        without = f"; the log of `make demo`: {', '.join(logs)}" if logs else ""
+        raise Stopped(f"the stack in Docker has no containers, and so no logs{without}", "make up starts it")
+    follow = sys.stdout.isatty() and not options.no_follow
+    if not follow and not options.no_follow:
+        words = f"the last {options.tail} lines of each container; on a terminal they are followed"
+        print(words, file=sys.stderr)
+    return project.show(
+        "--profile", "*", "logs", "--tail", str(options.tail), *(["--follow"] if follow else []), *options.services
+    )
 
 
-def _key(project: Project, options: Namespace) -> int:
-    print(cli.first_key(project))
+def _key(root: Path, environment: Environment, options: Namespace) -> int:
+    print(cli.key(root, environment))
     return 0
 
 
-def _keys(project: Project, options: Namespace) -> int:
-    return project.show("exec", "-T", "rag-service", *"python -m service_kit.manage_keys".split(), *options.args)
-
-
-def _status(project: Project, options: Namespace) -> int:
-    now = state.read(project)
+def _status(root: Path, environment: Environment, options: Namespace) -> int:
+    now = _state(root, environment)
     print(status.as_json(now) if options.json else status.as_text(now, time.time()), end="")
     return 1 if faults(now) else 0
+
+
+def _state(root: Path, environment: Environment) -> state.StackState:
+    """Return the state of the stack in Docker, or of the process without it where there are no containers."""
+    process = running([root / folder for folder in FOLDERS])
+    try:
+        now = state.read(stacks.current(root, environment))
+    except Stopped:
+        if process is None:
+            raise
+        return state.read_process(process)
+    return state.read_process(process) if process and not now.containers else now
 
 
 def _backup(project: Project, options: Namespace) -> int:
@@ -55,7 +73,14 @@ def _backup(project: Project, options: Namespace) -> int:
 
 
 def _restore(project: Project, options: Namespace) -> int:
-    restore(project, project.docker.root / options.file, options.force)
+    root = project.docker.root
+    if options.file is None:
+        made = sorted(path.relative_to(root) for path in (root / "backups").glob("switchyard-*.tar.gz"))
+        newest = (
+            f"the newest: make restore FILE={made[-1]}" if made else "make backup makes one; there is none in backups/"
+        )
+        raise Stopped("name the archive to restore", newest)
+    restore(project, root / options.file, options.force)
     return 0
 
 
@@ -91,15 +116,15 @@ def parser() -> ArgumentParser:
     )
     words = "run a command with address and key of the running stack in its environment: cli PROGRAM ARGS…"
     verb("cli", words, on_checkout=lambda root, environment, options: cli.run(root, environment, options.args))
-    shown = verb("status", "show containers, providers, policy, queues and faults", on_project=_status)
+    shown = verb("status", "show containers, providers, policy, queues and faults", on_checkout=_status)
     shown.add_argument("--json", action="store_true", help="as JSON")
-    verb("key", "print the first admin key", on_project=_key)
+    verb("key", "print the admin key that the first start made", on_checkout=_key)
     words = "create, list and revoke API keys: keys create NAME, keys list, keys revoke ID"
-    verb("keys", words, on_project=_keys)
+    verb("keys", words, on_checkout=lambda root, environment, options: cli.keys(root, environment, options.args))
     made = verb("backup", "archive databases, vectors, originals, policy and keys", on_project=_backup)
     made.add_argument("--to", type=Path, default=Path("backups"), metavar="FOLDER", help="default: backups")
     restored = verb("restore", "restore an archive; the stack must be down", on_project=_restore)
-    restored.add_argument("file", type=Path, metavar="FILE")
+    restored.add_argument("file", type=Path, nargs="?", metavar="FILE")
     restored.add_argument("--force", action="store_true", help="replace what the volumes hold")
     checked = verb("preflight", "check before a start whether the stack fits this machine", on_checkout=_preflight)
     checked.add_argument("stack", nargs="?", choices=STACKS, default="ollama", metavar="STACK")

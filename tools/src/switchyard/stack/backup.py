@@ -22,6 +22,7 @@ from switchyard.stack.text import say, size
 
 _PREFIX, _SUFFIX = "switchyard-", ".tar.gz"
 _SPARE = 1.05
+_WRITTEN_AT_START = ("keys", "rag", "notes", "chroma")
 _DATABASES = ("DATABASE_URL", "NOTES_DATABASE_URL")
 
 
@@ -58,6 +59,18 @@ def backup(project: Project, folder: Path) -> None:
         path, manifest = _receive(container, folder)
     for line in *_summary(path, manifest, snapshot["left_out"]), *external_words(databases):
         say(line)
+    if empty := _never_written(manifest, databases):
+        raise Stopped(
+            f"this is NOT a backup of a stack that has run: {', '.join(empty)} held nothing yet, as the stack is half started",
+            f"make status says what is missing; then make backup again, and delete {path.name}",
+        )
+
+
+def _never_written(manifest: Mapping[str, Any], databases: Sequence[str]) -> list[str]:
+    """Return the volumes without files that a stack writes to as soon as it has started."""
+    elsewhere = {"rag": "DATABASE_URL" in databases, "notes": "NOTES_DATABASE_URL" in databases}
+    written = {name.split("/")[0] for name in manifest["files"]}
+    return [name for name in _WRITTEN_AT_START if name not in written and not elsewhere.get(name)]
 
 
 @contextmanager

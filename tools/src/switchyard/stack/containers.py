@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+import time
+from calendar import timegm
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -77,6 +80,14 @@ def find(containers: Iterable[Container], service: str) -> Container | None:
     """Return the container of `service`, preferably a running one; None if there is none."""
     of_service = [container for container in containers if container.service == service]
     return next((container for container in of_service if container.running), of_service[0] if of_service else None)
+
+
+def created(container: Container) -> float:
+    """Return when it was made, in Unix time; infinity if that is not known."""
+    try:
+        return timegm(time.strptime(container.created[:19], "%Y-%m-%dT%H:%M:%S"))
+    except ValueError:
+        return math.inf
 
 
 def _one_off(row: Mapping[str, Any]) -> bool:

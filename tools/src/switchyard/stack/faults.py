@@ -15,6 +15,8 @@ class Fault:
     todo: str
 
 
+_KILLED = 137
+"""128 and SIGKILL's number: by the engine's or the machine's owner, as a lack of memory is told apart."""
 Check = Callable[[StackState], Iterator[Fault]]
 
 
@@ -24,17 +26,16 @@ def faults(state: StackState) -> list[Fault]:
 
 
 def _nothing_runs(state: StackState) -> Iterator[Fault]:
-    if not state.containers:
+    if not state.containers and not state.process:
         yield Fault(
-            "the stack is down: it has no containers", "make up, make up-vllm, make up-cpu or make up-single-gpu"
+            "the stack is down: it has no containers, and no process without Docker answers",
+            "make up, make up-vllm, make up-cpu or make up-single-gpu; without Docker: make demo or make up-embedded",
         )
 
 
 def _missing(state: StackState) -> Iterator[Fault]:
     for service in state.missing if state.containers else ():
-        yield Fault(
-            f"{service} has no container", "start the stack again: make up, or the target that you started it with"
-        )
+        yield Fault(f"{service} has no container", todo_for(None))
 
 
 def _containers(state: StackState) -> Iterator[Fault]:
@@ -88,20 +89,26 @@ def state_words(container: Container) -> str:
     if container.running:
         return f"is {container.health}: {last_line(container.last_check) or 'no check has finished yet'}"
     if container.state == "exited":
+        if container.exit_code == _KILLED:
+            return "was killed"
         return f"has ended with {container.exit_code}{': ' + container.error if container.error else ''}"
     if container.state == "created" and not container.error:
         return "waits for the containers that it depends on"
     return f"is {container.state}{': ' + container.error if container.error else ''}"
 
 
-def todo_for(container: Container) -> str:
-    """Return what to do for a container that is not healthy."""
+def todo_for(container: Container | None) -> str:
+    """Return what to do for a container that is not healthy, or missing."""
+    if container is None:
+        return "start the stack again: make up, or the target that you started it with"
     if container.out_of_memory:
         return f"give {container.service} more memory in .env (see .env.example), or a smaller model"
     if container.state == "paused":
         return f"perhaps a backup was killed: docker unpause {container.name}"
     if container.state == "created" and not container.error:
         return "fix those first; then start the stack again"
+    if container.state == "exited" and container.exit_code == _KILLED:
+        return f"start it again: docker start {container.name}; make logs SERVICE={container.service} shows its end"
     if container.running and container.health == "starting":
         return f"wait; make logs SERVICE={container.service} shows its progress"
     return f"make logs SERVICE={container.service}"

@@ -67,10 +67,23 @@ def files_of(stack: str, gpu: bool) -> tuple[str, ...]:
 
 
 def of_stack(root: Path, environment: Mapping[str, str], stack: str, gpu: bool) -> Project:
-    """Return the project as it would be started; COMPOSE_FILE wins over the files of `stack`."""
+    """Return the project as it would be started; COMPOSE_FILE counts if it names the files of `stack`, and more.
+
+    Raises `Stopped` if it names others: Compose would start another stack than the one that was asked for.
+    """
     known = settings.read(root, environment)
     files = files_of(stack, gpu)
-    return _project(root, environment, known, () if known.get("COMPOSE_FILE") else files)
+    chosen = known.get("COMPOSE_FILE", "")
+    if not chosen:
+        return _project(root, environment, known, files)
+    named = {Path(name).name for name in chosen.split(_separator(known))}
+    if lacking := [name for name in _FILES[stack] if name not in named]:
+        where = "the environment" if environment.get("COMPOSE_FILE") else ".env"
+        raise Stopped(
+            f"COMPOSE_FILE in {where} is {chosen}: Compose would start that, and not the stack {stack}",
+            f"take COMPOSE_FILE out of {where}, add {', '.join(lacking)} to it, or start what it names: docker compose up -d --wait",
+        )
+    return _project(root, environment, known, ())
 
 
 def current(root: Path, environment: Mapping[str, str]) -> Project:
@@ -96,10 +109,13 @@ def project_name(root: Path, known: Mapping[str, str]) -> str:
     """Return COMPOSE_PROJECT_NAME, or the `name:` in the first compose file."""
     if known.get("COMPOSE_PROJECT_NAME"):
         return known["COMPOSE_PROJECT_NAME"]
-    separator = known.get("COMPOSE_PATH_SEPARATOR") or os.pathsep
-    first = root / (known.get("COMPOSE_FILE") or BASE).split(separator)[0]
+    first = root / (known.get("COMPOSE_FILE") or BASE).split(_separator(known))[0]
     matched = _NAME.search(first.read_text(encoding="utf-8")) if first.is_file() else None
     return matched.group(1) if matched else _PROJECT
+
+
+def _separator(known: Mapping[str, str]) -> str:
+    return known.get("COMPOSE_PATH_SEPARATOR") or os.pathsep
 
 
 def _project(root: Path, environment: Mapping[str, str], known: Mapping[str, str], files: tuple[str, ...]) -> Project:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from service_kit import peers
+from switchyard.installation import Running
 from switchyard.services import SERVICES
 from switchyard.stack import exposition
 from switchyard.stack.containers import Container, find
@@ -35,6 +36,8 @@ class StackState:
     queues: Mapping[str, Mapping[str, float]]
     policy: Mapping[str, Any]
     unanswered: Mapping[str, str]
+    process: str = ""
+    """Where everything runs in one process without Docker: what to say of it."""
 
 
 def read(project: Project) -> StackState:
@@ -56,6 +59,18 @@ def read(project: Project) -> StackState:
         policy,
         unanswered,
     )
+
+
+def read_process(running: Running) -> StackState:
+    """Read the health pages of an all-in-one process; its metrics need a key."""
+    urls = {service.name: f"{running.url}/{service.path}/health" for service in SERVICES}
+    answers = peers.fetch(list(urls.values()))
+    health: dict[str, Mapping[str, Any]] = {}
+    unanswered: dict[str, str] = {}
+    for service, url in urls.items():
+        _read_page(service, answers[url], health, unanswered)
+    words = f"one process without Docker at {running.url}/, data in {running.folder}"
+    return StackState((), (), health, {}, {}, {}, unanswered, words)
 
 
 def _internal(project: Project, containers: Sequence[Container]) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
@@ -82,18 +97,24 @@ def _health_url(service: str) -> str:
 
 def _health_pages(
     containers: Sequence[Container], answers: Mapping[str, Mapping[str, Any]]
-) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
-    pages: dict[str, dict[str, Any]] = {}
+) -> tuple[dict[str, Mapping[str, Any]], dict[str, str]]:
+    pages: dict[str, Mapping[str, Any]] = {}
     unanswered: dict[str, str] = {}
     for service in PORTS:
         container, answer = find(containers, service), answers.get(_health_url(service), {})
         if container is None or not container.running:
             continue
-        try:
-            pages[service] = json.loads(answer["body"])
-        except (KeyError, ValueError):
-            unanswered[service] = str(answer.get("error") or f"status {answer.get('status', 'unknown')}")
+        _read_page(service, answer, pages, unanswered)
     return pages, unanswered
+
+
+def _read_page(
+    service: str, answer: Mapping[str, Any], pages: dict[str, Mapping[str, Any]], unanswered: dict[str, str]
+) -> None:
+    try:
+        pages[service] = json.loads(answer["body"])
+    except (KeyError, ValueError):
+        unanswered[service] = str(answer.get("error") or f"status {answer.get('status', 'unknown')}")
 
 
 def _missing(project: Project, containers: Sequence[Container]) -> list[str]:

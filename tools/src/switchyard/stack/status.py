@@ -19,7 +19,15 @@ _BACKGROUND = "switchyard_jobs"
 
 def as_text(state: StackState, now: float) -> str:
     """Return the tables; `now` is Unix time."""
-    parts = (_containers(state, now), _providers(state), _policy(state), _queues(state), _jobs(state), _faults(state))
+    parts = (
+        [state.process] if state.process else [],
+        _containers(state, now),
+        _providers(state),
+        _policy(state),
+        _queues(state),
+        _jobs(state),
+        _faults(state),
+    )
     return "\n\n".join("\n".join(part) for part in map(list, parts) if part) + "\n"
 
 
@@ -29,6 +37,7 @@ def as_json(state: StackState) -> str:
     document = json.dumps(
         {
             "healthy": not current,
+            "process": state.process or None,
             "containers": [
                 {
                     "service": container.service,

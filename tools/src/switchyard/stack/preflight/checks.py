@@ -18,7 +18,7 @@ _COMPOSE_OVERLAYS = (2, 24, 4)
 _OLLAMA_DRIVER, _VLLM_COMPUTE = (550,), (7, 5)
 _GPU_SETTINGS = {"ollama": "OLLAMA_GPU", "vllm": "VLLM_GPU"}
 _PORT_SETTINGS = {
-    "gateway": "GATEWAY_PORT",
+    "gateway": "PORT",
     **{service.name: service.port_setting for service in SERVICES},
     "grafana": "GRAFANA_PORT",
     "prometheus": "PROMETHEUS_PORT",
