@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from compose.stack import REPOSITORY, Stack, clean_copy, require_engine
-from harness.browser import browser as browser
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, expect
 from compose.load import Load, until
 from compose.stack import OLLAMA, PORTS, Stack
 from compose.use import QUESTIONS, add, ask_streamed, complete, state
+from harness.browser import launched
 from switchyard.page import POLICY
 from switchyard.services import SERVICES
 
@@ -69,7 +70,13 @@ def test_through_the_gateway_a_document_a_question_a_note_and_a_scan(stack: Stac
         assert "frost" in json.dumps(read.json()).lower()
 
 
-def test_the_page_through_the_gateway(stack: Stack, key: str, browser: Browser) -> None:
+def test_the_page_through_the_gateway(stack: Stack, key: str) -> None:
+    # Closed again at the end: Playwright's event loop keeps tests that are coroutines from running.
+    with launched() as browser:
+        use_the_page(browser, stack, key)
+
+
+def use_the_page(browser: Browser, stack: Stack, key: str) -> None:
     page = browser.new_context().new_page()
     page.set_default_timeout(60_000)
     expect.set_options(timeout=60_000)

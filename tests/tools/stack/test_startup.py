@@ -170,6 +170,7 @@ def test_known_causes_have_a_remedy(said: str, remedy: str) -> None:
 def test_pull_fetches_builds_and_runs_the_one_shots(docker: ScriptedDocker, root: Path) -> None:
     docker.on("ps")
     docker.on("config", "--services", out="rag-service\nvllm-models\nollama-models\n")
+    docker.on("config", "--format", out=json.dumps({"services": {}}))
     docker.on("compose")
     assert main(["pull"], root, docker.env) == 0
     assert [call[5:] for call in docker.calls if call[0] == "compose" and "config" not in call] == [
@@ -178,6 +179,31 @@ def test_pull_fetches_builds_and_runs_the_one_shots(docker: ScriptedDocker, root
         ["run", "--rm", "--no-deps", "ollama-models"],
         ["run", "--rm", "--no-deps", "vllm-models"],
     ]
+
+
+def test_pull_records_digests_and_names_a_tag_that_means_another_image(
+    docker: ScriptedDocker, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    services = {
+        "chroma": {"image": "chroma:1"},
+        "rag-service": {"image": "rag", "build": {}},
+        "ollama": {"image": "ollama:2"},
+    }
+    for digest, said in (
+        ("aaa", []),
+        ("aaa", []),
+        ("bbb", ["chroma:1 is another image than before: sha256:aaa -> sha256:bbb"]),
+    ):
+        docker.rules.clear()
+        docker.on("ps")
+        docker.on("config", "--services", out="chroma\n")
+        docker.on("config", "--format", out=json.dumps({"services": services}))
+        docker.on("image", "inspect", "chroma:1", out=f"chroma@sha256:{digest} mirror/chroma@sha256:{digest}\n")
+        docker.on("image", "inspect", "ollama:2", code=1, err="No such image")
+        docker.on("compose")
+        assert main(["pull"], root, docker.env) == 0
+        assert capsys.readouterr().out.splitlines() == [*said, "1 digests are recorded in image-digests.json"]
+        assert json.loads((root / "image-digests.json").read_text()) == {"chroma:1": f"sha256:{digest}"}
 
 
 def test_pull_ends_with_the_first_failure(docker: ScriptedDocker, root: Path) -> None:

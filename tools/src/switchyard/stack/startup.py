@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from switchyard.services import SERVICES
+from switchyard.stack import digests
 from switchyard.stack.containers import created
 from switchyard.stack.diagnosis import diagnose
 from switchyard.stack.errors import DockerFailed, Stopped
@@ -72,7 +73,7 @@ def _settings_changed(root: Path, project: Project) -> bool:
 
 
 def pull(project: Project) -> int:
-    """Fetch or build images, and fetch models; return the first exit status that is not 0."""
+    """Fetch or build images, and fetch models, and record digests; return the first exit status that is not 0."""
     try:
         one_shots = [service for service in project.services() if service.endswith("-models")]
     except DockerFailed as error:
@@ -81,6 +82,8 @@ def pull(project: Project) -> int:
         code = project.show(*step)
         if code:
             return code
+    for line in digests.record(project):
+        say(line)
     return 0
 
 
