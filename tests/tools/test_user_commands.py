@@ -199,6 +199,8 @@ def test_ctrl_c_stops_the_answer_and_not_the_chat() -> None:
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, "SWITCHYARD_API_KEY": "sy-x"},
+            # Where the tests run in the background of a shell, children inherit that Ctrl-C is ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         assert chat.stdin is not None
         assert chat.stdout is not None
