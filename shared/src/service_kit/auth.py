@@ -176,6 +176,9 @@ class Authentication:
             raise Unauthenticated("this session has ended: sign in again")
         if not given.secret:
             raise Unauthenticated("send an API key: 'Authorization: Bearer KEY' or 'X-API-Key: KEY'")
+        if given.secret.startswith(ONCE):
+            # People open a link twice: no failure, after which their address would have to wait.
+            raise Unauthenticated("this sign-in link was used already, or is older than 15 minutes: ask for a new one")
         self._strangers.fail(address_of(scope))
         raise Unauthenticated("this API key is unknown or was revoked")
 
