@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,22 @@ def test_grants_and_limits_are_kept_and_listed(tmp_path: Path, capsys: pytest.Ca
     for wrong in (["--grant", "all"], ["--generations", "0"]):
         with pytest.raises(SystemExit):
             main(["create", "bob", *wrong], tmp_path)
+
+
+def test_a_new_volume_is_prepared_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        assert main(["prepare"], tmp_path) == 0
+    first = (tmp_path / "auth" / "first-key").read_text()
+    assert KeyStore(tmp_path / "auth").find(first) is not None
+    assert KeyStore(tmp_path / "auth").service_token()
+    assert first not in capsys.readouterr().out
+    entries = [
+        json.loads(line) for file in (tmp_path / "audit").glob("*.jsonl") for line in file.read_text().splitlines()
+    ]
+    assert [entry["target"] for entry in entries if entry.get("act") == "key.create"] == ["first"]
+
+
+def test_a_volume_that_cannot_be_prepared_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "auth").write_text("no folder")
+    assert main(["prepare"], tmp_path) == 1
+    assert "service-token: Not a directory" in capsys.readouterr().err

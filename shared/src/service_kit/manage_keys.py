@@ -1,4 +1,4 @@
-"""`python -m service_kit.manage_keys`: create, list and revoke API keys, inside a service's container."""
+"""`python -m service_kit.manage_keys`: create, list and revoke API keys, inside a service's container; prepare a new volume."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from socket import gethostname
 
-from service_kit.audit.log import FOLDER, recorded
+from service_kit.app import prepare_keys
+from service_kit.audit.log import FOLDER, AuditLog, recorded
 from service_kit.errors import InvalidInput, NotFound
-from service_kit.keys import Grant, Key, KeyStore, Scope
+from service_kit.keys import Grant, Key, KeyStore, KeysUnavailable, Scope
 from service_kit.limits import KeyLimits
 from service_kit.settings import ServiceSettings, load
 
@@ -41,6 +42,7 @@ def main(argv: Sequence[str], data_dir: Path) -> int:
     verbs.add_parser("list", help="list keys, without their secrets")
     revoke = verbs.add_parser("revoke", help="services refuse it from their next request on")
     revoke.add_argument("id")
+    verbs.add_parser("prepare", help="make what the services need, and the first key if there is none")
     options = parser.parse_args(argv)
     store = KeyStore(data_dir / "auth")
     try:
@@ -53,9 +55,18 @@ def main(argv: Sequence[str], data_dir: Path) -> int:
             with _recorded(data_dir, "key.revoke", options.id):
                 store.revoke(options.id)
             output = f"{options.id} is revoked"
+        elif options.verb == "prepare":
+            settings = load(ServiceSettings)
+            audit = AuditLog(data_dir / FOLDER, "keys", settings.audit_retention)
+            audit.start()
+            try:
+                prepare_keys(store, settings, audit)
+            finally:
+                audit.close()
+            output = "the keys are ready"
         else:
             output = _table(store.all())
-    except (InvalidInput, NotFound) as error:
+    except (InvalidInput, NotFound, KeysUnavailable) as error:
         print(error.detail, file=sys.stderr)  # noqa: T201
         return 1
     except OSError as error:
