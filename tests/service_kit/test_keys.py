@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import subprocess
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from service_kit.app import prepare_keys
 from service_kit.errors import InvalidInput, NotFound
 from service_kit.keys import KeyStore, KeysUnavailable, Scope
+from service_kit.server import keep_private
 from service_kit.settings import ServiceSettings
 
 
@@ -87,6 +89,7 @@ def test_existing_keys_are_used_without_a_write(tmp_path: Path) -> None:
 def test_a_read_only_volume_with_keys_works_and_one_without_says_what_to_do(tmp_path: Path) -> None:
     if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", tmp_path], capture_output=True).returncode != 0:
         pytest.skip("mounting needs privileges")
+    os.umask(mask := os.umask(0o077))
     try:
         full, empty = tmp_path / "full", tmp_path / "empty"
         settings = ServiceSettings(data_dir=tmp_path)
@@ -94,6 +97,7 @@ def test_a_read_only_volume_with_keys_works_and_one_without_says_what_to_do(tmp_
         secret = KeyStore(full).first_key.read_text()
         empty.mkdir()
         subprocess.run(["mount", "-o", "remount,ro", tmp_path], check=True)
+        keep_private(tmp_path)
         prepare_keys(KeyStore(full), settings)
         assert KeyStore(full).find(secret) is not None
         with pytest.raises(
@@ -103,6 +107,7 @@ def test_a_read_only_volume_with_keys_works_and_one_without_says_what_to_do(tmp_
         with pytest.raises(KeysUnavailable, match=rf"{full}/keys.json cannot be written"):
             KeyStore(full).create("reader", Scope.USER)
     finally:
+        os.umask(mask)
         subprocess.run(["umount", tmp_path], check=True)
 
 

@@ -102,11 +102,16 @@ def require_writable(folder: Path) -> None:
 
 
 def keep_private(folder: Path) -> None:
-    """Let only its own user see what this process will make from now on, and `folder` with what is directly in it."""
+    """Let only its own user see what this process will make from now on, and `folder` with what is directly in it.
+
+    A read-only volume stays as it is.
+    """
     os.umask(0o077)
     for path in (folder, *folder.iterdir()):
         found = path.lstat()
-        if found.st_uid == os.geteuid() and not stat.S_ISLNK(found.st_mode):
+        if found.st_uid != os.geteuid() or stat.S_ISLNK(found.st_mode):
+            continue
+        if not os.statvfs(path).f_flag & os.ST_RDONLY:
             path.chmod(stat.S_IMODE(found.st_mode) & 0o700)
 
 
