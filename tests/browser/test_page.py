@@ -336,6 +336,60 @@ def test_engines_are_switched_with_a_question_first(site: Site, picture: Callabl
     expect(page.locator("table").last).to_contain_text("promote, on the page")
 
 
+def test_a_migration_goes_on_once_its_stage_has_held(site: Site, picture: Callable[[Page, str], None]) -> None:
+    site.serve_text("vllm", "ollama")
+    page = site.open()
+    page.clock.install()
+    page.goto(f"{site.url}/#/engines")
+    text = page.get_by_role("region", name="Role text")
+    text.get_by_label("Engine for text").select_option("ollama")
+    text.get_by_role("button", name="Migrate").click()
+    expect(page.get_by_role("dialog")).to_contain_text("shadow 20 %, canary 10 %, canary 50 %, canary 100 %, promote")
+    page.get_by_role("dialog").get_by_role("button", name="Begin").click()
+    expect(text.locator("[aria-current=step]")).to_have_text("shadow 20 %")
+    expect(text).to_contain_text("waiting for traffic: 0 of 20")
+    expect(text.get_by_role("button", name="Next: canary 10 %")).to_be_disabled()
+
+    # As the command line goes on: the page follows, and leaves the steps to it.
+    change_text(site, "migration: canary 100 %", canary_percent=100, shadow_percent=0)
+    expect(text.locator("[aria-current=step]")).to_have_text("canary 100 %")
+    expect(text).to_contain_text("`switchyard migrate` takes the steps")
+    expect(text.get_by_role("button", name="Next")).to_have_count(0)
+
+    change_text(site, "by hand", canary_percent=100)
+    for number in range(20):
+        site.client.call("POST", "/rag/v1/query", json={"question": f"What does the crane lift on day {number}?"})
+    page.clock.fast_forward(150_000)
+    expect(text).to_contain_text(re.compile("held, with 2[0-9] requests"))
+    picture(page, "migration")
+    text.get_by_role("button", name="Next: promote").click()
+    page.get_by_role("dialog").get_by_role("button", name="Go on").click()
+    expect(text.locator("tr").filter(has_text="ollama").first).to_contain_text("serves")
+
+
+def change_text(site: Site, why: str, **change: Any) -> None:
+    """Change the policy of the role text, as somebody elsewhere does."""
+    revision = site.client.call("GET", "/rag/v1/providers")["revision"]
+    body = {"revision": revision, "why": why, "policy": {"roles": {"text": change}}}
+    site.client.call("PUT", "/rag/v1/providers", json=body)
+
+
+def test_reports_are_opened_from_the_page(site: Site) -> None:
+    html = "<title>x</title><h1>Two engines</h1><script>document.title = 'run'</script><p>42 tokens/s"
+    given = {"kind": "comparison", "title": "ollama and vllm <b>", "html": html}
+    site.client.call("POST", "/rag/v1/reports", json=given)
+    page = site.open("engines")
+    link = page.get_by_role("link", name="ollama and vllm <b>")
+    with page.expect_popup() as opened:
+        link.click()
+    expect(opened.value.get_by_role("heading", name="Two engines")).to_be_visible()
+    assert opened.value.title() == "x"
+    page.get_by_role("button", name="Delete the report ollama").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(link).to_have_count(0)
+    assert site.client.call("GET", "/rag/v1/reports")["items"] == []
+
+
 def test_keys_are_made_bound_and_revoked(site: Site) -> None:
     page = site.open("keys")
     page.get_by_label("Name").fill("the printer")

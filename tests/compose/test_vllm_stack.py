@@ -18,6 +18,7 @@ from drill.users import concurrent_users, count_failures
 from llm_providers.percentile import percentile
 
 pytestmark = pytest.mark.compose
+UNANSWERABLE = ("What does a ticket to Mars cost?", "Who is the president of Brazil?")
 STREAMS = 16
 TOKENS = 300
 
@@ -134,6 +135,23 @@ async def test_engines_are_changed_under_load_and_nothing_restarts(stack: Stack,
     assert (failed, corrupt) == (0, 0), [answer.error for answer in users.answers if answer.error]
     assert min(served.values()) >= 8
     assert started == {service: stack.inspect(service)["State"]["StartedAt"] for service in services}
+
+
+def test_with_another_model_what_no_document_says_is_no_answer(stack: Stack, key: str) -> None:
+    """SmolLM2 in place of the random weights, as an operator changes the model: 135 M parameters, which know little."""
+    changed = Stack(stack.folder, VLLM, {**VLLM_MODELS, "VLLM_MODEL": "/models/smollm2"})
+    print(f"\nSmolLM2: green {changed.up():.0f} s after `docker compose up -d --build --wait`")
+    with changed.client(key) as client:
+        assert client.get("/rag/health").json()["providers"]["text"]["model"] == "/models/smollm2"
+        for question in UNANSWERABLE:
+            answer = client.post("/rag/v1/query", json={"question": question}).json()
+            assert (answer["provider"], answer["answered"], answer["citations"]) == ("vllm", False, []), answer
+        answers = [client.post("/rag/v1/query", json={"question": question}).json() for question in QUESTIONS]
+    assert any(answer["answered"] for answer in answers)
+    for answer in answers:
+        assert answer["provider"] == "vllm"
+        assert all(sentence["citations"] for sentence in answer["sentences"] if sentence["supported"])
+        assert answer["answered"] is any(sentence["supported"] for sentence in answer["sentences"])
 
 
 def test_stopped_with_docker_it_ends_by_itself(stack: Stack, key: str) -> None:

@@ -6,12 +6,13 @@ import asyncio
 from datetime import datetime
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from service_kit.auth import ANONYMOUS, Admin, Credentials, Principal, User
 from service_kit.errors import InvalidInput
 from service_kit.keys import Grant, Key, Scope
 from service_kit.limits import NO_LIMITS, KeyLimits
+from service_kit.requests import RequestBody
 from service_kit.sessions import COOKIE, ONCE, SESSION, csrf_token
 from service_kit.state import Service
 
@@ -37,10 +38,9 @@ class EndedOut(BaseModel):
     ended: int = Field(description="Sessions and unused links that have ended")
 
 
-class KeyIn(BaseModel):
+class KeyIn(RequestBody):
     """A key to be made; `collections` null: all of them."""
 
-    model_config = ConfigDict(extra="forbid")
     name: str = Field(min_length=1, max_length=100, examples=["anna"])
     admin: bool = False
     collections: list[str] | None = Field(None, max_length=100)

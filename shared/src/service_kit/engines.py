@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from llm_providers.engines.table import Engine, EngineName
 from llm_providers.errors import ProviderError
@@ -18,12 +18,13 @@ from llm_providers.routing import InvalidPolicy, policy_file
 from llm_providers.types import Role
 from service_kit.auth import Admin, Principal
 from service_kit.errors import Conflict, InvalidInput, NotFound, PolicyConflict
+from service_kit.requests import RequestBody
 from service_kit.state import Opened
 
 router = APIRouter(prefix="/v1/engines", tags=["engines"])
 
 
-class EnginesIn(BaseModel):
+class EnginesIn(RequestBody):
     """The engines that are added to the configured ones, all of them; `revision` is the policy's that was read."""
 
     revision: int
@@ -31,7 +32,7 @@ class EnginesIn(BaseModel):
     engines: dict[EngineName, Engine]
 
 
-class EngineCheckIn(BaseModel):
+class EngineCheckIn(RequestBody):
     """An engine of the table by its name."""
 
     name: EngineName

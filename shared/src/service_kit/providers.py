@@ -29,6 +29,7 @@ from service_kit.errors import Forbidden, UpstreamUnavailable
 from service_kit.figures import MinuteOut
 from service_kit.health import HealthCheck
 from service_kit.keys import Grant, Scope
+from service_kit.requests import RequestBody
 from service_kit.state import Opened, Service, service_state
 
 M = TypeVar("M", bound=BaseModel)
@@ -94,22 +95,22 @@ def _partial(model: type[BaseModel]) -> type[BaseModel]:
 RoleChange, GatesChange = _partial(RolePolicy), _partial(Gates)
 
 
-class PolicyIn(BaseModel):
+class PolicyIn(RequestBody):
     """What is to change: whatever is left out stays as it is."""
 
-    roles: dict[Role, RoleChange] = {}  # type: ignore[valid-type]
+    roles: dict[Role, RoleChange] = Field(default_factory=dict)  # type: ignore[valid-type]
     gates: GatesChange | None = None  # type: ignore[valid-type]
 
 
-class ProvidersIn(BaseModel):
+class ProvidersIn(RequestBody):
     """A change; `revision` is the one it was made from."""
 
-    revision: int
-    why: str = Field(min_length=1, max_length=500)
-    policy: PolicyIn
+    revision: int = Field(examples=[1])
+    why: str = Field(min_length=1, max_length=500, examples=["vLLM is up"])
+    policy: PolicyIn = Field(examples=[{"roles": {"text": {"stable": "vllm"}}}])
 
 
-class CheckIn(BaseModel):
+class CheckIn(RequestBody):
     role: Role = Role.TEXT
     backend: str
 

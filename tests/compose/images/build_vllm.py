@@ -1,4 +1,4 @@
-"""Builds the stand-in for the official vLLM image, where it is not there yet: about two minutes and 2 GB."""
+"""Builds the stand-in for the official vLLM image, where it is not there yet: about three minutes and 2.6 GB."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from engines.real_vllm import MAKE_MODEL, TORCH
+from engines.real_vllm import MAKE_MODEL, MAKE_SMOLLM, TORCH
 
 CONTEXT = Path(__file__).with_name("vllm")
 BASE = "python:3.11-slim-bookworm"
@@ -29,7 +29,7 @@ def build(tag: str) -> None:
 def _digest() -> str:
     """Of all that goes into the image, the one it is built from included."""
     inputs = hashlib.sha256(_inspect(BASE, "{{.Id}}").encode() + TORCH.encode())
-    for file in (*sorted(CONTEXT.iterdir()), MAKE_MODEL):
+    for file in (*sorted(CONTEXT.iterdir()), MAKE_MODEL, MAKE_SMOLLM):
         inputs.update(file.read_bytes())
     return inputs.hexdigest()[:16]
 

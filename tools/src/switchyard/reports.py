@@ -1,4 +1,7 @@
-"""Reports: HTML pages from the templates of this package, with no script and nothing loaded, and JSON for programs."""
+"""Reports: HTML pages from the templates of this package, with no script and nothing loaded, and JSON for programs.
+
+They are written to a folder, and given to the stack, whose page lists them.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, Undefined
 from markupsafe import Markup
 
-from switchyard.client import StackError
+from switchyard.client import Client, StackError
+from switchyard.output import say
 from switchyard.tables import figure, moment
 
 
@@ -37,6 +41,15 @@ _ENVIRONMENT.filters |= {"figure": _figure, "moment": moment}
 def render(template: str, **values: Any) -> str:
     """Return the page that `template` makes of `values`; they are escaped unless they are `Markup`."""
     return _ENVIRONMENT.get_template(template).render(values)
+
+
+def publish(client: Client, kind: str, title: str, page: str) -> None:
+    """Give a report to the stack; what was written to a folder stands, also where the stack does not take it."""
+    try:
+        client.call("POST", "/rag/v1/reports", json={"kind": kind, "title": title[:300], "html": page})
+        say(f"also at {client.url}/#/engines")
+    except StackError as error:
+        say(f"the stack's page does not have it: {error}")
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

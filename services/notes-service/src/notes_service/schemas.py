@@ -11,6 +11,7 @@ from notes_service.draft import Kind
 from notes_service.grounding import Content
 from notes_service.tables import Note
 from service_kit.jobs import JobRow, Row, Status
+from service_kit.requests import RequestBody
 
 MAX_TEXT = 5_000_000
 
@@ -22,10 +23,14 @@ def _has_words(text: str) -> str:
     return text
 
 
-class NoteIn(BaseModel):
+class NoteIn(RequestBody):
     """A text to make a note of."""
 
-    text: Annotated[str, Field(max_length=MAX_TEXT), AfterValidator(_has_words)]
+    text: Annotated[
+        str,
+        Field(max_length=MAX_TEXT, examples=["Anna: We order the seal kit.\nBen: I will call the supplier by Friday."]),
+        AfterValidator(_has_words),
+    ]
     title: str = Field("", max_length=200, description="What the text is called; the note gets a title of its own")
     kind: Kind = "general"
 
@@ -49,7 +54,7 @@ class NoteOut(Row):
     updated: datetime
 
 
-class NoteEdit(BaseModel):
+class NoteEdit(RequestBody):
     """New title and content; `revision` is the one that was read."""
 
     title: Annotated[str, Field(max_length=200), AfterValidator(_has_words)]

@@ -26,6 +26,7 @@ from rag_service.metrics import JOB_UNITS, SearchMetrics
 from rag_service.page_views import PageViews
 from rag_service.parity import ParityTest
 from rag_service.questions import Questions
+from rag_service.reports import Reports
 from rag_service.retrieval import Retriever
 from rag_service.rewriting import Rewriter
 from rag_service.routes import ROUTERS, TEXT_BYTES
@@ -167,6 +168,7 @@ def _assemble(
         PageViews(database, originals, processor),
         index_build,
         ParityTest(indexes, index_build),
+        Reports(settings.data_dir / "reports"),
     )
     return state, Ingestion(database, jobs, originals, processor, chunker, words, indexes)
 

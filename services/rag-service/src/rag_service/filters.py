@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rag_service.tables import Document
 from service_kit.jobs import READY
+from service_kit.requests import RequestBody
 
 
-class Filter(BaseModel):
+class Filter(RequestBody):
     """What a document must be to be searched; what is left out does not count."""
 
     documents: list[str] | None = Field(None, max_length=1000, description="Ids")

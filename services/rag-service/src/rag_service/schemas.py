@@ -12,6 +12,7 @@ from rag_service.documents import DEFAULT
 from rag_service.filters import Filter
 from rag_service.tables import GroundingMode, Rating
 from service_kit.jobs import JobRow, Row
+from service_kit.requests import RequestBody
 
 MAX_QUESTION = 8000
 MAX_TEXT = 20_000_000
@@ -81,11 +82,11 @@ class AddedManyOut(BaseModel):
     items: list[AddedOut]
 
 
-class TextIn(BaseModel):
+class TextIn(RequestBody):
     """A document as text."""
 
-    text: str = Field(max_length=MAX_TEXT)
-    title: str = Field(min_length=1, max_length=300)
+    text: str = Field(max_length=MAX_TEXT, examples=["Pump 2 leaks at the shaft seal. The seal kit is BW-45-S."])
+    title: str = Field(min_length=1, max_length=300, examples=["Pump inspection"])
     collection: CollectionName = DEFAULT
 
 
@@ -130,7 +131,7 @@ class PageLayoutOut(BaseModel):
     words: list[WordPlaceOut]
 
 
-class CollectionIn(BaseModel):
+class CollectionIn(RequestBody):
     name: CollectionName
     description: str = Field("", max_length=1000)
     grounding: GroundingMode | None = Field(None, description=f"{_GROUNDING}; the service's setting if null")
@@ -172,7 +173,7 @@ class CollectionDetail(CollectionOut):
     indexes: list[IndexOut] = Field(description="The one that answers comes first")
 
 
-class SearchIn(BaseModel):
+class SearchIn(RequestBody):
     question: Question
     collection: CollectionName = DEFAULT
     limit: int = Field(10, ge=1, le=100)
@@ -205,7 +206,7 @@ class SearchOut(BaseModel):
     seconds: dict[str, float]
 
 
-class QueryIn(BaseModel):
+class QueryIn(RequestBody):
     question: Question
     collection: CollectionName = DEFAULT
     conversation_id: str | None = Field(None, max_length=64, description="Goes on with a conversation")
@@ -303,11 +304,11 @@ class TurnOut(Row):
     reason: str
 
 
-class RatingIn(BaseModel):
+class RatingIn(RequestBody):
     """How good an answer was; null takes an earlier rating back."""
 
     rating: Rating | None
-    reason: str = Field("", max_length=2000)
+    reason: str = Field("", max_length=2000, examples=["It names the wrong pump."])
 
 
 class RatedOut(Row):
@@ -322,8 +323,8 @@ class RatedOut(Row):
     reason: str
 
 
-class ConversationIn(BaseModel):
-    title: str = Field(min_length=1, max_length=200)
+class ConversationIn(RequestBody):
+    title: str = Field(min_length=1, max_length=200, examples=["Pump 2"])
 
 
 class ConversationOut(Row):
@@ -337,7 +338,7 @@ class ConversationDetail(ConversationOut):
     answering: str | None = Field(description="The question whose detached answer is being made; see `…/answer`")
 
 
-class ReindexIn(BaseModel):
+class ReindexIn(RequestBody):
     collection: CollectionName = DEFAULT
     provider: str | None = Field(
         None, max_length=64, description="The backend whose embeddings to move to; the one in use if not given"
@@ -348,7 +349,7 @@ class ReindexOut(BaseModel):
     job_ids: list[str]
 
 
-class RollbackIn(BaseModel):
+class RollbackIn(RequestBody):
     collection: CollectionName = DEFAULT
 
 
@@ -359,7 +360,7 @@ class RollbackOut(BaseModel):
     job_ids: list[str]
 
 
-class ParityIn(BaseModel):
+class ParityIn(RequestBody):
     a: str = Field(max_length=64, examples=["ollama"])
     b: str = Field(max_length=64, examples=["vllm"])
     collection: CollectionName | None = Field(None, description="Compare on a sample of its chunks too")

@@ -14,6 +14,7 @@ from rag_service.live import LiveAnswers
 from rag_service.page_views import PageViews
 from rag_service.parity import ParityTest
 from rag_service.questions import Questions
+from rag_service.reports import Reports
 from rag_service.retrieval import Retriever
 from rag_service.settings import RagSettings
 from rag_service.tables import Job
@@ -34,6 +35,7 @@ class RagState:
     views: PageViews
     index_build: IndexBuild
     parity: ParityTest
+    reports: Reports
 
 
 async def _state(request: Request) -> RagState:

@@ -66,6 +66,8 @@ _ACTS = tuple(
         ("POST", "/v1/providers/parity", "providers.parity", Kind.CHANGE),
         ("PUT", "/v1/providers", "providers.change", Kind.CHANGE),
         ("POST", "/v1/providers/check", "providers.check", Kind.READING),
+        ("POST", "/v1/reports", "report.publish", Kind.CHANGE),
+        ("DELETE", f"/v1/reports/{_ID}", "report.delete", Kind.CHANGE),
         ("PUT", "/v1/engines", "engines.change", Kind.CHANGE),
         ("POST", "/v1/engines/check", "engines.check", Kind.READING),
         ("POST", "/v1/session", "session.begin", Kind.CHANGE),

@@ -8,12 +8,13 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from switchyard.client import Client
 from switchyard.compare.comparison import compare
 from switchyard.compare.load import Setting
 from switchyard.compare.report import page
 from switchyard.compare.verdict import verdict
 from switchyard.output import console, say
-from switchyard.reports import write_json, write_text
+from switchyard.reports import publish, write_json, write_text
 from switchyard.tables import figure
 
 
@@ -21,9 +22,11 @@ def run(setting: Setting, questions: Path, out: Path) -> bool:
     """Compare, print, write `report.json` and `report.html` to `out`; return whether it was completed."""
     result = compare(setting, questions)
     write_json(out / "report.json", result)
-    write_text(out / "report.html", page(result))
+    write_text(out / "report.html", made := page(result))
     show(result)
     say(f"{out / 'report.html'} and report.json")
+    with Client(setting.url, setting.key) as client:
+        publish(client, "comparison", " and ".join(setting.backends), made)
     return bool(result["complete"])
 
 

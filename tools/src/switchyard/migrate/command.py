@@ -16,6 +16,7 @@ from switchyard.migrate.preflight import parity, parity_in_words, preflight
 from switchyard.migrate.state import MigrationState, StateFile, now
 from switchyard.output import confirmed, console, say
 from switchyard.policy import change, follow, read
+from switchyard.reports import publish
 from switchyard.transitions import Policy, role_of
 
 INTERRUPTED = 130
@@ -64,6 +65,7 @@ def run(client: Client, key: str, plan: Plan, options: Options) -> int:
         say(f"to roll back: {options.back}")
     path = report.write(state, _comparison(client, key, state, options), options.out)
     say(f"{path} and {path.with_suffix('.json').name}")
+    publish(client, "migration", f"{report.title(state)}: {state.outcome}", path.read_text(encoding="utf-8"))
     return 0 if state.outcome == PROMOTED else 1
 
 

@@ -29,7 +29,7 @@ def page(state: MigrationState, comparison: Mapping[str, Any] | None) -> str:
     plan = state.plan
     return render(
         "migration.html",
-        title=f"{plan.role}: from {plan.source} to {plan.target}",
+        title=title(state),
         state=state,
         promoted=state.outcome == PROMOTED,
         parity=parity_in_words(state.parity, plan) if state.parity else "",
@@ -39,3 +39,8 @@ def page(state: MigrationState, comparison: Mapping[str, Any] | None) -> str:
         ],
         comparison=report.context(comparison) if comparison else None,
     )
+
+
+def title(state: MigrationState) -> str:
+    """Return what was migrated, from where to where."""
+    return f"{state.plan.role}: from {state.plan.source} to {state.plan.target}"
