@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from threading import Thread
 
@@ -14,6 +15,7 @@ import pytest
 from harness.ports import free_port
 from service_kit.keys import KeyStore, Scope
 from switchyard.installation import announced
+from switchyard.server import retire_second_key
 
 
 def switchyard(*arguments: str, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
@@ -34,6 +36,10 @@ def test_without_arguments_it_prints_its_commands() -> None:
         assert f" {command} " in shown
 
 
+def test_it_says_its_version() -> None:
+    assert switchyard("--version").stdout.strip() == f"switchyard {version('switchyard')}"
+
+
 def test_keys_are_made_listed_and_revoked(tmp_path: Path) -> None:
     made = switchyard("keys", "create", "guest", "--collection", "public", "--data-dir", str(tmp_path))
     key = KeyStore(tmp_path / "auth").find(made.stdout.strip())
@@ -46,6 +52,16 @@ def test_keys_are_made_listed_and_revoked(tmp_path: Path) -> None:
     gone = switchyard("keys", "revoke", key.id, "--data-dir", str(tmp_path))
     assert gone.returncode == 1
     assert "no key" in gone.stderr
+
+
+def test_the_second_key_of_earlier_releases_is_revoked(tmp_path: Path) -> None:
+    keys = KeyStore(tmp_path / "auth")
+    secret = keys.create("cli", Scope.ADMIN)
+    (tmp_path / "cli-key").write_text(secret)
+    for _ in range(2):
+        retire_second_key(tmp_path, keys)
+        assert keys.find(secret) is None
+        assert not (tmp_path / "cli-key").exists()
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import httpx2
+import pytest
 
 from harness.ports import free_port
 
@@ -76,3 +77,21 @@ def test_it_ends_with_a_link_that_signs_in_once_and_notices_that_its_stack_died(
             demo.send_signal(signal.SIGINT)
             demo.wait(60)
         os.close(terminal)
+
+
+def test_what_ends_it_ends_its_stack(tmp_path: Path, embedded_model_dir: Path) -> None:
+    command = [sys.executable, "-m", "switchyard", "demo", "--port", str(port := free_port())]
+    demo = subprocess.Popen(
+        [*command, "--data-dir", str(tmp_path), "--examples", str(EXAMPLES)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "EMBEDDED_MODEL_DIR": str(embedded_model_dir), "COLUMNS": "200"},
+    )
+    assert demo.stdout is not None
+    with demo.stdout:
+        assert any("Adding documents" in line for line in demo.stdout)
+        demo.terminate()
+        demo.stdout.read()
+    assert demo.wait(60) != 0
+    with pytest.raises(httpx2.ConnectError):
+        httpx2.get(f"http://127.0.0.1:{port}/livez")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from importlib.metadata import entry_points, version
 from pathlib import Path
 from typing import Annotated
@@ -71,6 +72,8 @@ def demo(port: Port = 8080, data_dir: Folder = DEMO, examples: Path = Path("exam
     """Start the stack, add the examples, ask questions, make a note, and print a link that signs in."""
     from switchyard.demo import run
 
+    # As Ctrl-C: its stack, a process of its own, ends with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     run(console, data_dir, port, examples)
 
 

@@ -41,7 +41,7 @@ def serve(data_dir: Path, host: str, port: int) -> None:
     keep_private(data_dir)
     store = KeyStore(data_dir / "auth")
     prepare_keys(store, settings)
-    _retire_second_key(data_dir, store)
+    retire_second_key(data_dir, store)
     url = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"  # noqa: S104
     configured = server(create(data_dir, url), settings, host=host, port=port)
     if sys.stdout.isatty():
@@ -102,7 +102,7 @@ def own_key(data_dir: Path) -> str:
     return key
 
 
-def _retire_second_key(data_dir: Path, store: KeyStore) -> None:
+def retire_second_key(data_dir: Path, store: KeyStore) -> None:
     """Revoke the key that earlier releases made for the command line, which uses the first key now."""
     earlier = data_dir / "cli-key"
     if earlier.exists():

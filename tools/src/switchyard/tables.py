@@ -41,13 +41,25 @@ def show(console: Console, view: View) -> None:
 
 
 def role_table(view: View) -> Table:
-    """Return a table of the stable backend and the candidate of each role."""
-    table = Table("role", "stable", "model", "state", "breaker", "fallbacks", "candidate", "canary", "shadow")
-    for role, policy in sorted(view["policy"]["roles"].items()):
+    """Return a table of the stable backend of each role, and of its candidate where any role has one."""
+    roles = sorted(view["policy"]["roles"].items())
+    on_trial = any(policy.get("candidate") for _, policy in roles)
+    table = Table("role", "stable", "model", "state", "breaker", "fallbacks")
+    for name in ("candidate", "canary", "shadow") if on_trial else ():
+        table.add_column(name)
+    for column in table.columns:
+        # Names of models are long words, which would be cut.
+        column.overflow = "fold"
+    for role, policy in roles:
         now = view["roles"].get(role, {})
         state = "[red]halted[/red]" if policy.get("halted") else escape(now.get("state", "–"))
         kind = " (extractive)" if now.get("extractive") else ""
         model = now.get("model", "–") if now.get("backend", policy["stable"]) == policy["stable"] else "–"
+        trial = (
+            escape(policy.get("candidate") or "–"),
+            f"{policy.get('canary_percent', 0):g} %",
+            f"{policy.get('shadow_percent', 0):g} %",
+        )
         table.add_row(
             role,
             escape(policy["stable"]) + kind,
@@ -55,9 +67,7 @@ def role_table(view: View) -> Table:
             state,
             escape(now.get("breaker", "–")),
             escape(", ".join(policy.get("fallbacks", ()))) or "–",
-            escape(policy.get("candidate") or "–"),
-            f"{policy.get('canary_percent', 0):g} %",
-            f"{policy.get('shadow_percent', 0):g} %",
+            *(trial if on_trial else ()),
         )
     return table
 
