@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from textwrap import fill
 from time import perf_counter
 
 import pytest
@@ -87,3 +88,13 @@ def test_headings_with_nothing_below_are_sentences() -> None:
     hosts = "# The gateway is 10.44.0.1\n# The printer is at 10.44.0.77"
     assert [sentence.heading for sentence in split(hosts)] == [False, False]
     assert [sentence.heading for sentence in split("# One\n\n## Two\n\nWords.")] == [True, True, False]
+
+
+def test_lines_of_a_program_are_no_sentence_and_long_sentences_are() -> None:
+    program = "\n".join(
+        ["rows = [", *(f'    ["House {number}", "{number} °C", "vents"],' for number in range(30)), "]", "x = 1"]
+    )
+    assert [sentence.text for sentence in split(program)][1] == '["House 0", "0 °C", "vents"],'
+    long = " ".join(["The keeper of the lighthouse writes into the book who came and what was seen, and so on,"] * 8)
+    wrapped = fill(f"{long} until the evening.", 80)
+    assert [sentence.text for sentence in split(wrapped)] == [wrapped]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
+from statistics import median
 
 _NUMBERED = re.compile(r"\b(?:no|nr)\.\s+\d", re.IGNORECASE)
 _ABBREVIATED = re.compile(
@@ -18,6 +20,9 @@ _BLOCK = re.compile(r"\n\s*\n|\n(?=\s*(?:[-*•|#>]|\d+[.)]\s|[A-Z][\w .'-]{0,30
 _NUMBER = re.compile(r"\s*\d+\.")
 _WIDEST = 40
 """Characters before the point of a list item's number, spaces included."""
+_LONG, _FEWEST_LINES, _RAGGED = 400, 4, 0.7
+"""A sentence of so many characters and lines is none where the middle line is so much shorter than the longest, or every second
+ends in a mark: these are the lines of a program, a list or a table. Those of running text are about as long as each other."""
 _WORD = re.compile(r"\w+", re.UNICODE)
 _ENDINGS = ("ations", "ation", "ingly", "ings", "ing", "edly", "ies", "ed", "es", "en", "er", "ly", "s", "e", "y")
 _SHORTEST_STEM = 4
@@ -46,7 +51,7 @@ class Sentence:
 
 def split(text: str) -> list[Sentence]:
     """Split Markdown or plain text into sentences; list items, table rows and speaker turns end one too."""
-    found = []
+    found: list[Sentence] = []
     start = 0
     bounds = [match.span() for match in _BLOCK.finditer(text)] + [(len(text), len(text))]
     for block_end, next_start in bounds:
@@ -59,11 +64,24 @@ def split(text: str) -> list[Sentence]:
                 continue
             if any(_DAY.match(text, max(cut, match.start() - digits)) for digits in (1, 2)):
                 continue
-            found.append(_trimmed(text, cut, match.end()))
+            found += _sentences(text, cut, match.end())
             cut = match.end()
-        found.append(_trimmed(text, cut, block_end))
+        found += _sentences(text, cut, block_end)
         start = next_start
     return _with_bare_headings([sentence for sentence in found if _WORD.search(sentence.text)], text)
+
+
+def _sentences(text: str, start: int, end: int) -> list[Sentence]:
+    """Return the sentence from `start` to `end`, or its lines where it is no running text."""
+    lines = text[start:end].splitlines(keepends=True)
+    if end - start < _LONG or len(lines) < _FEWEST_LINES:
+        return [_trimmed(text, start, end)]
+    lengths = [len(line.strip()) for line in lines]
+    marked = sum(not line.rstrip()[-1:].isalnum() for line in lines)
+    if median(lengths) > _RAGGED * max(lengths) and marked < len(lines) / 2:
+        return [_trimmed(text, start, end)]
+    ends = list(accumulate(map(len, lines), initial=start))
+    return [_trimmed(text, *span) for span in pairwise(ends)]
 
 
 def _with_bare_headings(sentences: list[Sentence], text: str) -> list[Sentence]:
