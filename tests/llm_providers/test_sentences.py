@@ -19,6 +19,7 @@ def texts(text: str) -> list[str]:
     ("text", "expected"),
     [
         ("Dr. Smith met Mrs. Jones. They left.", ["Dr. Smith met Mrs. Jones.", "They left."]),
+        ("It was 8 °C. J. Smith left.", ["It was 8 °C.", "J. Smith left."]),
         ("See fig. 3 and No. 5 there. Then stop.", ["See fig. 3 and No. 5 there.", "Then stop."]),
         ("Dat is bijv. Delft. Zo is het.", ["Dat is bijv. Delft.", "Zo is het."]),
         ("Pi is 3.14 or so! Really? Yes.", ["Pi is 3.14 or so!", "Really?", "Yes."]),

@@ -9,7 +9,7 @@ from statistics import median
 
 _NUMBERED = re.compile(r"\b(?:no|nr)\.\s+\d", re.IGNORECASE)
 _ABBREVIATED = re.compile(
-    r"(?:\b(?:[A-Z]|(?i:mr|mrs|ms|dr|prof|st|vs|e\.g|i\.e|cf|fig|inc|ltd|co|jr|sr|approx|bzw|z\.b|d\.h|ca|bijv|o\.a|dhr|mevr|drs|ir))\.)$"
+    r"(?:\b(?:(?<!°)[A-Z]|(?i:mr|mrs|ms|dr|prof|st|vs|e\.g|i\.e|cf|fig|inc|ltd|co|jr|sr|approx|bzw|z\.b|d\.h|ca|bijv|o\.a|dhr|mevr|drs|ir))\.)$"
 )
 # Possessive, and only from the first mark on: a million full stops take linear time.
 _END = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’)\]]*+(?=\s+[\"'“‘(\[]?[\w¿¡])|[。！？]++[」』”’）]*+")

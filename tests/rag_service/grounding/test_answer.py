@@ -214,6 +214,16 @@ def test_a_row_of_a_table_counts_with_the_names_of_its_columns() -> None:
     assert verdicts("The pressure of the North pump is 3.8 bar.", TABLE) == [False]
 
 
+def test_a_row_written_out_answers_and_ends_at_its_degrees() -> None:
+    table = "| House | Day | Night | Alarm below |\n|---|---|---|---|\n| Long House | 18 °C | 12 °C | 8 °C |"
+    row = "House: Long House; Day: 18 °C; Night: 12 °C; Alarm below: 8 °C."
+    answer = ground(f"{row} [1] The pumps are new.", [passage(table)], "How warm is the Long House by day?")
+    assert [(each.text, each.supported, each.answers) for each in answer.sentences] == [
+        (row, True, True),
+        ("The pumps are new.", False, False),
+    ]
+
+
 def test_unsupported_sentences_can_be_taken_out() -> None:
     grounding = Grounding([passage()], "", drop=True)
     found = grounding.finish(

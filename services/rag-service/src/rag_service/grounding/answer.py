@@ -128,7 +128,7 @@ class Grounding:
         if self._drop and not self.text:
             gap = gap.lstrip()
         begin = len(self.text) + len(gap)
-        answering = bool(supported) and self._answers(said, citations)
+        answering = bool(supported) and self._answers(said, found)
         sentence = GroundedSentence(begin, begin + len(written), said, supported, citations, answering)
         if self._drop and supported is False:
             self.dropped.append(sentence)
@@ -136,13 +136,13 @@ class Grounding:
             self.text += gap + written
             self.sentences.append(sentence)
 
-    def _answers(self, said: str, citations: Sequence[Citation]) -> bool:
+    def _answers(self, said: str, found: Sequence[Attribution]) -> bool:
         if not self._written:
             return not is_refusal(said) and not is_echo(said, self._question)
-        quoted = [(self._passages[int(each.label) - 1], each.quote) for each in citations if each.supported]
+        quoted = [(each, self._passages[each.passage]) for each in found if each.supported]
         return any(
-            answers(said, self._question, f"{passage.title}\n{passage.heading}\n{quote}", passage.language)
-            for passage, quote in quoted
+            answers(said, self._question, f"{each.place}\n{passage.text[each.start : each.end]}", passage.language)
+            for each, passage in quoted
         )
 
 

@@ -34,13 +34,17 @@ _LONGEST_QUOTE = 400
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """The words of one passage that are nearest to a sentence; `start` and `end` count in the passage's text."""
+    """The words of one passage that are nearest to a sentence; `start` and `end` count in the passage's text.
+
+    `place` names their subject: title, headings, the names of a table's columns.
+    """
 
     passage: int
     start: int
     end: int
     supported: bool
     score: float
+    place: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,7 @@ def _in_passage(
         score = alike - (window.end - window.start) / 1e5
         if best is None or (supported, score) > (best.supported, best.score):
             end = min(window.end, window.start + _LONGEST_QUOTE)
-            best = Attribution(number, window.start, end, supported, score)
+            best = Attribution(number, window.start, end, supported, score, window.place)
     return best
 
 
@@ -143,7 +147,8 @@ def _by_facts(
             and named
         )
         if best is None or (supported, score) > (best.supported, best.score):
-            best = Attribution(number, window.start, min(window.end, window.start + _LONGEST_QUOTE), supported, score)
+            end = min(window.end, window.start + _LONGEST_QUOTE)
+            best = Attribution(number, window.start, end, supported, score, window.place)
     return best
 
 
