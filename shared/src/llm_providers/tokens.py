@@ -12,7 +12,7 @@ def estimate_tokens(text: str) -> int:
 
     Latin words count one per five letters begun, digits one per three, every other script one per
     character, punctuation one each. Against MiniLM's word pieces it errs high for English (median 1.13 times) and low for
-    Dutch and German (.67 and .73): whoever needs a hard limit leaves room, or asks the backend.
+    Dutch and German (.67 and .73): leave room for a hard limit, or ask the backend.
     """
     count = 0
     for match in _PIECE.finditer(text):

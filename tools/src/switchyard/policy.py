@@ -112,7 +112,7 @@ def under_way(client: Client, roles: Collection[str]) -> int:
     """Count the calls of engines that run now, in the replica of each service that answers; all services may be one process."""
     counts: dict[str, int] = {}
     for service in PATHS:
-        # What can't be asked is told by `take`.
+        # `take` names the services that do not answer.
         with suppress(StackError):
             view = read(client, service)
             running = view.get("running", {})

@@ -16,7 +16,7 @@ class Fault:
 
 
 _KILLED = 137
-"""128 and SIGKILL's number: by the engine's or the machine's owner, as a lack of memory is told apart."""
+"""128 and the number of SIGKILL: ended by somebody with rights on the machine. For a lack of memory Docker has a mark of its own."""
 Check = Callable[[StackState], Iterator[Fault]]
 
 

@@ -1,7 +1,6 @@
 """What the kernel takes away from a worker for good: the network, other people's files, and other processes.
 
-No privilege is needed for any of it, and a kernel that lacks a part is told apart from one that has it. Programs that a
-worker starts inherit it all. Landlock: https://docs.kernel.org/userspace-api/landlock.html, seccomp:
+No privilege is needed for any of it; what the kernel lacks is left out, and reported. Programs that a worker starts inherit it all. Landlock: https://docs.kernel.org/userspace-api/landlock.html, seccomp:
 https://docs.kernel.org/userspace-api/seccomp_filter.html.
 """
 
