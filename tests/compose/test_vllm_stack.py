@@ -151,7 +151,7 @@ def test_with_another_model_what_no_document_says_is_no_answer(stack: Stack, key
     for answer in answers:
         assert answer["provider"] == "vllm"
         # It wrote something; of that only what the documents say counts as an answer, which may be nothing.
-        assert answer["usage"]["completion_tokens"] > 0
+        assert answer["usage"]["completion_tokens"] > 0 or answer["calculated"], answer
         assert all(sentence["citations"] for sentence in answer["sentences"] if sentence["supported"])
         assert answer["answered"] is any(sentence["supported"] for sentence in answer["sentences"])
 
