@@ -22,7 +22,9 @@ NO_NAMES = STOP_WORDS | frozenset(
     perfect please probably really right second see somebody someone something sorry still super sure thank thanks third today
     tomorrow true until us very well what yeah yes yesterday monday tuesday wednesday thursday friday saturday sunday danke gut ja
     nein genau klar bitte gern gerne also dann jetzt prima goed nee graag nu wir ihr sie man wij jij jullie iedereen niemand
-    jemand keiner alle""".split()
+    jemand keiner alle absolutely again alright amazing brilliant cheers colleagues congratulations correct definitely fair folks
+    friends gentlemen guys ideally indeed ladies later listen quick quickly team welcome wonderful natürlich natuurlijk
+    leute kollegen mensen""".split()
 )
 """Words at the beginning of a sentence, before a comma or a verb, that are not a name either."""
 LIGHT = NO_NAMES | frozenset(

@@ -87,6 +87,15 @@ def test_an_action(turns: list[str], owner: str, due: str | None, text: str) -> 
     assert actions(talk(*turns)) == [(owner, due, text)]
 
 
+def test_what_is_asked_of_somebody_outside_is_not_done_by_who_speaks_next() -> None:
+    turns = ["Anna: Ruben, please order the chairs.", "Clara: And I will call the painter."]
+    assert actions(talk(*turns)) == [
+        ("Ruben", None, "Ruben, please order the chairs."),
+        ("Clara", None, "And I will call the painter."),
+    ]
+    assert all(owner != "Alright" for owner, *_ in actions(talk("Anna: Alright, please order the chairs.")))
+
+
 @pytest.mark.parametrize(
     "turns",
     [

@@ -178,6 +178,14 @@ def addressed(said: str, names: Collection[str]) -> tuple[str, str] | None:
     return None
 
 
+def addressed_outside(said: str) -> tuple[str, str] | None:
+    """Return the same for somebody who may not be in the room, whom a sentence asks in so many words: "Ben, could you", "please"."""
+    match = _ADDRESSED.match(said)
+    if match is None or match.group(3) is not None or not (name := named(match.group(1), ())):
+        return None
+    return name, match.group(2)
+
+
 def orders(said: str) -> bool:
     """Say whether a sentence begins with what may be the verb of an order."""
     verb = ORDER.match(said)

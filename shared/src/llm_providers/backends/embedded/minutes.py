@@ -168,7 +168,7 @@ class Minutes:
             if name and cues.CONCLUSION.search(said):
                 self._act([index], name, number)
             return
-        if (called := cues.addressed(said, self.names)) is not None:
+        if (called := cues.addressed(said, self.names) or cues.addressed_outside(said)) is not None:
             self._request(index, who, number, *called)
         elif not question and not past and any(cue.search(said) for cue in (cues.PROMISE, cues.OFFER, cues.DELIVERY)):
             self._promise(index, who, number)
