@@ -73,8 +73,8 @@ def split(text: str) -> list[Sentence]:
 
 def _sentences(text: str, start: int, end: int) -> list[Sentence]:
     """Return the sentence from `start` to `end`, or its lines where it is no running text."""
-    lines = text[start:end].splitlines(keepends=True)
-    if end - start < _LONG or len(lines) < _FEWEST_LINES:
+    lines = text[start:end].splitlines(keepends=True) if end - start >= _LONG else []
+    if len(lines) < _FEWEST_LINES:
         return [_trimmed(text, start, end)]
     lengths = [len(line.strip()) for line in lines]
     marked = sum(not line.rstrip()[-1:].isalnum() for line in lines)
