@@ -144,6 +144,7 @@ def test_no_cell_of_an_export_is_a_formula() -> None:
     assert ",' @SUM(1)," in table
 
 
+@pytest.mark.security
 async def test_a_killed_process_loses_no_act(tmp_path: Path) -> None:
     """Killed 50 times while it works: whatever it has done is in the log, and what had not ended is closed as unknown."""
     chance = random.Random(20)
