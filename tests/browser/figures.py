@@ -49,8 +49,10 @@ _PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?
 def site() -> Iterator[Site]:
     model = MODELS[DEFAULT_MODEL].path
     with tempfile.TemporaryDirectory() as data, launched() as browser, serving_page(browser, Path(data), model) as made:
-        yield made
-        made.process.kill(signal.SIGTERM)
+        try:
+            yield made
+        finally:
+            made.process.kill(signal.SIGTERM)
 
 
 def opening(site: Site) -> tuple[list[float], list[float]]:
