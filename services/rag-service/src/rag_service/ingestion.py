@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
 import structlog
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from rag_service import index_rows
+from rag_service import index_rows, versions
 from rag_service.chunking import Chunker, PageOf, Piece
+from rag_service.documents import Documents
 from rag_service.indexes import WRITTEN_AT_ONCE, Indexes, wrong_model_waits
 from rag_service.keyword import ChunkWords, KeywordIndex
 from rag_service.keyword.analysis import language_of
 from rag_service.tables import Chunk, Document, Job, PageText
 from service_kit.database import Database
 from service_kit.durable import Task
-from service_kit.jobs import Jobs
+from service_kit.errors import Conflict
+from service_kit.jobs import CANCELLED, FAILED, OPEN, Jobs
 from service_kit.originals import Originals
 from service_kit.processor import WITHOUT_MARKUP, DocProcessor, NoText, ProcessedHead, ProcessedPage
 
@@ -39,13 +41,14 @@ class Ingestion:
     originals: Originals
     processor: DocProcessor
     make_chunker: Callable[[], Chunker]
+    documents: Documents
     keyword: KeywordIndex
     indexes: Indexes
     _turns: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     """By collection: one document is embedded to its end before the next, so that the first is not as late as the last."""
 
     def task(self, concurrency: int) -> Task:
-        return Task("ingest", (self.parse, self.chunk, self.embed, self.finish), self.failed, concurrency)
+        return Task("ingest", (self.parse, self.chunk, self.embed, self.finish, self.tidy_up), self.failed, concurrency)
 
     async def parse(self, job_id: str) -> None:
         """Store the text of each page; pages stored before a restart are not read again."""
@@ -54,9 +57,12 @@ class Ingestion:
 
     async def _parse(self, job_id: str, document: Document) -> None:
         async with self.database.reading() as session:
-            done = (
-                await session.scalar(select(func.max(PageText.number)).where(PageText.document_id == document.id)) or 0
-            )
+            latest = select(func.max(PageText.number)).where(PageText.document_id == document.id)
+            done = await session.scalar(latest) or 0
+        if done and done == document.pages:
+            # A version that is restored.
+            await self._set_job(job_id, pages_done=done, pages_total=done)
+            return
         path = self.originals.path(document.sha256)
         waiting: list[ProcessedPage] = []
         stored = monotonic()
@@ -83,7 +89,7 @@ class Ingestion:
         await self._set_job(job_id, pages_done=done, pages_total=done)
 
     async def _store_pages(self, job_id: str, document_id: str, waiting: list[ProcessedPage]) -> int:
-        async with self.database.writing() as session:
+        async with self._open(job_id) as session:
             for page in waiting:
                 await session.merge(
                     PageText(
@@ -116,9 +122,8 @@ class Ingestion:
         language = await asyncio.to_thread(language_of, "\n".join(page.text for page in pages))
         if not pieces:
             raise NoText("no text was found in this document; if it is a scan, see the warnings of its pages")
-        async with self.database.writing() as session:
-            await self.keyword.remove(session, document.collection, document.id)
-            await session.execute(delete(Chunk).where(Chunk.document_id == document.id))
+        async with self._open(job_id) as session:
+            await versions.forget_chunks(session, self.keyword, document)
             made = await session.scalars(insert(Chunk).returning(Chunk), _rows(document.id, pieces))
             indexed = [ChunkWords(chunk.id, document.title, chunk.heading, chunk.text) for chunk in made]
             await self.keyword.add(session, document.collection, language, indexed)
@@ -157,26 +162,28 @@ class Ingestion:
         return True
 
     async def finish(self, job_id: str) -> None:
-        """Let the document be found."""
-        async with self.jobs.finishing(job_id) as (_, job):
-            pass
+        """Let the document be found, in place of its older version if it has one."""
+        async with self.jobs.finishing(job_id) as (session, job):
+            document = await session.get_one(Document, job.document_id, populate_existing=True)
+            await versions.settle(session, self.keyword, document)
         log.info("document ready", document=job.document_id, pages=job.pages_done, chunks=job.chunks_done)
+
+    async def tidy_up(self, job_id: str) -> None:
+        """Delete what the versions before have left."""
+        async with self.database.reading() as session:
+            job = await session.get_one(Job, job_id)
+            document = await session.get(Document, job.document_id)
+        if document is not None:
+            await self.jobs.retry_until_available(job_id, lambda: self.documents.tidy_up(document))
 
     async def failed(self, job_id: str, error: Exception) -> None:
         """Record the problem, and delete what was stored of the document except its row."""
-        names: list[tuple[str, str]] = []
-
-        async def undo(session: AsyncSession, job: Job) -> None:
-            document_id = job.document_id or ""
-            await self.keyword.remove(session, job.collection, document_id)
-            await session.execute(delete(Chunk).where(Chunk.document_id == document_id))
-            await session.execute(delete(PageText).where(PageText.document_id == document_id))
-            indexes = await index_rows.with_status(session, job.collection)
-            names.extend((index.name, document_id) for index in indexes)
-
-        await self.jobs.fail(job_id, error, undo)
-        for name, document_id in names:
-            await self.indexes.vectors.delete_document(name, document_id)
+        await self.jobs.fail(job_id, error)
+        async with self.database.reading() as session:
+            job = await session.get(Job, job_id)
+            document = await session.get(Document, job.document_id) if job is not None else None
+        if document is not None and document.status in (FAILED, CANCELLED):
+            await self.documents.forget_vectors(document)
 
     async def index_words(self) -> None:
         """Put documents of an earlier release into the keyword index of this one; a killed start goes on where it stopped."""
@@ -201,6 +208,14 @@ class Ingestion:
         job = await self.jobs.begin(job_id, stage)
         async with self.database.reading() as session:
             return await session.get_one(Document, job.document_id)
+
+    @asynccontextmanager
+    async def _open(self, job_id: str) -> AsyncGenerator[AsyncSession, None]:
+        """Write for a job that is still open; raises `Conflict` for one that was cancelled, whose text is gone already."""
+        async with self.database.writing() as session:
+            if await session.scalar(select(Job.status).where(Job.id == job_id)) not in OPEN:
+                raise Conflict("this job has ended")
+            yield session
 
     async def _set_job(self, job_id: str, **values: Any) -> None:
         async with self.database.writing() as session:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from time import monotonic, perf_counter
 
 import structlog
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, func, or_, select
 
 from llm_providers.base import LateInteraction, RerankProvider
 from llm_providers.deadline import Deadline
@@ -23,6 +24,7 @@ from rag_service.metrics import SearchMetrics
 from rag_service.ranking import Passage, blended, exact_first, is_sure, merged, reranked
 from rag_service.relevance import is_relevant
 from rag_service.tables import Chunk, Document, Index
+from rag_service.versions import OFF
 from service_kit.database import Database
 from service_kit.errors import UpstreamUnavailable
 from service_kit.jobs import READY
@@ -31,6 +33,11 @@ log = structlog.get_logger(__name__)
 _EMBED_SECONDS = 20
 """How long a question waits for its vector before it is answered by keywords: a model that has to be loaded takes longer."""
 _SILENT_SECONDS = 15
+_TRIES = 3
+
+
+class _Replaced(Exception):
+    """A document left the indexes between the search and the look at its text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +93,33 @@ class Retriever:
     ) -> Found:
         """Find passages; where the index's own vectors can't be had the keywords alone decide, and `degraded` says so.
 
-        Other `wordings` of the question bring further candidates; `within` says which documents are searched.
+        Other `wordings` of the question bring further candidates; `within` says which documents are searched. Of a document
+        that is replaced meanwhile, either the old version is found or the new one.
         """
+        for _ in range(_TRIES - 1):
+            with suppress(_Replaced):
+                return await self._search(collection, question, limit, deadline, wordings, within, whole=True)
+        return await self._search(collection, question, limit, deadline, wordings, within, whole=False)
+
+    async def are_ready(self, passages: Sequence[Passage]) -> bool:
+        """Return whether all documents of the passages answer at one moment, which is now."""
+        wanted = {passage.document_id for passage in passages}
+        statement = select(func.count()).where(Document.id.in_(wanted), Document.status == READY)
+        async with self.database.reading() as session:
+            return await session.scalar(statement) == len(wanted)
+
+    async def _search(
+        self,
+        collection: str,
+        question: str,
+        limit: int,
+        deadline: Deadline,
+        wordings: Sequence[str],
+        within: Filter | None,
+        *,
+        whole: bool,
+    ) -> Found:
+        """Search once; raises `_Replaced` if `whole` is wanted and a candidate's document went in the meantime."""
         started = perf_counter()
         documents: list[str] | None = None
         if within is not None:
@@ -99,7 +131,7 @@ class Retriever:
         (near, reasons, vector_seconds), (by_keyword, keyword_seconds) = await asyncio.gather(
             self._by_vector(collection, asked, deadline, documents), self._by_keyword(collection, asked, documents)
         )
-        passages = await self._load(near.cosines if near else [], by_keyword)
+        passages = await self._load(near.cosines if near else [], by_keyword, whole)
         if near is not None:
             passages = await self._with_cosines(near, passages)
             # Every chunk of a ready document has its vector, so this index has lost them all.
@@ -208,7 +240,10 @@ class Retriever:
         return rankings
 
     async def _load(
-        self, by_vector: Sequence[Mapping[tuple[str, int], float]], by_keyword: Sequence[Mapping[int, float]]
+        self,
+        by_vector: Sequence[Mapping[tuple[str, int], float]],
+        by_keyword: Sequence[Mapping[int, float]],
+        whole: bool,
     ) -> list[Passage]:
         places = {place for found in by_vector for place in found}
         words = {chunk for found in by_keyword for chunk in found}
@@ -219,8 +254,13 @@ class Retriever:
             .join(Document, Document.id == Chunk.document_id)
             .where(Document.status == READY, or_(Chunk.id.in_(words), *keys))
         )
+        documents = {document for document, _ in places}
+        in_indexes = select(func.count()).where(Document.id.in_(documents), Document.status.not_in(OFF))
         async with self.database.reading() as session:
             rows = (await session.execute(statement)).all()
+            present = await session.scalar(in_indexes)
+        if whole and (present != len(documents) or words - {row[0].id for row in rows}):
+            raise _Replaced
         return [
             Passage(
                 chunk_id=chunk.id,

@@ -16,6 +16,8 @@ GroundingMode: TypeAlias = Literal["mark", "drop", "refuse"]
 """What becomes of an answer's sentences that no passage supports: listed, taken out, or no answer at all."""
 DELETING = "deleting"
 """A document's status besides those of its job: it is being deleted, and not shown."""
+REPLACED = "replaced"
+"""Another: a newer version answers; file and pages are kept, so that this one can be restored."""
 
 
 class Base(DeclarativeBase):
@@ -62,7 +64,9 @@ class Document(Base):
     """A file or text as it was given; its bytes lie under `sha256` in the originals.
 
     `language` is an ISO 639-1 code, "" if it can't be told, and null while the document is in no keyword index; `properties`
-    are what the file says about itself, or whoever gave it: title, author, created, modified and language.
+    are what the file says about itself, or whoever gave it: title, author, created, modified and language. Documents of a
+    collection with the same `external_id` are versions of one another: of those that are ready, the one with the highest
+    `version` answers alone. A replaced one has no chunks; `chunks` counts those whose vectors are still to be deleted.
     """
 
     __tablename__ = "documents"
@@ -70,11 +74,14 @@ class Document(Base):
         UniqueConstraint("collection", "sha256"),
         sa.Index("documents_sha256", "sha256"),
         sa.Index("documents_language", "collection", "language"),
+        sa.Index("documents_external_id", "collection", "external_id"),
     )
     id: Mapped[str] = mapped_column(primary_key=True)
     collection: Mapped[str] = mapped_column(ForeignKey("collections.name"))
     sha256: Mapped[str]
     filename: Mapped[str]
+    external_id: Mapped[str | None]
+    version: Mapped[int] = mapped_column(default=1, server_default="1")
     title: Mapped[str]
     media_type: Mapped[str] = mapped_column(default="application/octet-stream")
     size: Mapped[int]
