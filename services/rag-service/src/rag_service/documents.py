@@ -337,6 +337,9 @@ class Documents:
                 "a collection's name is 1 to 63 of a-z, 0-9, '-' and '_', beginning with a letter or digit",
                 field="collection",
             )
+        async with self._database.reading() as session:
+            if (found := await session.get(Collection, name)) is not None:
+                return found
         async with self._database.writing() as session:
             found = await session.get(Collection, name)
             if found is None:
