@@ -319,6 +319,38 @@ async def test_a_cancelled_job_leaves_nothing_but_its_row(stack: Stack) -> None:
     assert await vectors(stack) == await found(stack, "lanterns") == set()
 
 
+async def test_the_first_page_is_found_while_a_later_one_is_being_read(stack: Stack) -> None:
+    stack.processor.hold = asyncio.Event()
+    added = await send(stack, "\f".join([OLD, *(f"Page {n} is about lanterns." for n in range(2, 301))]))
+    async with asyncio.timeout(30):
+        while await found(stack) != {OLD}:
+            await asyncio.sleep(0.1)
+    document = await about(stack, added["document"]["id"])
+    assert (document["status"], document["searchable"]) == ("running", True)
+    assert "nine euros" in (await stack.query(ASKED))["text"]
+    stack.processor.hold.set()
+    job = await stack.ended(added["job_id"])
+    assert (job["status"], job["pages_done"]) == ("ready", 300)
+    assert OLD in await found(stack)
+    assert len(await vectors(stack)) == 1
+
+
+async def test_a_job_says_how_long_its_stages_took_and_when_this_one_will_end(stack: Stack) -> None:
+    stack.processor.hold = asyncio.Event()
+    added = await send(stack, "\f".join(f"Page {n} is about lanterns." for n in range(1, 11)))
+    async with asyncio.timeout(30):
+        while (job := (await stack.http.get(f"/v1/jobs/{added['job_id']}")).json())["pages_done"] != 1:
+            await asyncio.sleep(0.05)
+    passed = job["eta_seconds"] / 9
+    later = (await stack.http.get(f"/v1/jobs/{added['job_id']}")).json()
+    assert 0 < passed <= later["eta_seconds"] / 9 + 0.1, "nine pages are left, at the speed of the first"
+    stack.processor.hold.set()
+    ended = await stack.ended(added["job_id"])
+    assert ended["seconds"].keys() == {"parsing", "chunking", "embedding"}
+    assert ended["eta_seconds"] is None
+    assert (await about(stack, added["document"]["id"]))["seconds"] == ended["seconds"]
+
+
 @asynccontextmanager
 async def dying_at(stack: Stack, monkeypatch: pytest.MonkeyPatch, step: str) -> AsyncIterator[asyncio.Event]:
     """Let the first deletion of vectors hang, as if the process had been killed there."""

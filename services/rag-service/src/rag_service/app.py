@@ -90,7 +90,8 @@ def create(settings: RagSettings, shared: SharedParts | None = None) -> FastAPI:
                 await state.jobs.start_forgotten()
                 vectors.connect_soon()
 
-            engine.add(ingestion.task(settings.ingest_concurrency), state.index_build.task(), resume=resume)
+            tasks = ingestion.task(settings.ingest_concurrency), ingestion.reread_task(), state.index_build.task()
+            engine.add(*tasks, resume=resume)
             if shared is None:
                 stack.push_async_callback(engine.aclose)
                 await engine.launch()

@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import ColumnElement, delete, func, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from rag_service import index_rows, versions
+from rag_service import index_rows, lost_pages, versions
 from rag_service.keyword import KeywordIndex
 from rag_service.tables import DELETING, REPLACED, Collection, Document, Index, Job, PageText
 from rag_service.vectors import VectorStore
@@ -76,6 +76,7 @@ def visible(principal: Principal) -> ColumnElement[bool]:
 
 async def follow_job(keyword: KeywordIndex, session: AsyncSession, job: Job) -> None:
     """Give a job's document its status; one that failed or was cancelled keeps no text, and an index is left as it was."""
+    job.take_time()
     ended_badly = job.status in (FAILED, CANCELLED)
     if ended_badly:
         for index in await session.scalars(select(Index).where(Index.job_id == job.id)):
@@ -84,8 +85,9 @@ async def follow_job(keyword: KeywordIndex, session: AsyncSession, job: Job) -> 
     document = await session.scalar(select(Document).where(of_job))
     if document is None:
         return
-    document.status, document.error = job.status, job.error
+    document.status, document.error, document.seconds = job.status, job.error, job.seconds
     if ended_badly:
+        document.searchable = False
         await versions.forget_chunks(session, keyword, document)
         await versions.forget_pages(session, document)
         document.pages = document.chunks = 0
@@ -181,9 +183,14 @@ class Documents:
         await versions.settle(session, self._keyword, document)
 
     def _queue(self, session: AsyncSession, document: Document) -> None:
-        document.status, document.job_id, document.error = QUEUED, new_id("job"), None
+        document.status, document.error = QUEUED, None
+        document.attempts = (document.attempts or 0) + 1
         session.add(document)
-        session.add(Job(id=document.job_id, kind="ingest", document_id=document.id, collection=document.collection))
+        self._new_job(session, document, "ingest")
+
+    def _new_job(self, session: AsyncSession, document: Document, kind: str) -> None:
+        document.job_id = new_id("job")
+        session.add(Job(id=document.job_id, kind=kind, document_id=document.id, collection=document.collection))
 
     async def _started(self, document: Document) -> None:
         if document.status == QUEUED:
@@ -191,11 +198,18 @@ class Documents:
             await self._jobs.start(document.job_id, kind="ingest")
 
     async def retry(self, document: Document) -> Added:
-        """Read a failed or cancelled document again; any other stays as it is."""
+        """Read a failed or cancelled document again, or the lost pages of a ready one; any other stays as it is."""
         async with self._database.writing() as session:
             document = await session.get_one(Document, document.id)
             if document.status in (FAILED, CANCELLED):
                 self._queue(session, document)
+            rereads = document.status == READY and bool(await lost_pages.lost_pages(session, document))
+            if rereads:
+                latest = await session.get(Job, document.job_id)
+                if latest is None or latest.status not in OPEN:
+                    self._new_job(session, document, lost_pages.KIND)
+        if rereads:
+            await self._jobs.start(document.job_id, kind=lost_pages.KIND)
         await self._started(document)
         return Added(document, new=False)
 
@@ -271,7 +285,7 @@ class Documents:
                 return Deleted(0, 0, 0, 0, 0)
             leaving = await versions.versions(session, row) if row.status == READY else [row]
             for one in leaving:
-                one.status = DELETING
+                one.status, one.searchable = DELETING, False
         return Deleted.total([await self._remove(one) for one in leaving])
 
     async def _remove(self, document: Document) -> Deleted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from time import monotonic
@@ -14,7 +14,8 @@ import structlog
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from rag_service import index_rows, versions
+from rag_service import index_rows, lost_pages, versions
+from rag_service.batches import batched
 from rag_service.chunking import Chunker, PageOf, Piece
 from rag_service.documents import Documents
 from rag_service.indexes import WRITTEN_AT_ONCE, Indexes, wrong_model_waits
@@ -30,6 +31,8 @@ from service_kit.processor import WITHOUT_MARKUP, DocProcessor, NoText, Processe
 
 log = structlog.get_logger(__name__)
 _PAGE_BATCH_SECONDS = 0.3
+_REREAD_CONCURRENCY = 1
+_FOUND_EARLY_SECONDS = 2.0
 
 
 @dataclass(slots=True)
@@ -48,7 +51,43 @@ class Ingestion:
     """By collection: one document is embedded to its end before the next, so that the first is not as late as the last."""
 
     def task(self, concurrency: int) -> Task:
+        """Return the reading of a document."""
         return Task("ingest", (self.parse, self.chunk, self.embed, self.finish, self.tidy_up), self.failed, concurrency)
+
+    def reread_task(self) -> Task:
+        """Return the reading of a ready document's lost pages, which it gains while it goes on answering."""
+        return Task(lost_pages.KIND, (self.reread, self.embed, self.finish), self.failed, _REREAD_CONCURRENCY)
+
+    async def reread(self, job_id: str) -> None:
+        """Read the lost pages once more; those that are lost again stay so."""
+        document = await self._begin(job_id, "parsing")
+        async with self.database.reading() as session:
+            lost = await lost_pages.lost_pages(session, document)
+        await self._set_job(job_id, pages_done=0, pages_total=len(lost))
+        for number in lost:
+            await self.jobs.retry_until_available(job_id, lambda page=number: self._reread(job_id, document, page))  # type: ignore[misc]
+
+    async def _reread(self, job_id: str, document: Document, number: int) -> None:
+        path = self.originals.path(document.sha256)
+        async with aclosing(self.processor.process(path, document.filename, number, document.collection)) as events:
+            page = await anext((event async for event in events if isinstance(event, ProcessedPage)), None)
+        async with self._open(job_id) as session:
+            await session.execute(
+                update(Job).where(Job.id == job_id).values(pages_done=Job.pages_done + 1, waiting_for=None)
+            )
+            row = await session.get(Document, document.id)
+            if page is None or row is None:
+                return
+            await session.merge(_row(document.id, page))
+            await session.flush()
+            cut = [PageOf(number, page.text, page.engine not in WITHOUT_MARKUP)]
+            pieces = await asyncio.to_thread(lambda: list(self.make_chunker().chunk(cut)))
+            first = await session.scalar(select(func.max(Chunk.ordinal)).where(Chunk.document_id == document.id))
+            if pieces:
+                await self._add_chunks(session, row, row.language or "", pieces, 0 if first is None else first + 1)
+            row.chunks += len(pieces)
+            row.warnings = lost_pages.naming(row.warnings, await lost_pages.lost_pages(session, row))
+            await session.execute(update(Job).where(Job.id == job_id).values(chunks_total=row.chunks))
 
     async def parse(self, job_id: str) -> None:
         """Store the text of each page; pages stored before a restart are not read again."""
@@ -64,51 +103,58 @@ class Ingestion:
             await self._set_job(job_id, pages_done=done, pages_total=done)
             return
         path = self.originals.path(document.sha256)
-        waiting: list[ProcessedPage] = []
-        stored = monotonic()
-        try:
-            async with aclosing(
-                self.processor.process(path, document.filename, done + 1, document.collection)
-            ) as events:
-                async for event in events:
-                    if isinstance(event, ProcessedHead):
-                        # A title that was given with the document stands before its own.
-                        properties = event.properties | document.properties
-                        found: dict[str, Any] = {"title": properties["title"]} if "title" in properties else {}
-                        found |= {"media_type": event.media_type, "warnings": event.warnings, "properties": properties}
-                        await self._set_document(document.id, **found)
-                        await self._set_job(job_id, pages_done=done, pages_total=event.pages_total)
-                        continue
-                    waiting.append(event)
-                    if monotonic() - stored > _PAGE_BATCH_SECONDS:
-                        done += await self._store_pages(job_id, document.id, waiting)
-                        stored = monotonic()
-        finally:
-            # Kept even if the answer broke off: reading a page may have taken a second of OCR.
-            done += await self._store_pages(job_id, document.id, waiting)
+        uncut, looked = 0, monotonic()
+        pages = self.processor.process(path, document.filename, done + 1, document.collection)
+        async with aclosing(batched(pages, _PAGE_BATCH_SECONDS, _FOUND_EARLY_SECONDS)) as batches:
+            async for events in batches:
+                for head in (event for event in events if isinstance(event, ProcessedHead)):
+                    # A title that was given with the document stands before its own.
+                    properties = head.properties | document.properties
+                    found: dict[str, Any] = {"title": properties["title"]} if "title" in properties else {}
+                    found |= {"media_type": head.media_type, "warnings": head.warnings, "properties": properties}
+                    await self._set_document(document.id, **found)
+                    await self._set_job(job_id, pages_done=done, pages_total=head.pages_total)
+                read = [event for event in events if isinstance(event, ProcessedPage)]
+                done, uncut = done + len(read), uncut + len(read)
+                # A document that takes longer is not to be found only when its last page has been read.
+                found_now = uncut > 0 and monotonic() - looked > _FOUND_EARLY_SECONDS
+                if read or found_now:
+                    await self._store_pages(job_id, document, read, found_now=found_now)
+                if found_now:
+                    uncut, looked = 0, monotonic()
         await self._set_job(job_id, pages_done=done, pages_total=done)
 
-    async def _store_pages(self, job_id: str, document_id: str, waiting: list[ProcessedPage]) -> int:
+    async def _store_pages(
+        self, job_id: str, document: Document, pages: Sequence[ProcessedPage], *, found_now: bool
+    ) -> None:
         async with self._open(job_id) as session:
-            for page in waiting:
-                await session.merge(
-                    PageText(
-                        document_id=document_id,
-                        number=page.number,
-                        text=page.text,
-                        engine=page.engine,
-                        confidence=page.confidence,
-                        warnings=page.warnings,
-                        words=page.words,
-                        label=page.label,
-                    )
-                )
-            changes = {Job.pages_done: Job.pages_done + len(waiting), Job.waiting_for: None}
+            for page in pages:
+                await session.merge(_row(document.id, page))
+            changes = {Job.pages_done: Job.pages_done + len(pages), Job.waiting_for: None}
             await session.execute(update(Job).where(Job.id == job_id).values(changes))
-        count = len(waiting)
-        self.jobs.metrics.progressed("ingest", "pages", count)
-        waiting.clear()
-        return count
+            if found_now:
+                await self._let_be_found(session, document)
+        self.jobs.metrics.progressed("ingest", "pages", len(pages))
+
+    async def _let_be_found(self, session: AsyncSession, document: Document) -> None:
+        """Cut the pages that no chunk is of, for the keywords; `chunk` does it anew when it has all of them."""
+        latest = select(func.max(Chunk.page), func.max(Chunk.ordinal)).where(Chunk.document_id == document.id)
+        page, ordinal = (await session.execute(latest)).one()
+        of_rest = (PageText.document_id == document.id) & (PageText.number > (page or 0))
+        statement = select(PageText.number, PageText.text, PageText.engine).where(of_rest)
+        pages = _to_cut(await session.execute(statement.order_by(PageText.number)))
+        pieces = await asyncio.to_thread(lambda: list(self.make_chunker().chunk(pages)))
+        if pieces:
+            language = await asyncio.to_thread(language_of, "\n".join(page.text for page in pages))
+            await self._add_chunks(session, document, language, pieces, 0 if ordinal is None else ordinal + 1)
+            await versions.let_be_found(session, document)
+
+    async def _add_chunks(
+        self, session: AsyncSession, document: Document, language: str, pieces: list[Piece], first: int = 0
+    ) -> None:
+        made = await session.scalars(insert(Chunk).returning(Chunk), _rows(document.id, pieces, first))
+        words = [ChunkWords(chunk.id, document.title, chunk.heading, chunk.text) for chunk in made]
+        await self.keyword.add(session, document.collection, language, words)
 
     async def chunk(self, job_id: str) -> None:
         """Replace the document's chunks, and their full text, in one transaction; raises `NoText` if there are none."""
@@ -116,19 +162,18 @@ class Ingestion:
         async with self.database.reading() as session:
             of_document = PageText.document_id == document.id
             statement = select(PageText.number, PageText.text, PageText.engine).where(of_document)
-            rows = await session.execute(statement.order_by(PageText.number))
-            pages = [PageOf(row.number, row.text, row.engine not in WITHOUT_MARKUP) for row in rows]
+            pages = _to_cut(await session.execute(statement.order_by(PageText.number)))
         pieces = await asyncio.to_thread(lambda: list(self.make_chunker().chunk(pages)))
         language = await asyncio.to_thread(language_of, "\n".join(page.text for page in pages))
         if not pieces:
             raise NoText("no text was found in this document; if it is a scan, see the warnings of its pages")
         async with self._open(job_id) as session:
             await versions.forget_chunks(session, self.keyword, document)
-            made = await session.scalars(insert(Chunk).returning(Chunk), _rows(document.id, pieces))
-            indexed = [ChunkWords(chunk.id, document.title, chunk.heading, chunk.text) for chunk in made]
-            await self.keyword.add(session, document.collection, language, indexed)
-            counts = {Document.pages: len(pages), Document.chunks: len(pieces), Document.language: language}
-            await session.execute(update(Document).where(Document.id == document.id).values(counts))
+            await versions.let_be_found(session, document)
+            await self._add_chunks(session, document, language, pieces)
+            row = await session.get_one(Document, document.id)
+            row.pages, row.chunks, row.language = len(pages), len(pieces), language
+            row.warnings = lost_pages.naming(row.warnings, await lost_pages.lost_pages(session, document))
             await session.execute(update(Job).where(Job.id == job_id).values(chunks_total=len(pieces), chunks_done=0))
 
     async def embed(self, job_id: str) -> None:
@@ -226,7 +271,24 @@ class Ingestion:
             await session.execute(update(Document).where(Document.id == document_id).values(**values))
 
 
-def _rows(document_id: str, pieces: list[Piece]) -> list[dict[str, Any]]:
+def _row(document_id: str, page: ProcessedPage) -> PageText:
+    return PageText(
+        document_id=document_id,
+        number=page.number,
+        text=page.text,
+        engine=page.engine,
+        confidence=page.confidence,
+        warnings=page.warnings,
+        words=page.words,
+        label=page.label,
+    )
+
+
+def _to_cut(rows: Iterable[Any]) -> list[PageOf]:
+    return [PageOf(row.number, row.text, row.engine not in WITHOUT_MARKUP) for row in rows]
+
+
+def _rows(document_id: str, pieces: list[Piece], first: int) -> list[dict[str, Any]]:
     return [
         {
             "document_id": document_id,
@@ -238,5 +300,5 @@ def _rows(document_id: str, pieces: list[Piece]) -> list[dict[str, Any]]:
             "text": piece.text,
             "embedded": False,
         }
-        for ordinal, piece in enumerate(pieces)
+        for ordinal, piece in enumerate(pieces, first)
     ]

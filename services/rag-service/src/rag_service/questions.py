@@ -117,7 +117,7 @@ class Questions:
         for _ in range(_TRIES):
             found, calculated = await self._found(info, question, standalone, deadline)
             # Of a document that was replaced between two searches, both versions may be among the passages.
-            if await self.retriever.are_ready(found.passages):
+            if await self.retriever.are_current(found.passages):
                 break
         passages = await fitting(compacted(found.passages), info, limit, question.text, question.history, deadline)
         draft.degraded, draft.reasons = found.degraded, found.reasons

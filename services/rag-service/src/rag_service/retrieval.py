@@ -69,7 +69,7 @@ class _VectorHits:
 
 @dataclass(slots=True)
 class Retriever:
-    """Searches one collection of ready documents."""
+    """Searches one collection."""
 
     database: Database
     keyword: KeywordIndex
@@ -101,10 +101,10 @@ class Retriever:
                 return await self._search(collection, question, limit, deadline, wordings, within, whole=True)
         return await self._search(collection, question, limit, deadline, wordings, within, whole=False)
 
-    async def are_ready(self, passages: Sequence[Passage]) -> bool:
-        """Return whether all documents of the passages answer at one moment, which is now."""
+    async def are_current(self, passages: Sequence[Passage]) -> bool:
+        """Return whether all documents of the passages are to be found at one moment, which is now."""
         wanted = {passage.document_id for passage in passages}
-        statement = select(func.count()).where(Document.id.in_(wanted), Document.status == READY)
+        statement = select(func.count()).where(Document.id.in_(wanted), Document.searchable)
         async with self.database.reading() as session:
             return await session.scalar(statement) == len(wanted)
 
@@ -131,11 +131,11 @@ class Retriever:
         (near, reasons, vector_seconds), (by_keyword, keyword_seconds) = await asyncio.gather(
             self._by_vector(collection, asked, deadline, documents), self._by_keyword(collection, asked, documents)
         )
-        passages = await self._load(near.cosines if near else [], by_keyword, whole)
+        passages, ready = await self._load(near.cosines if near else [], by_keyword, whole)
         if near is not None:
             passages = await self._with_cosines(near, passages)
             # Every chunk of a ready document has its vector, so this index has lost them all.
-            if not any(near.cosines) and passages:
+            if not any(near.cosines) and ready:
                 log.warning("the vector index is empty", collection=collection, index=near.index.name)
                 reasons = ("searched by keywords alone: the vector index is empty; reindexing the collection fills it",)
         degraded: tuple[str, ...] = ("embeddings",) if reasons else ()
@@ -244,15 +244,16 @@ class Retriever:
         by_vector: Sequence[Mapping[tuple[str, int], float]],
         by_keyword: Sequence[Mapping[int, float]],
         whole: bool,
-    ) -> list[Passage]:
+    ) -> tuple[list[Passage], bool]:
+        """Return the passages, and whether one is of a document that has been read to its end."""
         places = {place for found in by_vector for place in found}
         words = {chunk for found in by_keyword for chunk in found}
         cosines, scores = by_vector[0] if by_vector else {}, by_keyword[0]
         keys = [and_(Chunk.document_id == document, Chunk.ordinal == ordinal) for document, ordinal in places]
         statement = (
-            select(Chunk, Document.title, Document.filename, Document.language)
+            select(Chunk, Document.title, Document.filename, Document.language, Document.status)
             .join(Document, Document.id == Chunk.document_id)
-            .where(Document.status == READY, or_(Chunk.id.in_(words), *keys))
+            .where(Document.searchable, or_(Chunk.id.in_(words), *keys))
         )
         documents = {document for document, _ in places}
         in_indexes = select(func.count()).where(Document.id.in_(documents), Document.status.not_in(OFF))
@@ -261,7 +262,7 @@ class Retriever:
             present = await session.scalar(in_indexes)
         if whole and (present != len(documents) or words - {row[0].id for row in rows}):
             raise _Replaced
-        return [
+        passages = [
             Passage(
                 chunk_id=chunk.id,
                 document_id=chunk.document_id,
@@ -278,8 +279,9 @@ class Retriever:
                 cosine=cosines.get((chunk.document_id, chunk.ordinal)),
                 keyword=scores.get(chunk.id),
             )
-            for chunk, title, filename, language in rows
+            for chunk, title, filename, language, _ in rows
         ]
+        return passages, any(row[4] == READY for row in rows)
 
     async def _relevance(
         self,

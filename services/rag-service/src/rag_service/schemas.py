@@ -58,6 +58,11 @@ class DocumentOut(Row):
         "that have the same are versions of one another"
     )
     version: int = Field(description="Its place among these; of those that are ready, only the highest answers")
+    attempts: int = Field(description="How often its reading was begun")
+    searchable: bool = Field(
+        description="Whether it is found; of a document that is being read, what has been read so far"
+    )
+    seconds: dict[str, float] = Field(description="How long each stage of its last reading took")
     filename: str
     title: str
     media_type: str
@@ -85,6 +90,10 @@ class JobOut(JobRow):
     pages_total: int | None
     chunks_done: int
     chunks_total: int | None
+    seconds: dict[str, float] = Field(description="How long each stage has taken, those that have ended")
+    eta_seconds: float | None = Field(
+        description="How long the stage will take from now, at its speed until now; null if that is not known"
+    )
 
 
 class AddedOut(BaseModel):

@@ -45,6 +45,8 @@ async def settle(session: AsyncSession, keyword: KeywordIndex, document: Documen
     answering = next((one for one in newest_first if one.status == READY), None)
     if answering is None:
         return
+    for one in newest_first:
+        one.searchable = one is answering
     kept: Document | None = None
     for one in newest_first[newest_first.index(answering) + 1 :]:
         if one.status == READY:
@@ -55,6 +57,14 @@ async def settle(session: AsyncSession, keyword: KeywordIndex, document: Documen
         elif one.status in OFF:
             one.status = DELETING
     await session.flush()
+
+
+async def let_be_found(session: AsyncSession, document: Document) -> None:
+    """Let what has been read of a document be found before all of it is, unless an older version answers."""
+    others = of_source(document.collection, document.external_id) & (Document.id != document.id)
+    if await session.scalar(select(func.count()).where(others, Document.searchable)) == 0:
+        row = await session.get_one(Document, document.id)
+        row.searchable = True
 
 
 async def forget_chunks(session: AsyncSession, keyword: KeywordIndex, document: Document) -> int:

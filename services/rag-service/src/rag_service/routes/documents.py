@@ -167,7 +167,7 @@ async def get_layout(document_id: str, number: int, rag: Rag, user: User) -> Pag
 
 @router.post("/{document_id}/retry", status_code=202)
 async def retry_document(document_id: str, rag: Rag, user: User) -> AddedOut:
-    """Read a failed or cancelled document again."""
+    """Read a failed or cancelled document again, or the pages of a ready one whose worker crashed or hung; it answers meanwhile."""
     return _added(await rag.documents.retry(await rag.documents.get(document_id, user)))
 
 

@@ -1,4 +1,4 @@
-"""Versions: what a document is called where it comes from, and which of the same name is newer."""
+"""Versions of documents, documents that are found while they are read, and the times of their stages."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,6 +10,13 @@ down_revision = "0007"
 def upgrade() -> None:
     op.add_column("documents", sa.Column("external_id", sa.String))
     op.add_column("documents", sa.Column("version", sa.Integer, nullable=False, server_default="1"))
+    op.add_column("documents", sa.Column("attempts", sa.Integer, nullable=False, server_default="0"))
+    op.add_column("documents", sa.Column("searchable", sa.Boolean, nullable=False, server_default=sa.false()))
+    op.execute("UPDATE documents SET searchable = true WHERE status = 'ready'")
+    op.add_column("documents", sa.Column("seconds", sa.JSON, nullable=False, server_default="{}"))
+    op.add_column("jobs", sa.Column("seconds", sa.JSON, nullable=False, server_default="{}"))
+    op.add_column("jobs", sa.Column("timed", sa.String))
+    op.add_column("jobs", sa.Column("since", sa.DateTime))
     op.create_index("documents_external_id", "documents", ["collection", "external_id"])
     # Documents of one name were no versions of one another until now, and nobody is to lose one of them.
     op.execute(
