@@ -161,7 +161,7 @@ class Documents:
         if document.external_id != external_id:
             others = await session.scalar(
                 select(func.count()).where(
-                    versions.of_source(document.collection, external_id), Document.status == READY
+                    versions.of_source(document.collection, external_id), Document.status.not_in(versions.OFF)
                 )
             )
             if not wanted and not others and document.external_id is not None and document.status not in versions.OFF:
