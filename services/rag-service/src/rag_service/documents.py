@@ -200,7 +200,7 @@ class Documents:
     async def retry(self, document: Document) -> Added:
         """Read a failed or cancelled document again, or the lost pages of a ready one; any other stays as it is."""
         async with self._database.writing() as session:
-            document = await session.get_one(Document, document.id)
+            document = await _still_there(session, document)
             if document.status in (FAILED, CANCELLED):
                 self._queue(session, document)
             rereads = document.status == READY and bool(await lost_pages.lost_pages(session, document))
@@ -219,7 +219,7 @@ class Documents:
         Raises `NotFound` where none is kept.
         """
         async with self._database.writing() as session:
-            found = await versions.versions(session, await session.get_one(Document, document.id))
+            found = await versions.versions(session, await _still_there(session, document))
             replaced = next((one for one in found if one.status == REPLACED), None)
             if replaced is None:
                 raise NotFound("no replaced version of this document is kept", field="document_id")
@@ -413,6 +413,14 @@ class Documents:
     async def _some(self, collection: str) -> list[Document]:
         async with self._database.reading() as session:
             return list(await session.scalars(select(Document).where(Document.collection == collection).limit(100)))
+
+
+async def _still_there(session: AsyncSession, document: Document) -> Document:
+    """Return the row as it is in this transaction; raises `NotFound` where it was deleted in the meantime."""
+    row = await session.get(Document, document.id)
+    if row is None or row.status == DELETING:
+        raise NotFound(f"there is no document {document.id!r} any more", field="document_id")
+    return row
 
 
 def _is_leaving(document: Document) -> bool:

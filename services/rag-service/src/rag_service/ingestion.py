@@ -103,7 +103,7 @@ class Ingestion:
             await self._set_job(job_id, pages_done=done, pages_total=done)
             return
         path = self.originals.path(document.sha256)
-        uncut, looked = 0, monotonic()
+        uncut, cut_at = 0, monotonic() + _FOUND_EARLY_SECONDS
         pages = self.processor.process(path, document.filename, done + 1, document.collection)
         async with aclosing(batched(pages, _PAGE_BATCH_SECONDS, _FOUND_EARLY_SECONDS)) as batches:
             async for events in batches:
@@ -117,11 +117,14 @@ class Ingestion:
                 read = [event for event in events if isinstance(event, ProcessedPage)]
                 done, uncut = done + len(read), uncut + len(read)
                 # A document that takes longer is not to be found only when its last page has been read.
-                found_now = uncut > 0 and monotonic() - looked > _FOUND_EARLY_SECONDS
+                begun = monotonic()
+                found_now = uncut > 0 and begun > cut_at
                 if read or found_now:
                     await self._store_pages(job_id, document, read, found_now=found_now)
                 if found_now:
-                    uncut, looked = 0, monotonic()
+                    # All is cut again at the end, so that this may take a fifth of the time.
+                    ended = monotonic()
+                    uncut, cut_at = 0, ended + max(_FOUND_EARLY_SECONDS, 4 * (ended - begun))
         await self._set_job(job_id, pages_done=done, pages_total=done)
 
     async def _store_pages(
