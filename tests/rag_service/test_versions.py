@@ -242,6 +242,8 @@ async def test_the_same_bytes_under_a_new_external_id_are_renamed_with_their_his
     assert (renamed["document"]["id"], renamed["new"]) == (new["id"], False)
     (only,) = await listed(stack)
     assert (only["external_id"], only["filename"], only["status"]) == ("b", "tariffs.txt", "ready")
+    items = (await stack.http.post("/v1/search", json={"question": "tariffs"})).json()["items"]
+    assert [item["keyword"] is not None for item in items] == [True], "it is found by its new name"
     assert await versions(stack, new["id"]) == [(2, "ready"), (1, "replaced")]
     assert len(stack.processor.first_pages) == 2
 

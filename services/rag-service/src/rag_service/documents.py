@@ -13,8 +13,8 @@ from sqlalchemy import ColumnElement, delete, func, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rag_service import index_rows, lost_pages, versions
-from rag_service.keyword import KeywordIndex
-from rag_service.tables import DELETING, REPLACED, Collection, Document, Index, Job, PageText
+from rag_service.keyword import ChunkWords, KeywordIndex
+from rag_service.tables import DELETING, REPLACED, Chunk, Collection, Document, Index, Job, PageText
 from rag_service.vectors import VectorStore
 from service_kit import filenames
 from service_kit.auth import Principal
@@ -174,6 +174,7 @@ class Documents:
                 one.external_id = external_id
             if document.title == PurePosixPath(document.filename).stem:
                 document.title = PurePosixPath(filename).stem[:300]
+                await self._find_by_title(session, document)
             document.filename = filename
         else:
             newest = (await versions.versions(session, document))[0]
@@ -181,6 +182,13 @@ class Documents:
                 document.version = newest.version + 1
         await session.flush()
         await versions.settle(session, self._keyword, document)
+
+    async def _find_by_title(self, session: AsyncSession, document: Document) -> None:
+        """Put the document's new title into the keyword index."""
+        chunks = await session.scalars(select(Chunk).where(Chunk.document_id == document.id).order_by(Chunk.ordinal))
+        words = [ChunkWords(chunk.id, document.title, chunk.heading, chunk.text) for chunk in chunks]
+        await self._keyword.remove(session, document.collection, document.id)
+        await self._keyword.add(session, document.collection, document.language or "", words)
 
     def _queue(self, session: AsyncSession, document: Document) -> None:
         document.status, document.error = QUEUED, None

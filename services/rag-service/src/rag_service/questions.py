@@ -12,7 +12,7 @@ from llm_providers.base import LLMProvider
 from llm_providers.deadline import Deadline
 from llm_providers.types import ChatRequest, Message, ModelInfo, Started, Token
 from rag_service import summaries
-from rag_service.aggregation import CalculatedAnswer, TableAnswers
+from rag_service.aggregation import TableAnswers
 from rag_service.answers import AnswerDraft, Answered, AnswerEvent, Sources
 from rag_service.budget import fitting
 from rag_service.compaction import compacted
@@ -114,8 +114,14 @@ class Questions:
             ):
                 yield event
             return
+        top_k = question.top_k or self.top_k
         for _ in range(_TRIES):
-            found, calculated = await self._found(info, question, standalone, deadline)
+            found = await self.retriever.search(
+                question.collection, standalone, top_k, deadline, within=question.within
+            )
+            calculated = await self.tables.answer(standalone, found.passages)
+            if calculated is None:
+                found = await self._widened(found, info, question, standalone, deadline)
             # Of a document that was replaced between two searches, both versions may be among the passages.
             if await self.retriever.are_current(found.passages):
                 break
@@ -212,16 +218,6 @@ class Questions:
         if info.extractive:
             return joined_with_previous(question.text, previous[-1])
         return await self.rewriter.standalone(self._request(question, (), 0), question.text, question.history, deadline)
-
-    async def _found(
-        self, info: ModelInfo, question: Question, standalone: str, deadline: Deadline
-    ) -> tuple[Found, CalculatedAnswer | None]:
-        limit = question.top_k or self.top_k
-        found = await self.retriever.search(question.collection, standalone, limit, deadline, within=question.within)
-        calculated = await self.tables.answer(standalone, found.passages)
-        if calculated is None:
-            found = await self._widened(found, info, question, standalone, deadline)
-        return found, calculated
 
     async def _widened(
         self, first: Found, info: ModelInfo, question: Question, standalone: str, deadline: Deadline

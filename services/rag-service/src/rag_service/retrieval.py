@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from time import monotonic, perf_counter
 
@@ -34,10 +33,6 @@ _EMBED_SECONDS = 20
 """How long a question waits for its vector before it is answered by keywords: a model that has to be loaded takes longer."""
 _SILENT_SECONDS = 15
 _TRIES = 3
-
-
-class _Replaced(Exception):
-    """A document left the indexes between the search and the look at its text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,42 +91,22 @@ class Retriever:
         Other `wordings` of the question bring further candidates; `within` says which documents are searched. Of a document
         that is replaced meanwhile, either the old version is found or the new one.
         """
-        for _ in range(_TRIES - 1):
-            with suppress(_Replaced):
-                return await self._search(collection, question, limit, deadline, wordings, within, whole=True)
-        return await self._search(collection, question, limit, deadline, wordings, within, whole=False)
-
-    async def are_current(self, passages: Sequence[Passage]) -> bool:
-        """Return whether all documents of the passages are to be found at one moment, which is now."""
-        wanted = {passage.document_id for passage in passages}
-        statement = select(func.count()).where(Document.id.in_(wanted), Document.searchable)
-        async with self.database.reading() as session:
-            return await session.scalar(statement) == len(wanted)
-
-    async def _search(
-        self,
-        collection: str,
-        question: str,
-        limit: int,
-        deadline: Deadline,
-        wordings: Sequence[str],
-        within: Filter | None,
-        *,
-        whole: bool,
-    ) -> Found:
-        """Search once; raises `_Replaced` if `whole` is wanted and a candidate's document went in the meantime."""
         started = perf_counter()
         documents: list[str] | None = None
-        if within is not None:
-            async with self.database.reading() as session:
-                documents = await within.matching(session, collection)
-            if not documents:
-                return Found([], (), {"search": round(perf_counter() - started, 4)})
         asked = [question, *wordings]
-        (near, reasons, vector_seconds), (by_keyword, keyword_seconds) = await asyncio.gather(
-            self._by_vector(collection, asked, deadline, documents), self._by_keyword(collection, asked, documents)
-        )
-        passages, ready = await self._load(near.cosines if near else [], by_keyword, whole)
+        loaded, tries = None, _TRIES
+        while loaded is None:
+            if within is not None:
+                async with self.database.reading() as session:
+                    documents = await within.matching(session, collection)
+                if not documents:
+                    return Found([], (), {"search": round(perf_counter() - started, 4)})
+            (near, reasons, vector_seconds), (by_keyword, keyword_seconds) = await asyncio.gather(
+                self._by_vector(collection, asked, deadline, documents), self._by_keyword(collection, asked, documents)
+            )
+            tries -= 1
+            loaded = await self._load(near.cosines if near else [], by_keyword, whole=tries > 0)
+        passages, ready = loaded
         if near is not None:
             passages = await self._with_cosines(near, passages)
             # Every chunk of a ready document has its vector, so this index has lost them all.
@@ -158,6 +133,13 @@ class Retriever:
         relevant = is_relevant(question, language, ranked, near.model if near else "")
         rounded = {name: round(value, 4) for name, value in seconds.items()}
         return Found(ranked[:limit], degraded, rounded, reasons, relevant, is_sure(ranked))
+
+    async def are_current(self, passages: Sequence[Passage]) -> bool:
+        """Return whether all documents of the passages are to be found at one moment, which is now."""
+        wanted = {passage.document_id for passage in passages}
+        statement = select(func.count()).where(Document.id.in_(wanted), Document.searchable)
+        async with self.database.reading() as session:
+            return await session.scalar(statement) == len(wanted)
 
     async def _by_vector(
         self, collection: str, asked: Sequence[str], deadline: Deadline, documents: Collection[str] | None
@@ -244,8 +226,11 @@ class Retriever:
         by_vector: Sequence[Mapping[tuple[str, int], float]],
         by_keyword: Sequence[Mapping[int, float]],
         whole: bool,
-    ) -> tuple[list[Passage], bool]:
-        """Return the passages, and whether one is of a document that has been read to its end."""
+    ) -> tuple[list[Passage], bool] | None:
+        """Return the passages, and whether one is of a document that has been read to its end.
+
+        None if `whole` is wanted, and a candidate's document has left the indexes since they were searched.
+        """
         places = {place for found in by_vector for place in found}
         words = {chunk for found in by_keyword for chunk in found}
         cosines, scores = by_vector[0] if by_vector else {}, by_keyword[0]
@@ -261,7 +246,7 @@ class Retriever:
             rows = (await session.execute(statement)).all()
             present = await session.scalar(in_indexes)
         if whole and (present != len(documents) or words - {row[0].id for row in rows}):
-            raise _Replaced
+            return None
         passages = [
             Passage(
                 chunk_id=chunk.id,
