@@ -25,7 +25,7 @@ from rag_service.tables import Chunk, Document, Job, PageText
 from service_kit.database import Database
 from service_kit.durable import Task
 from service_kit.errors import Conflict
-from service_kit.jobs import CANCELLED, FAILED, OPEN, Jobs
+from service_kit.jobs import CANCELLED, FAILED, OPEN, READY, Jobs
 from service_kit.originals import Originals
 from service_kit.processor import WITHOUT_MARKUP, DocProcessor, NoText, ProcessedHead, ProcessedPage
 
@@ -76,7 +76,8 @@ class Ingestion:
                 update(Job).where(Job.id == job_id).values(pages_done=Job.pages_done + 1, waiting_for=None)
             )
             row = await session.get(Document, document.id)
-            if page is None or row is None:
+            if page is None or row is None or row.status != READY:
+                # Replaced meanwhile, or on its way out.
                 return
             await session.merge(_row(document.id, page))
             await session.flush()
