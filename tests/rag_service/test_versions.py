@@ -145,6 +145,28 @@ async def test_a_swap_between_search_and_text_is_searched_again(stack: Stack, mo
     assert swapped
 
 
+async def test_an_answer_of_several_searches_has_passages_of_one_version(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = await put(stack, OLD)
+    search = VectorStore.search
+    searches: list[int] = []
+
+    async def swap_before_the_second(self: VectorStore, *args: Any) -> Any:
+        searches.append(len(searches))
+        if len(searches) == 2:
+            await put(stack, NEW)
+        return await search(self, *args)
+
+    monkeypatch.setattr(VectorStore, "search", swap_before_the_second)
+    events = await stack.events("Compare the mooring fee of the harbour with a night in the harbour.")
+    (sources,) = [data for name, data in events if name == "sources"]
+    found_in = {item["document_id"] for item in sources["items"]}
+    assert len(searches) > 2
+    assert len(found_in) == 1
+    assert old["id"] not in found_in
+
+
 async def test_a_version_that_fails_leaves_the_older_one(stack: Stack) -> None:
     old = await put(stack, OLD)
     stack.processor.refuse = {"status": 422, "type": "urn:x:damaged", "detail": "damaged"}
