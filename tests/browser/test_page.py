@@ -107,6 +107,19 @@ def test_documents_are_added_watched_found_opened_and_deleted(site: Site, pictur
     expect(row).to_have_count(1)
 
 
+def test_an_older_version_is_shown_and_restored(site: Site) -> None:
+    site.add_file("tide.pdf", written("The tide table is that of 2025."), "tides")
+    new = site.add_file("tide.pdf", written("The tide table is that of 2026."), "tides")
+    page = site.open(f"documents/{new}")
+    versions = page.get_by_role("list", name="Versions")
+    expect(versions.locator("li")).to_have_count(2)
+    expect(versions.locator("li").first).to_contain_text("Version 2 · answers")
+    versions.get_by_role("button", name="Restore").click()
+    expect(versions.locator("li").first).to_contain_text("Version 3 · answers")
+    expect(versions.locator("li").last).to_contain_text("Version 2 · replaced")
+    expect(page.locator(".page-text")).to_contain_text("that of 2025")
+
+
 def within(inner: Any, outer: Any) -> bool:
     return bool(
         outer["x"] - 1 <= inner["x"]

@@ -90,7 +90,11 @@ def test_engines_and_chroma_are_on_the_internal_network_alone(folder: Path, name
 def test_names_outside_are_refused_at_once_where_there_is_no_way_out(folder: Path, name: str) -> None:
     """Else a stopped engine's name would be asked for outside, for 8 seconds; and a question to a name server is a way out."""
     services = config(folder, name)["services"]
-    assert {name for name, said in services.items() if said.get("dns") == ["127.0.0.1"]} == {"gateway", *NAMES}
+    assert {name for name, said in services.items() if said.get("dns") == ["127.0.0.1"]} == {
+        "gateway",
+        "inbox",
+        *NAMES,
+    }
 
 
 def test_no_secret_is_shown(folder: Path, name: str) -> None:

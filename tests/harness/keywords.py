@@ -27,7 +27,14 @@ class Library:
     async def add(self, text: str, language: str = "en", collection: str = "default", title: str = "Notice") -> str:
         """Store a ready document; return its id."""
         document = new_id("doc")
-        common = {"filename": "a", "media_type": "text/plain", "size": 1, "status": "ready", "job_id": "j"}
+        common = {
+            "filename": "a",
+            "media_type": "text/plain",
+            "size": 1,
+            "status": "ready",
+            "searchable": True,
+            "job_id": "j",
+        }
         async with self.database.writing() as session:
             if await session.get(Collection, collection) is None:
                 session.add(Collection(name=collection))

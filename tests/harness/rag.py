@@ -35,6 +35,8 @@ class ScriptedProcessor:
     properties: dict[str, str] = field(default_factory=dict)
     label: str = ""
     engine: str = "markdown"
+    lose: set[int] = field(default_factory=set)
+    """Pages whose worker crashes, until they are taken out."""
 
     def app(self) -> FastAPI:
         app = FastAPI()
@@ -64,8 +66,11 @@ class ScriptedProcessor:
                 return
             if self.hold is not None and number > 1:
                 await self.hold.wait()
-            page = {"number": number, "label": self.label, "text": text, "engine": self.engine}
-            yield _line("page", **page, confidence=None, warnings=[])
+            page = {"number": number, "label": self.label, "text": text, "engine": self.engine, "warnings": []}
+            if number in self.lose:
+                warnings = ["page-failed: the page crashed the parser; its text is missing"]
+                page |= {"text": "", "engine": "none", "warnings": warnings}
+            yield _line("page", **page, confidence=None)
         yield _line("done", pages=len(pages))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
@@ -74,3 +75,51 @@ async def test_only_a_failing_disk_is_a_storage_failure(database: Database) -> N
     assert problem(missing.value)["status"] == 500
     with pytest.raises(StorageUnavailable, match="free some space"):
         await write(database, "PRAGMA query_only = ON", "INSERT INTO rows VALUES (1)")
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR_SHMLOCK])
+async def test_a_lock_that_others_have_is_no_full_disk(database: Database, code: int) -> None:
+    @event.listens_for(database.engine.sync_engine, "before_cursor_execute")
+    def fail(*_: object) -> None:
+        error = sqlite3.OperationalError("locking")
+        error.sqlite_errorcode = code
+        raise OperationalError("INSERT", {}, error)
+
+    with pytest.raises(DatabaseUnavailable) as caught:
+        await write(database, "INSERT INTO rows VALUES (1)")
+    assert response(problem(caught.value)).headers["retry-after"] == "2"
+
+
+_WITHOUT_FREE_FILES = """
+import asyncio, os, resource, sys
+from service_kit.database import Database, DatabaseUnavailable
+from service_kit.errors import problem
+
+async def main(url):
+    database = Database.open(url)
+    await database.check()
+    await database.aclose()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    held = []
+    try:
+        while True:
+            held.append(os.dup(2))
+    except OSError as error:
+        shown = problem(error)
+    try:
+        await database.check()
+    except DatabaseUnavailable as error:
+        os.close(held.pop())
+        print(shown["status"], shown["retry_after"], problem(error)["status"])
+
+asyncio.run(main(sys.argv[1]))
+"""
+
+
+async def test_too_many_open_files_are_no_full_disk(database: Database, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'rows.db'}"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _WITHOUT_FREE_FILES, url, stdout=PIPE, stderr=PIPE
+    )
+    said, errors = await process.communicate()
+    assert said.decode().split() == ["503", "2", "503"], errors.decode()[-2000:]

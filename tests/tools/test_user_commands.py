@@ -219,3 +219,39 @@ def test_ctrl_c_stops_the_answer_and_not_the_chat() -> None:
         ("first", None),
         ("second", "conv_1"),
     ]
+
+
+def test_a_folder_is_mirrored_and_what_is_wrong_with_it_is_said(stack: Stack, tmp_path: Path) -> None:
+    folder = tmp_path / "handbook"
+    (folder / "deep").mkdir(parents=True)
+    for name in ("a.txt", "deep/b.txt", "deep/c.txt"):
+        (folder / name).write_text(f"The lighthouse keeper of {name} is called Marit.")
+    (folder / "broken.pdf").write_bytes(b"%PDF-1.7 and then nothing")
+
+    def mirror(*more: str) -> subprocess.CompletedProcess[str]:
+        return stack("sync", str(folder), "--collection", "mirrored", *more)
+
+    first = mirror()
+    assert first.returncode == 1
+    assert "3 of 4 files are documents" in first.stdout
+    assert first.stdout.count("once more") == 2
+    (folder / "broken.pdf").unlink()
+    (folder / "a.txt").write_text("The lighthouse keeper of a.txt is called Sanne.")
+    (folder / "deep" / "b.txt").rename(folder / "renamed.txt")
+    second = mirror()
+    assert (second.returncode, second.stderr) == (0, "")
+    assert second.stdout.count("sent:") == 2
+    assert "3 of 3 files are documents" in second.stdout
+    listed = stack("list", "--collection", "mirrored").stdout
+    assert listed.count("ready") == 3
+    for path in (folder / "a.txt", folder / "renamed.txt", folder / "deep" / "c.txt"):
+        path.unlink()
+    withheld = mirror()
+    assert withheld.returncode == 1
+    assert "nothing deleted: 3 of 3" in withheld.stdout
+    assert mirror("--max-deletes", "3").returncode == 0
+    assert "no documents" in stack("list", "--collection", "mirrored").stdout
+    (folder / "deep").rmdir()
+    folder.rmdir()
+    gone = mirror()
+    assert (gone.returncode, "handbook" in gone.stderr) == (1, True)

@@ -195,15 +195,21 @@ def bench_ingest(
     documents: Annotated[int, typer.Option(min=1, max=1000)] = 36,
     paragraphs: Annotated[int, typer.Option(help="Of a document; a chunk is about one and a half", max=3000)] = 40,
     limit: Annotated[float, typer.Option(help="Seconds until the run is given up")] = 900,
+    pages: Annotated[int, typer.Option(help="Instead: one PDF with a text layer of so many pages", max=5000)] = 0,
     json: JsonFile = None,
     html: HtmlFile = None,
 ) -> None:
-    """Add many documents at once: when each is ready, and chunks a second; they are deleted again."""
+    """Add many documents at once, or a long one: when each is ready, and how many chunks a second; they are deleted again."""
     from switchyard_benchmarks.ingest import ingest
+    from switchyard_benchmarks.long_document import long_document
     from switchyard_benchmarks.target import target
 
     with target(url, data_dir, port) as stack:
-        found = ingest(console, stack, documents, paragraphs, limit)
+        found = (
+            long_document(console, stack, pages, limit)
+            if pages
+            else ingest(console, stack, documents, paragraphs, limit)
+        )
     console.print(found.about)
     found.write(json, html)
 

@@ -80,7 +80,7 @@ async def _add(database: Database, index_id: str, name: str, texts: list[str], t
     async with database.writing() as session:
         row = Document(
             id=name, collection=COLLECTION, sha256=name, filename=f"{name}.txt", title=name, size=1, job_id="",
-            language="en", status=READY, pages=1, chunks=len(texts),
+            language="en", status=READY, searchable=True, pages=1, chunks=len(texts),
         )  # fmt: skip
         session.add(row)
         await session.flush()

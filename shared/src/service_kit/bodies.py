@@ -42,8 +42,17 @@ _OPENING, _CLOSING = frozenset(b"[{"), frozenset(b"]}")
 
 def parse(model: type[M], body: bytes) -> M:
     """Read JSON as `model`; raises `InvalidInput` that names the first field at fault."""
+    return _valid(lambda: model.model_validate_json(body))
+
+
+def fields(model: type[M], values: Mapping[str, Any]) -> M:
+    """Read fields of a form as `model`; raises as `parse` does."""
+    return _valid(lambda: model.model_validate(values))
+
+
+def _valid(read: Callable[[], M]) -> M:
     try:
-        return model.model_validate_json(body)
+        return read()
     except ValidationError as error:
         fault = error.errors(include_input=False, include_url=False)[0]
         field = field_of(fault)

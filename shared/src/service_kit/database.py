@@ -6,7 +6,6 @@ SQLite and PostgreSQL behave alike: one writer at a time, and readers that see o
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from importlib.resources import files
@@ -20,7 +19,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.schema import CreateSchema
 
-from service_kit.errors import StorageUnavailable, UpstreamUnavailable, sqlite_code, storage_fails, storage_unavailable
+from service_kit.errors import (
+    StorageUnavailable,
+    UpstreamUnavailable,
+    sqlite_busy,
+    sqlite_code,
+    storage_fails,
+    storage_unavailable,
+)
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 _LOCK_SPACE = crc32(b"switchyard writers") - 2**31
@@ -49,10 +55,11 @@ def translated_errors() -> Generator[None, None, None]:
     except (DBAPIError, PoolTimeoutError) as error:
         if storage_fails(error):
             raise storage_unavailable() from error
-        code = sqlite_code(error)
-        if code == sqlite3.SQLITE_BUSY or isinstance(error, PoolTimeoutError):
+        if sqlite_busy(error) or isinstance(error, PoolTimeoutError):
             raise DatabaseUnavailable(_BUSY, retry_after=2) from error
-        if code is None and (isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated):
+        if sqlite_code(error) is None and (
+            isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
+        ):
             raise DatabaseUnavailable(
                 "the database does not answer; nothing of this request was kept", retry_after=2
             ) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import math
+import os
 import sqlite3
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -90,19 +91,65 @@ class StorageUnavailable(ServiceError):
     status, type = 507, "storage-unavailable"
 
 
+class Overloaded(ServiceError):
+    """This process has no more of something that it will have again in a moment."""
+
+    status, type = 503, "overloaded"
+
+
 _STORAGE_ERRNO = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE)
 _STORAGE_SQLITE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 
 
+_OUT_OF_FILES = (errno.EMFILE, errno.ENFILE)
+_BUSY_SQLITE = (
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_IOERR_BLOCKED,
+    sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK,
+    sqlite3.SQLITE_IOERR_LOCK,
+    sqlite3.SQLITE_IOERR_NOMEM,
+    sqlite3.SQLITE_IOERR_RDLOCK,
+    sqlite3.SQLITE_IOERR_SHMLOCK,
+    sqlite3.SQLITE_IOERR_UNLOCK,
+)
+"""Codes, of them some extended ones that look like an I/O error, of a database that others use at this moment."""
+
+
 def sqlite_code(error: BaseException) -> int | None:
     """Return the primary result code of an SQLite error (https://www.sqlite.org/rescode.html), None for any other."""
+    code = _sqlite_extended(error)
+    return code & 0xFF if code is not None else None
+
+
+def _sqlite_extended(error: BaseException) -> int | None:
     code = getattr(error.orig if isinstance(error, DBAPIError) else error, "sqlite_errorcode", None)
-    return code & 0xFF if isinstance(code, int) else None
+    return code if isinstance(code, int) else None
+
+
+def sqlite_busy(error: BaseException) -> bool:
+    """Whether SQLite could do it in a moment: another connection has the lock, or memory or open files are used up."""
+    if sqlite_code(error) == sqlite3.SQLITE_CANTOPEN:
+        return _no_file_can_be_opened()
+    return sqlite_code(error) in _BUSY_SQLITE or _sqlite_extended(error) in _BUSY_SQLITE
+
+
+def _no_file_can_be_opened() -> bool:
+    # SQLite does not tell why it could not open a file.
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return error.errno in _OUT_OF_FILES
+    return False
 
 
 def storage_fails(error: BaseException) -> bool:
     """Whether the disk is full, read-only, broken or gone; other errors of files, sockets and SQL are not the disk's."""
-    return (isinstance(error, OSError) and error.errno in _STORAGE_ERRNO) or sqlite_code(error) in _STORAGE_SQLITE
+    if isinstance(error, OSError):
+        return error.errno in _STORAGE_ERRNO
+    return sqlite_code(error) in _STORAGE_SQLITE and not sqlite_busy(error)
 
 
 def storage_unavailable() -> StorageUnavailable:
@@ -130,6 +177,7 @@ FAILURES = (
     "internal-error",
     "upstream-unavailable",
     "storage-unavailable",
+    "overloaded",
     *(kind for _, status, kind in _PROVIDER_PROBLEMS if status >= HTTPStatus.INTERNAL_SERVER_ERROR),
 )
 """The types of problems that are not the caller's fault; parts of a service add their own."""
@@ -139,6 +187,8 @@ def problem(error: Exception) -> dict[str, Any]:
     """Describe any error as problem-detail members; the text of an unexpected error is not shown."""
     if storage_fails(error):
         error = storage_unavailable()
+    elif isinstance(error, OSError) and error.errno in _OUT_OF_FILES:
+        error = Overloaded("too many files and connections are open; send the request again in a moment", retry_after=2)
     if isinstance(error, ServiceError):
         members = {"type": error.type, "status": error.status, "detail": error.detail, **error.extra}
         if error.field is not None:

@@ -151,6 +151,8 @@ class Jobs(Generic[J]):
     metrics: JobMetrics
     admin_kinds: Collection[str] = ()
     """The kinds of jobs that only an admin begins and cancels."""
+    on_cancelled: Callable[[J], Awaitable[None]] | None = None
+    """Called once a job has been cancelled, to remove what the database does not hold."""
     _polls: dict[str, _Poll[J]] = field(default_factory=dict, init=False)
 
     async def start(self, job_id: str, *, kind: str) -> None:
@@ -188,18 +190,14 @@ class Jobs(Generic[J]):
             yield session, job
         self.metrics.ended(job.kind, READY)
 
-    async def fail(
-        self, job_id: str, error: Exception, undo: Callable[[AsyncSession, J], Awaitable[None]] | None = None
-    ) -> None:
-        """Mark the job as failed and record the problem; `undo` removes what it had stored. A cancelled job stays so."""
+    async def fail(self, job_id: str, error: Exception) -> None:
+        """Mark the job as failed and record the problem; one that has ended stays as it is."""
         async with self.database.writing() as session:
             job = await session.get(self.table, job_id)
-            if job is None or job.status == CANCELLED:
+            if job is None or job.status not in OPEN:
                 return
             job.status, job.waiting_for, job.error = FAILED, None, problem(error)
             await self.on_status_change(session, job)
-            if undo is not None:
-                await undo(session, job)
         self.metrics.ended(job.kind, FAILED)
 
     async def get(self, job_id: str, principal: Principal) -> J:
@@ -298,6 +296,8 @@ class Jobs(Generic[J]):
         if job is not None:
             self.metrics.ended(job.kind, CANCELLED)
             await self.durable.cancel(job_id)
+            if self.on_cancelled is not None:
+                await self.on_cancelled(job)
 
     async def count(self) -> None:
         """Show in the metrics how many jobs are open; raises what the database does."""

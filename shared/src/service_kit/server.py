@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import resource
 import stat
 import sys
 import tempfile
@@ -25,6 +26,8 @@ from llm_providers.settings import SettingsError
 from service_kit.connections import BoundedHead
 from service_kit.context import request_id
 from service_kit.settings import InvalidSettings, ServiceSettings, load
+
+_OPEN_FILES = 8192
 
 
 def _add_request_id(_: Any, __: str, event: EventDict) -> EventDict:
@@ -74,6 +77,7 @@ def configure(settings: ServiceSettings) -> None:
 def server(app: ASGIApp, settings: ServiceSettings, *, host: str, port: int) -> uvicorn.Server:
     """Make a server for `app`; the log is ours, and SIGTERM ends it within `shutdown_grace_seconds`."""
     configure(settings)
+    _allow_open_files()
     return uvicorn.Server(
         uvicorn.Config(
             app,
@@ -89,6 +93,14 @@ def server(app: ASGIApp, settings: ServiceSettings, *, host: str, port: int) -> 
             timeout_keep_alive=30,
         )
     )
+
+
+def _allow_open_files() -> None:
+    """Let this process have as many files and connections open as the system grants; many shells begin with 256 or 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def require_writable(folder: Path) -> None:

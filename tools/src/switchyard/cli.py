@@ -24,6 +24,8 @@ app.add_typer(engines.app, name="engines")
 app.add_typer(audit.app, name="audit")
 for command in (user_commands.add, user_commands.show, user_commands.rm, user_commands.ask, user_commands.chat):
     app.command()(command)
+app.command()(user_commands.sync)
+app.command()(user_commands.retry)
 app.command("list")(user_commands.listing)
 app.command()(user_commands.note)
 app.command()(commands.compare)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from rich.console import Console
+
 from switchyard.client import Client, StackError
 from switchyard.output import plain, say
 from switchyard.stack.text import aligned, size
+from switchyard.tasks import watch
 
 _PAGES = 20
 
@@ -50,6 +53,22 @@ def show(client: Client, collection: str, name: str, text: bool) -> None:
         path = f"/rag/v1/documents/{found['id']}/pages"
         for page in client.call("GET", path, params={"first": first, "limit": _PAGES}):
             say(f"\n--- page {page['number']}\n{page['text']}")
+
+
+def retry(console: Console, client: Client, collection: str, name: str | None) -> bool:
+    """Read documents again, and lost pages of others: one, or all that need it; return whether all is read."""
+    found = (
+        [find(client, collection, name)] if name else [one for one in _all(client, collection, "") if _is_lacking(one)]
+    )
+    if not found:
+        say(f"nothing in the collection {collection} failed or lost a page")
+    jobs = {client.call("POST", f"/rag/v1/documents/{one['id']}/retry")["job_id"]: one["title"] for one in found}
+    return watch(console, client, jobs)
+
+
+def _is_lacking(document: dict[str, Any]) -> bool:
+    lost = any(words.startswith("page-failed:") for words in document["warnings"])
+    return document["status"] in ("failed", "cancelled") or (document["status"] == "ready" and lost)
 
 
 def remove(client: Client, found: dict[str, Any]) -> None:

@@ -30,13 +30,13 @@ def add_files(console: Console, client: Client, paths: Sequence[Path], collectio
 
     A file that can't be read, or is refused, is named, and the others are added; raises `StackError` if the stack fails.
     """
-    files = [file for path in paths for file in _files(path)]
+    files = [(file, path if path.is_dir() else None) for path in paths for file in _files(path)]
     jobs: dict[str, str] = {}
     bad = 0
     said = time.monotonic()
-    for number, path in enumerate(files, 1):
+    for number, (path, folder) in enumerate(files, 1):
         try:
-            known = _add(client, path, collection, jobs)
+            known = _add(client, path, folder, collection, jobs)
         except _Bad as error:
             bad += 1
             console.print(f"  [red]{escape(plain(str(path)))}[/red]: {escape(plain(str(error)))}", soft_wrap=True)
@@ -69,12 +69,18 @@ def _files(path: Path) -> Iterator[Path]:
             yield from _files(below)
 
 
-def _add(client: Client, path: Path, collection: str, jobs: dict[str, str]) -> bool:
-    """Upload a file and note its job; return whether it was there already. Raises `_Bad`."""
+def _add(client: Client, path: Path, folder: Path | None, collection: str, jobs: dict[str, str]) -> bool:
+    """Upload a file and note its job; return whether it was there already. Raises `_Bad`.
+
+    A file of a folder is called by its path in it: files of one name in different folders are different documents.
+    """
+    data = {"collection": collection}
+    if folder is not None:
+        data["external_id"] = f"{folder.resolve().name}/{path.relative_to(folder).as_posix()}"
     try:
         with path.open("rb") as content:
-            form = {"files": [("files", (path.name, content))], "data": {"collection": collection}}
-            added = client.call("POST", "/rag/v1/documents", **form)["items"][0]
+            files = [("files", (path.name, content))]
+            added = client.call("POST", "/rag/v1/documents", files=files, data=data)["items"][0]
     except OSError as error:
         raise _Bad(error.strerror or str(error)) from error
     except StackError as error:

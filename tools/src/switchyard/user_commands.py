@@ -29,6 +29,28 @@ def add(
             raise typer.Exit(1)
 
 
+def sync(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder, with all below it")],
+    collection: Collection = "default",
+    watch: Annotated[bool, typer.Option("--watch", help="Stay, and mirror each change")] = False,
+    every: Annotated[float, typer.Option(min=1, help="With --watch: seconds until it is looked at again anyway")] = 30,
+    name: Annotated[
+        str | None, typer.Option(help="What the folder is called; its own name and place if not given")
+    ] = None,
+    max_deletes: Annotated[
+        int | None, typer.Option(min=0, help="Most documents deleted at once; ten or a fifth of them if not given")
+    ] = None,
+    url: Url = URL,
+    data_dir: DataDir = DATA,
+) -> None:
+    """Mirror a folder: what is added, changed, renamed and deleted in it is so in the collection. Exit status 1 if files failed."""
+    from switchyard.sync import sync as mirror
+
+    with Client(url, saved_key(data_dir)) as client:
+        if not mirror(console, client, folder, collection, name, every if watch else None, max_deletes):
+            raise typer.Exit(1)
+
+
 def listing(
     named: Annotated[str, typer.Argument(metavar="[WORDS]", help="Part of the title or of the file name")] = "",
     collection: Collection = "default",
@@ -40,6 +62,22 @@ def listing(
 
     with Client(url, saved_key(data_dir)) as client:
         documents.listing(client, collection, named)
+
+
+def retry(
+    document: Annotated[
+        str | None, typer.Argument(help="Its title, file name or id; all that need it if not given")
+    ] = None,
+    collection: Collection = "default",
+    url: Url = URL,
+    data_dir: DataDir = DATA,
+) -> None:
+    """Read documents again that failed, and pages that were lost because their worker crashed or hung."""
+    from switchyard import documents
+
+    with Client(url, saved_key(data_dir)) as client:
+        if not documents.retry(console, client, collection, document):
+            raise typer.Exit(1)
 
 
 def show(

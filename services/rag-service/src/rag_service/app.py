@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import httpx2
 import structlog
@@ -90,7 +91,8 @@ def create(settings: RagSettings, shared: SharedParts | None = None) -> FastAPI:
                 await state.jobs.start_forgotten()
                 vectors.connect_soon()
 
-            engine.add(ingestion.task(settings.ingest_concurrency), state.index_build.task(), resume=resume)
+            tasks = ingestion.task(settings.ingest_concurrency), ingestion.reread_task(), state.index_build.task()
+            engine.add(*tasks, resume=resume)
             if shared is None:
                 stack.push_async_callback(engine.aclose)
                 await engine.launch()
@@ -122,7 +124,7 @@ def _assemble(
     originals = Originals(settings.data_dir / "originals")
     words = keyword.for_dialect(database.dialect)
     metrics = JobMetrics(service.metrics.registry, JOB_UNITS)
-    jobs = Jobs(database, engine, Job, visible, follow_job, metrics, admin_kinds=(KIND,))
+    jobs = Jobs(database, engine, Job, visible, partial(follow_job, words), metrics, admin_kinds=(KIND,))
     service.metrics.before_render(jobs.count)
     service.health.checks += [HealthCheck("database", database.check), HealthCheck("vector-index", vectors.check)]
     search_metrics = SearchMetrics(service.metrics.registry)
@@ -143,9 +145,11 @@ def _assemble(
     def chunker() -> Chunker:
         return Chunker(settings.chunk_tokens, settings.chunk_overlap_tokens)
 
+    documents = Documents(database, originals, words, vectors, jobs)
+    jobs.on_cancelled = documents.forget_cancelled
     state = RagState(
         settings,
-        Documents(database, originals, words, vectors, jobs),
+        documents,
         originals,
         jobs,
         retriever,
@@ -170,7 +174,7 @@ def _assemble(
         ParityTest(indexes, index_build),
         Reports(settings.data_dir / "reports"),
     )
-    return state, Ingestion(database, jobs, originals, processor, chunker, words, indexes)
+    return state, Ingestion(database, jobs, originals, processor, chunker, documents, words, indexes)
 
 
 def _count(metrics: Metrics) -> Callable[[str, str, ProviderError], None]:

@@ -10,7 +10,6 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rag_service.tables import Document
-from service_kit.jobs import READY
 from service_kit.requests import RequestBody
 
 
@@ -18,6 +17,9 @@ class Filter(RequestBody):
     """What a document must be to be searched; what is left out does not count."""
 
     documents: list[str] | None = Field(None, max_length=1000, description="Ids")
+    external_ids: list[str] | None = Field(
+        None, max_length=1000, description="What they are called where they come from; a newer version has the same"
+    )
     filename: str | None = Field(None, max_length=300, description="Part of the file's name", examples=["2026"])
     media_types: list[str] | None = Field(None, max_length=50, examples=[["application/pdf"]])
     languages: list[str] | None = Field(None, max_length=50, description="ISO 639-1 codes", examples=[["nl"]])
@@ -25,15 +27,17 @@ class Filter(RequestBody):
     added_before: datetime | None = None
 
     async def matching(self, session: AsyncSession, collection: str) -> list[str]:
-        """Return the ids of the ready documents that it lets through."""
+        """Return the ids of the documents that it lets through, of those that are found."""
         statement = select(Document.id).where(
-            Document.collection == collection, Document.status == READY, *self._conditions()
+            Document.collection == collection, Document.searchable, *self._conditions()
         )
         return list(await session.scalars(statement))
 
     def _conditions(self) -> Iterator[ColumnElement[bool]]:
         if self.documents is not None:
             yield Document.id.in_(self.documents)
+        if self.external_ids is not None:
+            yield Document.external_id.in_(self.external_ids)
         if self.filename is not None:
             yield func.lower(Document.filename).contains(self.filename.lower(), autoescape=True)
         if self.media_types is not None:

@@ -189,10 +189,10 @@ class IndexBuild:
         return True
 
     async def _delete_orphans(self, index: Index) -> None:
-        """Delete vectors of deleted documents: a process that was killed between two stores may leave some."""
+        """Delete vectors of documents that are in no index: a process that was killed between two stores may leave some."""
         stored = await self.indexes.vectors.documents(index.name)
         async with self.indexes.database.reading() as session:
-            known = set(await session.scalars(select(Document.id).where(Document.collection == index.collection)))
+            known = set(await session.scalars(select(Document.id).where(rows.indexable(index.collection))))
         for document in stored - known:
             count = await self.indexes.vectors.delete_document(index.name, document)
             log.warning("vectors without a document removed", document=document, count=count)

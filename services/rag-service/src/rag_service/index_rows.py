@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, ScalarSelect, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from rag_service.tables import ACTIVE, BUILDING, DELETING, DROPPED, RETIRED, Chunk, Document, Index
+from rag_service.tables import ACTIVE, BUILDING, DROPPED, RETIRED, Chunk, Document, Index
+from rag_service.versions import OFF
 from service_kit.errors import Conflict
-from service_kit.jobs import CANCELLED, FAILED, now
+from service_kit.jobs import now
 
 
 def indexable(collection: str) -> ColumnElement[bool]:
     """Return the SQL condition for documents whose chunks belong into the indexes of `collection`."""
-    return (Document.collection == collection) & Document.status.not_in([DELETING, FAILED, CANCELLED])
+    return (Document.collection == collection) & Document.status.not_in(OFF)
 
 
 async def with_status(session: AsyncSession, collection: str, *statuses: str) -> list[Index]:

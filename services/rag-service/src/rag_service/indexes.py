@@ -17,8 +17,8 @@ from llm_providers.providers import Providers
 from llm_providers.spaces import BackendSpace, EmbeddingFallback, Fingerprint
 from llm_providers.types import Role, Vectors
 from rag_service import chunk_tokens
-from rag_service.index_rows import active
-from rag_service.tables import ACTIVE, DELETING, Chunk, Collection, Document, Index
+from rag_service.index_rows import active, indexable
+from rag_service.tables import ACTIVE, Chunk, Collection, Document, Index
 from rag_service.vectors import VectorStore, vector_collection
 from service_kit.database import Database
 from service_kit.errors import NotFound, UpstreamUnavailable
@@ -143,11 +143,11 @@ class Indexes:
         await self.vectors.upsert(index.name, [(chunk.document_id, chunk.ordinal) for chunk in chunks], vectors)
         documents = {chunk.document_id for chunk in chunks}
         async with self.database.reading() as session:
-            kept = select(Document.id).where(Document.id.in_(documents), Document.status != DELETING)
+            kept = select(Document.id).where(Document.id.in_(documents), indexable(index.collection))
             deleted = documents - set(await session.scalars(kept))
             exists = await session.get(Index, index.id) is not None
-        # A deletion marks its document, or removes the index's row, first: either that is seen here, or the deletion sees
-        # these vectors.
+        # Whatever ends a document marks it, or removes the index's row, before it deletes vectors: either that is seen here,
+        # or these vectors are seen there.
         if not exists:
             await self.vectors.drop(index.name)
             return

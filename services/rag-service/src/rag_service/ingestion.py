@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
 import structlog
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from rag_service import index_rows
+from rag_service import index_rows, lost_pages, versions
+from rag_service.batches import batched
 from rag_service.chunking import Chunker, PageOf, Piece
+from rag_service.documents import Documents
 from rag_service.indexes import WRITTEN_AT_ONCE, Indexes, wrong_model_waits
 from rag_service.keyword import ChunkWords, KeywordIndex
 from rag_service.keyword.analysis import language_of
 from rag_service.tables import Chunk, Document, Job, PageText
 from service_kit.database import Database
 from service_kit.durable import Task
-from service_kit.jobs import Jobs
+from service_kit.errors import Conflict
+from service_kit.jobs import CANCELLED, FAILED, OPEN, READY, Jobs
 from service_kit.originals import Originals
 from service_kit.processor import WITHOUT_MARKUP, DocProcessor, NoText, ProcessedHead, ProcessedPage
 
 log = structlog.get_logger(__name__)
 _PAGE_BATCH_SECONDS = 0.3
+_REREAD_CONCURRENCY = 1
+_FOUND_EARLY_SECONDS = 2.0
 
 
 @dataclass(slots=True)
@@ -39,13 +44,51 @@ class Ingestion:
     originals: Originals
     processor: DocProcessor
     make_chunker: Callable[[], Chunker]
+    documents: Documents
     keyword: KeywordIndex
     indexes: Indexes
     _turns: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     """By collection: one document is embedded to its end before the next, so that the first is not as late as the last."""
 
     def task(self, concurrency: int) -> Task:
-        return Task("ingest", (self.parse, self.chunk, self.embed, self.finish), self.failed, concurrency)
+        """Return the reading of a document."""
+        return Task("ingest", (self.parse, self.chunk, self.embed, self.finish, self.tidy_up), self.failed, concurrency)
+
+    def reread_task(self) -> Task:
+        """Return the reading of a ready document's lost pages, which it gains while it goes on answering."""
+        return Task(lost_pages.KIND, (self.reread, self.embed, self.finish), self.failed, _REREAD_CONCURRENCY)
+
+    async def reread(self, job_id: str) -> None:
+        """Read the lost pages once more; those that are lost again stay so."""
+        document = await self._begin(job_id, "parsing")
+        async with self.database.reading() as session:
+            lost = await lost_pages.lost_pages(session, document)
+        await self._set_job(job_id, pages_done=0, pages_total=len(lost))
+        for number in lost:
+            await self.jobs.retry_until_available(job_id, lambda page=number: self._reread(job_id, document, page))  # type: ignore[misc]
+
+    async def _reread(self, job_id: str, document: Document, number: int) -> None:
+        path = self.originals.path(document.sha256)
+        async with aclosing(self.processor.process(path, document.filename, number, document.collection)) as events:
+            page = await anext((event async for event in events if isinstance(event, ProcessedPage)), None)
+        async with self._open(job_id) as session:
+            await session.execute(
+                update(Job).where(Job.id == job_id).values(pages_done=Job.pages_done + 1, waiting_for=None)
+            )
+            row = await session.get(Document, document.id)
+            if page is None or row is None or row.status != READY:
+                # Replaced meanwhile, or on its way out.
+                return
+            await session.merge(_row(document.id, page))
+            await session.flush()
+            cut = [PageOf(number, page.text, page.engine not in WITHOUT_MARKUP)]
+            pieces = await asyncio.to_thread(lambda: list(self.make_chunker().chunk(cut)))
+            first = await session.scalar(select(func.max(Chunk.ordinal)).where(Chunk.document_id == document.id))
+            if pieces:
+                await self._add_chunks(session, row, row.language or "", pieces, 0 if first is None else first + 1)
+            row.chunks += len(pieces)
+            row.warnings = lost_pages.naming(row.warnings, await lost_pages.lost_pages(session, row))
+            await session.execute(update(Job).where(Job.id == job_id).values(chunks_total=row.chunks))
 
     async def parse(self, job_id: str) -> None:
         """Store the text of each page; pages stored before a restart are not read again."""
@@ -54,55 +97,68 @@ class Ingestion:
 
     async def _parse(self, job_id: str, document: Document) -> None:
         async with self.database.reading() as session:
-            done = (
-                await session.scalar(select(func.max(PageText.number)).where(PageText.document_id == document.id)) or 0
-            )
+            latest = select(func.max(PageText.number)).where(PageText.document_id == document.id)
+            done = await session.scalar(latest) or 0
+        if done and done == document.pages:
+            # A version that is restored.
+            await self._set_job(job_id, pages_done=done, pages_total=done)
+            return
         path = self.originals.path(document.sha256)
-        waiting: list[ProcessedPage] = []
-        stored = monotonic()
-        try:
-            async with aclosing(
-                self.processor.process(path, document.filename, done + 1, document.collection)
-            ) as events:
-                async for event in events:
-                    if isinstance(event, ProcessedHead):
-                        # A title that was given with the document stands before its own.
-                        properties = event.properties | document.properties
-                        found: dict[str, Any] = {"title": properties["title"]} if "title" in properties else {}
-                        found |= {"media_type": event.media_type, "warnings": event.warnings, "properties": properties}
-                        await self._set_document(document.id, **found)
-                        await self._set_job(job_id, pages_done=done, pages_total=event.pages_total)
-                        continue
-                    waiting.append(event)
-                    if monotonic() - stored > _PAGE_BATCH_SECONDS:
-                        done += await self._store_pages(job_id, document.id, waiting)
-                        stored = monotonic()
-        finally:
-            # Kept even if the answer broke off: reading a page may have taken a second of OCR.
-            done += await self._store_pages(job_id, document.id, waiting)
+        uncut, cut_at = 0, monotonic() + _FOUND_EARLY_SECONDS
+        pages = self.processor.process(path, document.filename, done + 1, document.collection)
+        async with aclosing(batched(pages, _PAGE_BATCH_SECONDS, _FOUND_EARLY_SECONDS)) as batches:
+            async for events in batches:
+                for head in (event for event in events if isinstance(event, ProcessedHead)):
+                    # A title that was given with the document stands before its own.
+                    properties = head.properties | document.properties
+                    found: dict[str, Any] = {"title": properties["title"]} if "title" in properties else {}
+                    found |= {"media_type": head.media_type, "warnings": head.warnings, "properties": properties}
+                    await self._set_document(document.id, **found)
+                    await self._set_job(job_id, pages_done=done, pages_total=head.pages_total)
+                read = [event for event in events if isinstance(event, ProcessedPage)]
+                done, uncut = done + len(read), uncut + len(read)
+                # A document that takes longer is not to be found only when its last page has been read.
+                begun = monotonic()
+                found_now = uncut > 0 and begun > cut_at
+                if read or found_now:
+                    await self._store_pages(job_id, document, read, found_now=found_now)
+                if found_now:
+                    # All is cut again at the end, so that this may take a fifth of the time.
+                    ended = monotonic()
+                    uncut, cut_at = 0, ended + max(_FOUND_EARLY_SECONDS, 4 * (ended - begun))
         await self._set_job(job_id, pages_done=done, pages_total=done)
 
-    async def _store_pages(self, job_id: str, document_id: str, waiting: list[ProcessedPage]) -> int:
-        async with self.database.writing() as session:
-            for page in waiting:
-                await session.merge(
-                    PageText(
-                        document_id=document_id,
-                        number=page.number,
-                        text=page.text,
-                        engine=page.engine,
-                        confidence=page.confidence,
-                        warnings=page.warnings,
-                        words=page.words,
-                        label=page.label,
-                    )
-                )
-            changes = {Job.pages_done: Job.pages_done + len(waiting), Job.waiting_for: None}
+    async def _store_pages(
+        self, job_id: str, document: Document, pages: Sequence[ProcessedPage], *, found_now: bool
+    ) -> None:
+        async with self._open(job_id) as session:
+            for page in pages:
+                await session.merge(_row(document.id, page))
+            changes = {Job.pages_done: Job.pages_done + len(pages), Job.waiting_for: None}
             await session.execute(update(Job).where(Job.id == job_id).values(changes))
-        count = len(waiting)
-        self.jobs.metrics.progressed("ingest", "pages", count)
-        waiting.clear()
-        return count
+            if found_now:
+                await self._let_be_found(session, document)
+        self.jobs.metrics.progressed("ingest", "pages", len(pages))
+
+    async def _let_be_found(self, session: AsyncSession, document: Document) -> None:
+        """Cut the pages that no chunk is of, for the keywords; `chunk` does it anew when it has all of them."""
+        latest = select(func.max(Chunk.page), func.max(Chunk.ordinal)).where(Chunk.document_id == document.id)
+        page, ordinal = (await session.execute(latest)).one()
+        of_rest = (PageText.document_id == document.id) & (PageText.number > (page or 0))
+        statement = select(PageText.number, PageText.text, PageText.engine).where(of_rest)
+        pages = _to_cut(await session.execute(statement.order_by(PageText.number)))
+        pieces = await asyncio.to_thread(lambda: list(self.make_chunker().chunk(pages)))
+        if pieces:
+            language = await asyncio.to_thread(language_of, "\n".join(page.text for page in pages))
+            await self._add_chunks(session, document, language, pieces, 0 if ordinal is None else ordinal + 1)
+            await versions.let_be_found(session, document)
+
+    async def _add_chunks(
+        self, session: AsyncSession, document: Document, language: str, pieces: list[Piece], first: int = 0
+    ) -> None:
+        made = await session.scalars(insert(Chunk).returning(Chunk), _rows(document.id, pieces, first))
+        words = [ChunkWords(chunk.id, document.title, chunk.heading, chunk.text) for chunk in made]
+        await self.keyword.add(session, document.collection, language, words)
 
     async def chunk(self, job_id: str) -> None:
         """Replace the document's chunks, and their full text, in one transaction; raises `NoText` if there are none."""
@@ -110,20 +166,18 @@ class Ingestion:
         async with self.database.reading() as session:
             of_document = PageText.document_id == document.id
             statement = select(PageText.number, PageText.text, PageText.engine).where(of_document)
-            rows = await session.execute(statement.order_by(PageText.number))
-            pages = [PageOf(row.number, row.text, row.engine not in WITHOUT_MARKUP) for row in rows]
+            pages = _to_cut(await session.execute(statement.order_by(PageText.number)))
         pieces = await asyncio.to_thread(lambda: list(self.make_chunker().chunk(pages)))
         language = await asyncio.to_thread(language_of, "\n".join(page.text for page in pages))
         if not pieces:
             raise NoText("no text was found in this document; if it is a scan, see the warnings of its pages")
-        async with self.database.writing() as session:
-            await self.keyword.remove(session, document.collection, document.id)
-            await session.execute(delete(Chunk).where(Chunk.document_id == document.id))
-            made = await session.scalars(insert(Chunk).returning(Chunk), _rows(document.id, pieces))
-            indexed = [ChunkWords(chunk.id, document.title, chunk.heading, chunk.text) for chunk in made]
-            await self.keyword.add(session, document.collection, language, indexed)
-            counts = {Document.pages: len(pages), Document.chunks: len(pieces), Document.language: language}
-            await session.execute(update(Document).where(Document.id == document.id).values(counts))
+        async with self._open(job_id) as session:
+            await versions.forget_chunks(session, self.keyword, document)
+            await versions.let_be_found(session, document)
+            await self._add_chunks(session, document, language, pieces)
+            row = await session.get_one(Document, document.id)
+            row.pages, row.chunks, row.language = len(pages), len(pieces), language
+            row.warnings = lost_pages.naming(row.warnings, await lost_pages.lost_pages(session, document))
             await session.execute(update(Job).where(Job.id == job_id).values(chunks_total=len(pieces), chunks_done=0))
 
     async def embed(self, job_id: str) -> None:
@@ -157,26 +211,28 @@ class Ingestion:
         return True
 
     async def finish(self, job_id: str) -> None:
-        """Let the document be found."""
-        async with self.jobs.finishing(job_id) as (_, job):
-            pass
+        """Let the document be found, in place of its older version if it has one."""
+        async with self.jobs.finishing(job_id) as (session, job):
+            document = await session.get_one(Document, job.document_id, populate_existing=True)
+            await versions.settle(session, self.keyword, document)
         log.info("document ready", document=job.document_id, pages=job.pages_done, chunks=job.chunks_done)
+
+    async def tidy_up(self, job_id: str) -> None:
+        """Delete what the versions before have left."""
+        async with self.database.reading() as session:
+            job = await session.get_one(Job, job_id)
+            document = await session.get(Document, job.document_id)
+        if document is not None:
+            await self.jobs.retry_until_available(job_id, lambda: self.documents.tidy_up(document))
 
     async def failed(self, job_id: str, error: Exception) -> None:
         """Record the problem, and delete what was stored of the document except its row."""
-        names: list[tuple[str, str]] = []
-
-        async def undo(session: AsyncSession, job: Job) -> None:
-            document_id = job.document_id or ""
-            await self.keyword.remove(session, job.collection, document_id)
-            await session.execute(delete(Chunk).where(Chunk.document_id == document_id))
-            await session.execute(delete(PageText).where(PageText.document_id == document_id))
-            indexes = await index_rows.with_status(session, job.collection)
-            names.extend((index.name, document_id) for index in indexes)
-
-        await self.jobs.fail(job_id, error, undo)
-        for name, document_id in names:
-            await self.indexes.vectors.delete_document(name, document_id)
+        await self.jobs.fail(job_id, error)
+        async with self.database.reading() as session:
+            job = await session.get(Job, job_id)
+            document = await session.get(Document, job.document_id) if job is not None else None
+        if document is not None and document.status in (FAILED, CANCELLED):
+            await self.documents.forget_vectors(document)
 
     async def index_words(self) -> None:
         """Put documents of an earlier release into the keyword index of this one; a killed start goes on where it stopped."""
@@ -202,6 +258,14 @@ class Ingestion:
         async with self.database.reading() as session:
             return await session.get_one(Document, job.document_id)
 
+    @asynccontextmanager
+    async def _open(self, job_id: str) -> AsyncGenerator[AsyncSession, None]:
+        """Write for a job that is still open; raises `Conflict` for one that was cancelled, whose text is gone already."""
+        async with self.database.writing() as session:
+            if await session.scalar(select(Job.status).where(Job.id == job_id)) not in OPEN:
+                raise Conflict("this job has ended")
+            yield session
+
     async def _set_job(self, job_id: str, **values: Any) -> None:
         async with self.database.writing() as session:
             await session.execute(update(Job).where(Job.id == job_id).values(**values))
@@ -211,7 +275,24 @@ class Ingestion:
             await session.execute(update(Document).where(Document.id == document_id).values(**values))
 
 
-def _rows(document_id: str, pieces: list[Piece]) -> list[dict[str, Any]]:
+def _row(document_id: str, page: ProcessedPage) -> PageText:
+    return PageText(
+        document_id=document_id,
+        number=page.number,
+        text=page.text,
+        engine=page.engine,
+        confidence=page.confidence,
+        warnings=page.warnings,
+        words=page.words,
+        label=page.label,
+    )
+
+
+def _to_cut(rows: Iterable[Any]) -> list[PageOf]:
+    return [PageOf(row.number, row.text, row.engine not in WITHOUT_MARKUP) for row in rows]
+
+
+def _rows(document_id: str, pieces: list[Piece], first: int) -> list[dict[str, Any]]:
     return [
         {
             "document_id": document_id,
@@ -223,5 +304,5 @@ def _rows(document_id: str, pieces: list[Piece]) -> list[dict[str, Any]]:
             "text": piece.text,
             "embedded": False,
         }
-        for ordinal, piece in enumerate(pieces)
+        for ordinal, piece in enumerate(pieces, first)
     ]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter
 
-JOB_UNITS = {"ingest": ("pages", "chunks"), "fill": ("chunks",)}
+JOB_UNITS = {"ingest": ("pages", "chunks"), "fill": ("chunks",), "reread": ("pages", "chunks")}
 """The kinds of jobs here, and what their progress is counted in."""
 
 

@@ -29,6 +29,7 @@ from service_kit.errors import InvalidInput
 from service_kit.output_guard import GuardMetrics, GuardModes, OutputGuard
 
 _DEFAULTS = ChatRequest(())
+_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +115,16 @@ class Questions:
                 yield event
             return
         top_k = question.top_k or self.top_k
-        found = await self.retriever.search(question.collection, standalone, top_k, deadline, within=question.within)
-        calculated = await self.tables.answer(standalone, found.passages)
-        if calculated is None:
-            found = await self._widened(found, info, question, standalone, deadline)
+        for _ in range(_TRIES):
+            found = await self.retriever.search(
+                question.collection, standalone, top_k, deadline, within=question.within
+            )
+            calculated = await self.tables.answer(standalone, found.passages)
+            if calculated is None:
+                found = await self._widened(found, info, question, standalone, deadline)
+            # Of a document that was replaced between two searches, both versions may be among the passages.
+            if await self.retriever.are_current(found.passages):
+                break
         passages = await fitting(compacted(found.passages), info, limit, question.text, question.history, deadline)
         draft.degraded, draft.reasons = found.degraded, found.reasons
         if not info.context_known:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from time import monotonic, perf_counter
 
 import structlog
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, func, or_, select
 
 from llm_providers.base import LateInteraction, RerankProvider
 from llm_providers.deadline import Deadline
@@ -23,6 +23,7 @@ from rag_service.metrics import SearchMetrics
 from rag_service.ranking import Passage, blended, exact_first, is_sure, merged, reranked
 from rag_service.relevance import is_relevant
 from rag_service.tables import Chunk, Document, Index
+from rag_service.versions import OFF
 from service_kit.database import Database
 from service_kit.errors import UpstreamUnavailable
 from service_kit.jobs import READY
@@ -31,6 +32,7 @@ log = structlog.get_logger(__name__)
 _EMBED_SECONDS = 20
 """How long a question waits for its vector before it is answered by keywords: a model that has to be loaded takes longer."""
 _SILENT_SECONDS = 15
+_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class _VectorHits:
 
 @dataclass(slots=True)
 class Retriever:
-    """Searches one collection of ready documents."""
+    """Searches one collection."""
 
     database: Database
     keyword: KeywordIndex
@@ -86,24 +88,29 @@ class Retriever:
     ) -> Found:
         """Find passages; where the index's own vectors can't be had the keywords alone decide, and `degraded` says so.
 
-        Other `wordings` of the question bring further candidates; `within` says which documents are searched.
+        Other `wordings` of the question bring further candidates; `within` says which documents are searched. Of a document
+        that is replaced meanwhile, either the old version is found or the new one.
         """
         started = perf_counter()
         documents: list[str] | None = None
-        if within is not None:
-            async with self.database.reading() as session:
-                documents = await within.matching(session, collection)
-            if not documents:
-                return Found([], (), {"search": round(perf_counter() - started, 4)})
         asked = [question, *wordings]
-        (near, reasons, vector_seconds), (by_keyword, keyword_seconds) = await asyncio.gather(
-            self._by_vector(collection, asked, deadline, documents), self._by_keyword(collection, asked, documents)
-        )
-        passages = await self._load(near.cosines if near else [], by_keyword)
+        loaded, tries = None, _TRIES
+        while loaded is None:
+            if within is not None:
+                async with self.database.reading() as session:
+                    documents = await within.matching(session, collection)
+                if not documents:
+                    return Found([], (), {"search": round(perf_counter() - started, 4)})
+            (near, reasons, vector_seconds), (by_keyword, keyword_seconds) = await asyncio.gather(
+                self._by_vector(collection, asked, deadline, documents), self._by_keyword(collection, asked, documents)
+            )
+            tries -= 1
+            loaded = await self._load(near.cosines if near else [], by_keyword, whole=tries > 0)
+        passages, ready = loaded
         if near is not None:
             passages = await self._with_cosines(near, passages)
             # Every chunk of a ready document has its vector, so this index has lost them all.
-            if not any(near.cosines) and passages:
+            if not any(near.cosines) and ready:
                 log.warning("the vector index is empty", collection=collection, index=near.index.name)
                 reasons = ("searched by keywords alone: the vector index is empty; reindexing the collection fills it",)
         degraded: tuple[str, ...] = ("embeddings",) if reasons else ()
@@ -126,6 +133,13 @@ class Retriever:
         relevant = is_relevant(question, language, ranked, near.model if near else "")
         rounded = {name: round(value, 4) for name, value in seconds.items()}
         return Found(ranked[:limit], degraded, rounded, reasons, relevant, is_sure(ranked))
+
+    async def are_current(self, passages: Sequence[Passage]) -> bool:
+        """Return whether all documents of the passages are to be found at one moment, which is now."""
+        wanted = {passage.document_id for passage in passages}
+        statement = select(func.count()).where(Document.id.in_(wanted), Document.searchable)
+        async with self.database.reading() as session:
+            return await session.scalar(statement) == len(wanted)
 
     async def _by_vector(
         self, collection: str, asked: Sequence[str], deadline: Deadline, documents: Collection[str] | None
@@ -208,20 +222,32 @@ class Retriever:
         return rankings
 
     async def _load(
-        self, by_vector: Sequence[Mapping[tuple[str, int], float]], by_keyword: Sequence[Mapping[int, float]]
-    ) -> list[Passage]:
+        self,
+        by_vector: Sequence[Mapping[tuple[str, int], float]],
+        by_keyword: Sequence[Mapping[int, float]],
+        whole: bool,
+    ) -> tuple[list[Passage], bool] | None:
+        """Return the passages, and whether one is of a document that has been read to its end.
+
+        None if `whole` is wanted, and a candidate's document has left the indexes since they were searched.
+        """
         places = {place for found in by_vector for place in found}
         words = {chunk for found in by_keyword for chunk in found}
         cosines, scores = by_vector[0] if by_vector else {}, by_keyword[0]
         keys = [and_(Chunk.document_id == document, Chunk.ordinal == ordinal) for document, ordinal in places]
         statement = (
-            select(Chunk, Document.title, Document.filename, Document.language)
+            select(Chunk, Document.title, Document.filename, Document.language, Document.status)
             .join(Document, Document.id == Chunk.document_id)
-            .where(Document.status == READY, or_(Chunk.id.in_(words), *keys))
+            .where(Document.searchable, or_(Chunk.id.in_(words), *keys))
         )
+        documents = {document for document, _ in places}
+        in_indexes = select(func.count()).where(Document.id.in_(documents), Document.status.not_in(OFF))
         async with self.database.reading() as session:
             rows = (await session.execute(statement)).all()
-        return [
+            present = await session.scalar(in_indexes)
+        if whole and (present != len(documents) or words - {row[0].id for row in rows}):
+            return None
+        passages = [
             Passage(
                 chunk_id=chunk.id,
                 document_id=chunk.document_id,
@@ -238,8 +264,9 @@ class Retriever:
                 cosine=cosines.get((chunk.document_id, chunk.ordinal)),
                 keyword=scores.get(chunk.id),
             )
-            for chunk, title, filename, language in rows
+            for chunk, title, filename, language, _ in rows
         ]
+        return passages, any(row[4] == READY for row in rows)
 
     async def _relevance(
         self,

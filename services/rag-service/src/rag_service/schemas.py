@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -17,8 +18,20 @@ from service_kit.requests import RequestBody
 MAX_QUESTION = 8000
 MAX_TEXT = 20_000_000
 _GROUNDING = "What becomes of sentences that no passage supports: marked, dropped, or no answer at all"
+
+
+def _shown_whole(name: str) -> str:
+    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
+        raise ValueError("has control characters")
+    return name
+
+
 CollectionName = Annotated[
     str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", description="1 to 63 of a-z, 0-9, '-', '_'", examples=["default"])
+]
+
+ExternalId = Annotated[
+    str, AfterValidator(_shown_whole), Field(min_length=1, max_length=1000, examples=["handbook/safety.pdf"])
 ]
 
 
@@ -41,13 +54,23 @@ class DocumentOut(Row):
 
     id: str
     collection: str
+    external_id: str | None = Field(
+        description="What it is called where it comes from; a file's name if no other was given. Documents of a collection "
+        "that have the same are versions of one another"
+    )
+    version: int = Field(description="Its place among these; of those that are ready, only the highest answers")
+    attempts: int = Field(description="How often its reading was begun")
+    searchable: bool = Field(
+        description="Whether it is found; of a document that is being read, what has been read so far"
+    )
+    seconds: dict[str, float] = Field(description="How long each stage of its last reading took")
     filename: str
     title: str
     media_type: str
     size: int = Field(description="Bytes")
     sha256: str
     language: str | None = Field(description="ISO 639-1 code; empty if it is unclear, null until the text is read")
-    status: Literal["queued", "running", "ready", "failed", "cancelled", "deleting"]
+    status: Literal["queued", "running", "ready", "failed", "cancelled", "replaced", "deleting"]
     pages: int
     chunks: int
     warnings: list[str]
@@ -68,6 +91,10 @@ class JobOut(JobRow):
     pages_total: int | None
     chunks_done: int
     chunks_total: int | None
+    seconds: dict[str, float] = Field(description="How long each stage has taken, those that have ended")
+    eta_seconds: float | None = Field(
+        description="How long the stage will take from now, at its speed until now; null if that is not known"
+    )
 
 
 class AddedOut(BaseModel):
@@ -88,6 +115,13 @@ class TextIn(RequestBody):
     text: str = Field(max_length=MAX_TEXT, examples=["Pump 2 leaks at the shaft seal. The seal kit is BW-45-S."])
     title: str = Field(min_length=1, max_length=300, examples=["Pump inspection"])
     collection: CollectionName = DEFAULT
+    external_id: ExternalId | None = Field(None, description="A text replaces the one before it that has the same")
+
+
+class SourcesIn(BaseModel):
+    """What the files of a form are called where they come from."""
+
+    external_id: list[ExternalId]
 
 
 class PageOut(BaseModel):

@@ -9,13 +9,15 @@ import sqlalchemy as sa
 from sqlalchemy import JSON, ForeignKey, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from service_kit.jobs import QUEUED, JobColumns, now
+from service_kit.jobs import QUEUED, RUNNING, JobColumns, now
 
 Rating: TypeAlias = Literal["good", "bad"]
 GroundingMode: TypeAlias = Literal["mark", "drop", "refuse"]
 """What becomes of an answer's sentences that no passage supports: listed, taken out, or no answer at all."""
 DELETING = "deleting"
 """A document's status besides those of its job: it is being deleted, and not shown."""
+REPLACED = "replaced"
+"""Another: a newer version answers; file and pages are kept, so that this one can be restored."""
 
 
 class Base(DeclarativeBase):
@@ -62,7 +64,11 @@ class Document(Base):
     """A file or text as it was given; its bytes lie under `sha256` in the originals.
 
     `language` is an ISO 639-1 code, "" if it can't be told, and null while the document is in no keyword index; `properties`
-    are what the file says about itself, or whoever gave it: title, author, created, modified and language.
+    are what the file says about itself, or whoever gave it: title, author, created, modified and language. Documents of a
+    collection with the same `external_id` are versions of one another: of those that are ready, the one with the highest
+    `version` answers alone. A replaced one has no chunks; `chunks` counts those whose vectors are still to be deleted. What is
+    `searchable` is found: a document that is ready, and what has been read so far of one that no older version answers for.
+    `seconds` is what each stage of its last reading took.
     """
 
     __tablename__ = "documents"
@@ -70,11 +76,17 @@ class Document(Base):
         UniqueConstraint("collection", "sha256"),
         sa.Index("documents_sha256", "sha256"),
         sa.Index("documents_language", "collection", "language"),
+        sa.Index("documents_external_id", "collection", "external_id"),
     )
     id: Mapped[str] = mapped_column(primary_key=True)
     collection: Mapped[str] = mapped_column(ForeignKey("collections.name"))
     sha256: Mapped[str]
     filename: Mapped[str]
+    external_id: Mapped[str | None]
+    version: Mapped[int] = mapped_column(default=1, server_default="1")
+    searchable: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    seconds: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     title: Mapped[str]
     media_type: Mapped[str] = mapped_column(default="application/octet-stream")
     size: Mapped[int]
@@ -150,6 +162,26 @@ class Job(JobColumns, Base):
     pages_total: Mapped[int | None]
     chunks_done: Mapped[int] = mapped_column(default=0)
     chunks_total: Mapped[int | None]
+    seconds: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
+    timed: Mapped[str | None]
+    since: Mapped[datetime | None]
+
+    def take_time(self) -> None:
+        """Add up `seconds` by stage, by the clock: since `since` the stage `timed` has been going on."""
+        moment = now()
+        if self.timed is not None and self.since is not None:
+            passed = (moment - self.since).total_seconds()
+            self.seconds = self.seconds | {self.timed: round(self.seconds.get(self.timed, 0.0) + passed, 3)}
+        self.timed, self.since = (self.stage, moment) if self.status == RUNNING else (None, None)
+
+    @property
+    def eta_seconds(self) -> float | None:
+        """How long the stage will still take at its speed so far; None where nothing is known of that."""
+        of_stage = {"parsing": (self.pages_done, self.pages_total), "embedding": (self.chunks_done, self.chunks_total)}
+        done, total = of_stage.get(self.stage, (0, None))
+        if self.status != RUNNING or self.since is None or not done or total is None:
+            return None
+        return round((now() - self.since).total_seconds() / done * max(0, total - done), 1)
 
 
 class Conversation(Base):

@@ -44,6 +44,7 @@ _ACTS = tuple(
         ("GET", f"/v1/documents/{_ID}/original", "document.export", Kind.READING),
         ("GET", f"/v1/documents/{_ID}/pages/{_ID}/picture", "document.view", Kind.READING),
         ("POST", f"/v1/documents/{_ID}/retry", "document.retry", Kind.CHANGE),
+        ("POST", f"/v1/documents/{_ID}/restore", "document.restore", Kind.CHANGE),
         ("POST", "/v1/process", "file.process", Kind.READING),
         ("POST", "/v1/view", "file.view", Kind.READING),
         ("POST", "/v1/collections", "collection.create", Kind.CHANGE),

@@ -16,8 +16,9 @@ from rag_service.aggregation.table import tables_of
 from rag_service.citations import Citation
 from rag_service.keyword.analysis import language_of
 from rag_service.ranking import Passage
-from rag_service.tables import PageText
+from rag_service.tables import Document, PageText
 from service_kit.database import Database
+from service_kit.jobs import READY
 
 _ROW = re.compile(r"^[ \t]*\|", re.MULTILINE)
 _MOST_DOCUMENTS = 4
@@ -51,7 +52,9 @@ class TableAnswers:
         found = dict(list(documents.items())[::-1][:_MOST_DOCUMENTS])
         statement = (
             select(PageText.document_id, PageText.number, PageText.text)
-            .where(PageText.document_id.in_(found), PageText.text.contains("|"))
+            .join(Document, Document.id == PageText.document_id)
+            # A table that is still being read has no sum yet.
+            .where(PageText.document_id.in_(found), PageText.text.contains("|"), Document.status == READY)
             .order_by(PageText.document_id, PageText.number)
         )
         async with self.database.reading() as session:

@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from rag_service.keyword.analysis import terms
 from rag_service.keyword.base import HEADING_WEIGHT, ChunkWords, among, expanding, terms_of_question
-from service_kit.jobs import READY
 
 _MOST_POSITIONS = 255
 _LONGEST_TERM = 200
@@ -75,14 +74,13 @@ class PostgresIndex:
                 "JOIN documents ON documents.id = chunks.document_id, "
                 "(SELECT greatest(avg(length), 1) AS length FROM chunk_words WHERE collection = :collection) AS mean "
                 "WHERE chunk_words.collection = :collection AND chunk_words.words @@ CAST(:query AS tsquery) "
-                f"AND documents.status = :ready{condition} ORDER BY score DESC LIMIT :limit",
+                f"AND documents.searchable{condition} ORDER BY score DESC LIMIT :limit",
                 documents,
             ),
             {
                 **{name: queries[name] for name in rarity},
                 "query": " | ".join(queries[name] for name in rarity),
                 "collection": collection,
-                "ready": READY,
                 "limit": limit,
                 **kept,
             },

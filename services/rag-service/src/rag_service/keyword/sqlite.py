@@ -11,10 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from rag_service.keyword.analysis import terms
 from rag_service.keyword.base import HEADING_WEIGHT, ChunkWords, among, expanding, terms_of_question
-from service_kit.jobs import READY
 
 _MORE = 4
-"""Times as many matches are taken as are asked for, in case some are of documents that are not ready."""
+"""Times as many matches are taken as are asked for, in case some are of documents that are not to be found."""
 
 
 class Fts5Index:
@@ -81,10 +80,10 @@ class Fts5Index:
             expanding(
                 f"SELECT found.id, found.score FROM ({matches}) AS found JOIN chunks ON chunks.id = found.id "  # noqa: S608
                 "JOIN documents ON documents.id = chunks.document_id "
-                f"WHERE documents.status = :ready{condition} ORDER BY found.score DESC LIMIT :limit",
+                f"WHERE documents.searchable{condition} ORDER BY found.score DESC LIMIT :limit",
                 documents,
             ),
-            {"query": query, "ready": READY, "limit": limit, **kept},
+            {"query": query, "limit": limit, **kept},
         )
         return [(row.id, float(row.score)) for row in found]
 

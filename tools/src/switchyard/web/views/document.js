@@ -1,15 +1,16 @@
 // One document: its pages as pictures with their text beside, line by line; what was not read; the original.
-import { h, fill, button, toast } from "../lib/dom.js";
-import { get } from "../lib/api.js";
+import { h, fill, button, busy, toast } from "../lib/dom.js";
+import { get, post } from "../lib/api.js";
 import { ago, count, percent, size } from "../lib/format.js";
 import { drawPage, lines } from "../parts/proof.js";
+import { follow } from "./documents.js";
 
 export async function show(main, id, number) {
   const leaving = new AbortController();
   const document_ = await get(`/rag/v1/documents/${id}`, { signal: leaving.signal });
   const view = new DocumentView(document_, leaving.signal);
   fill(main, view.element);
-  await view.turn(number);
+  await Promise.all([view.turn(number), view.showVersions()]);
   return () => leaving.abort();
 }
 
@@ -22,12 +23,31 @@ class DocumentView {
     this.picture = h("div", { class: "view" });
     this.text = h("div", { class: "page-text", tabindex: "0", role: "region", "aria-label": "Text of the page" });
     this.about = h("p", { class: "dim" });
+    this.versions = h("div", {});
     this.element = h("div", { class: "page wide" }, h("p", {}, h("a", { href: "#/documents" }, "‹ Documents")), h("h1", {}, document_.title),
       h("p", { class: "dim" }, [document_.filename, count(document_.pages, "page"), size(document_.size), document_.language, `added ${ago(document_.created)}`, document_.collection].filter(Boolean).join(" · "), " · ", h("a", { href: `/rag/v1/documents/${document_.id}/original`, download: document_.filename }, "original")),
       document_.error && h("p", { class: "warn" }, document_.error.detail),
       document_.warnings.length > 0 && h("ul", { class: "warn" }, document_.warnings.map(warning => h("li", {}, warning))),
+      this.versions,
       h("div", { class: "row" }, this.before, this.page, h("span", {}, `of ${document_.pages}`), this.after, this.about),
       h("div", { class: "reading" }, this.picture, this.text));
+  }
+
+  /** Show the versions where there is more than one; the one that was replaced can be had back. */
+  async showVersions() {
+    const found = await get(`/rag/v1/documents/${this.document.id}/versions`, { signal: this.signal });
+    if (found.length < 2) return;
+    const words = { queued: "waiting", running: "being read", ready: "answers", failed: "failed", cancelled: "cancelled", replaced: "replaced" };
+    const restore = event => busy(event.target, async () => {
+      const { document: restored, job_id: job } = await post(`/rag/v1/documents/${this.document.id}/restore`);
+      const ended = await follow(job, this.signal, text => fill(event.target, text));
+      if (ended.status !== "ready") throw new Error(ended.error?.detail ?? `It was ${ended.status}.`);
+      location.hash = `#/documents/${restored.id}`;
+      if (restored.id === this.document.id) await this.showVersions();
+    });
+    fill(this.versions, h("h2", {}, "Versions"), h("ul", { class: "versions", "aria-label": "Versions" }, found.map(one => h("li", {},
+      one.id === this.document.id ? h("strong", {}, `Version ${one.version}`) : h("a", { href: `#/documents/${one.id}` }, `Version ${one.version}`),
+      ` · ${words[one.status] ?? one.status} · ${size(one.size)} · added ${ago(one.created)} `, one.status === "replaced" && button("Restore", restore)))));
   }
 
   async turn(number) {

@@ -112,7 +112,7 @@ class DocumentsView {
     fill(cell, h("span", { class: `badge ${one.status === "ready" ? "good" : one.status === "failed" ? "bad" : ""}` }, words[one.status] ?? one.status),
       one.error && h("small", { class: "warn" }, one.error.detail),
       one.warnings.length > 0 && h("small", { class: "warn", title: one.warnings.join("\n") }, count(one.warnings.length, "warning")),
-      ["failed", "cancelled"].includes(one.status) && button("Retry", event => busy(event.target, async () => { this.changed((await post(`/rag/v1/documents/${one.id}/retry`)).document, row); })));
+      (["failed", "cancelled"].includes(one.status) || one.warnings.some(words => words.startsWith("page-failed:"))) && button("Retry", event => busy(event.target, async () => { this.changed((await post(`/rag/v1/documents/${one.id}/retry`)).document, row); })));
     if (["queued", "running"].includes(one.status)) {
       const progress = h("small", { class: "dim" });
       cell.append(progress);
@@ -202,6 +202,8 @@ class Upload {
       this.bar.removeAttribute("value");
       const form = new FormData();
       form.append("collection", this.collection);
+      // Files of one name in different folders are different documents.
+      if (this.file.webkitRelativePath) form.append("external_id", this.file.webkitRelativePath);
       form.append("files", this.file, this.file.name);
       const { items: [added] } = await call("POST", "/rag/v1/documents", { form, signal: this.signal });
       const ended = added.document.status === "ready" ? { status: "ready" } : await follow(added.job_id, this.signal, (text, share) => { fill(this.text, text); if (share !== null) this.bar.value = share; });
@@ -221,17 +223,15 @@ class Upload {
 
 /** Follow a job to its end; `report(text, share)` gets what is done in words, and as a share or null. */
 export async function follow(jobId, signal, report) {
-  let job = null, began = null;
+  let job = null;
   for await (const [, data] of events("GET", `/rag/v1/jobs/${jobId}/events`, { signal })) {
     if (!data.status) continue;
     job = data;
     if (job.status !== "running") { if (job.status === "queued") report(job.ahead ? `waiting, ${count(job.ahead, "document")} before it` : "waiting", null); continue; }
-    began ??= { at: Date.now(), done: job.pages_done + job.chunks_done };
     const pages = job.pages_total ? job.pages_done / job.pages_total : 0, chunks = job.chunks_total ? job.chunks_done / job.chunks_total : 0;
     const share = (pages + chunks) / 2;
     const words = job.waiting_for ? `waiting for ${job.waiting_for}` : job.chunks_total ? `${job.chunks_done} of ${job.chunks_total} passages` : `${job.pages_done} of ${job.pages_total ?? "?"} pages`;
-    const passed = (Date.now() - began.at) / 1000;
-    report(passed > 5 && share > 0.05 ? `${words}, about ${seconds((passed / share) * (1 - share))} left` : words, share);
+    report(job.eta_seconds > 1 ? `${words}, about ${seconds(job.eta_seconds)} of it left` : words, share);
   }
   return job ?? { status: "unknown" };
 }
