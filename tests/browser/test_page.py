@@ -107,6 +107,15 @@ def test_documents_are_added_watched_found_opened_and_deleted(site: Site, pictur
     expect(row).to_have_count(1)
 
 
+def test_the_page_says_whether_documents_leave_the_machine(site: Site) -> None:
+    page = site.open("documents")
+    expect(page.get_by_role("heading", name="Documents")).to_be_visible()
+    expect(page.get_by_role("note")).to_have_count(0)
+    page.route("**/doc-processor/health", lambda route: route.fulfill(json={"llamaparse": {"host": "cloud.example"}}))
+    page.reload()
+    expect(page.get_by_role("note")).to_contain_text("they are sent to LlamaParse (cloud.example)")
+
+
 def within(inner: Any, outer: Any) -> bool:
     return bool(
         outer["x"] - 1 <= inner["x"]

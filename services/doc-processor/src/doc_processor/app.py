@@ -7,10 +7,13 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import structlog
 from fastapi import FastAPI
 
 from doc_processor import programs
+from doc_processor.llamaparse import LlamaParse
 from doc_processor.metrics import PageMetrics
+from doc_processor.page_budget import PageBudget
 from doc_processor.page_reader import PageReader
 from doc_processor.parsers.base import ParseLimits
 from doc_processor.processor import Processor, own_folder
@@ -24,6 +27,7 @@ from service_kit.app import SharedParts, create_app
 from service_kit.health import HealthCheck
 from service_kit.state import service_state
 
+log = structlog.get_logger(__name__)
 # Tesseract and poppler give up before the worker is killed, so that a slow page still gets what was read of it.
 _OCR_SHARE = 0.8
 
@@ -46,8 +50,11 @@ def create(settings: DocProcessorSettings, shared: SharedParts | None = None) ->
             )
             reader = PageReader(pool, transcriber, settings.vision_below_confidence)
             metrics = PageMetrics(service.metrics.registry)
-            app.state.processor = Processor(pool, reader, metrics, work_dir, settings.document_timeout_seconds)
+            hosted = await stack.enter_async_context(hosted_parser(settings))
+            app.state.processor = Processor(pool, reader, hosted, metrics, work_dir, settings.document_timeout_seconds)
             service.health.checks += [HealthCheck("ocr", programs.check_programs)]
+            described = service.health.report
+            service.health.report = lambda: {**described(), "llamaparse": hosted.report() if hosted else None}
             yield
 
     return create_app(
@@ -58,6 +65,24 @@ def create(settings: DocProcessorSettings, shared: SharedParts | None = None) ->
         lifespan=lifespan,
         uploads=("/v1/process", "/v1/view"),
     )
+
+
+@asynccontextmanager
+async def hosted_parser(settings: DocProcessorSettings) -> AsyncGenerator[LlamaParse | None, None]:
+    """Open the client of LlamaParse; None without a key or without consent, and then nothing of it is imported."""
+    if settings.llama_cloud_api_key is None or not settings.llamaparse_consent:
+        yield None
+        return
+    from llama_cloud import AsyncLlamaCloud
+
+    log.warning("documents are sent to LlamaParse: they leave this machine", to=settings.llama_cloud_base_url)
+    key = settings.llama_cloud_api_key.get_secret_value()
+    # Ours are the deadline and what happens after a failure.
+    async with AsyncLlamaCloud(
+        api_key=key, base_url=settings.llama_cloud_base_url, max_retries=0, timeout=60
+    ) as client:
+        budget = PageBudget(settings.data_dir / "llamaparse" / "pages.db", settings.llamaparse_pages_a_day)
+        yield LlamaParse(client, budget, settings.llamaparse_tier, settings.llamaparse_timeout_seconds)
 
 
 def pool_settings(settings: DocProcessorSettings, work_dir: Path) -> PoolSettings:

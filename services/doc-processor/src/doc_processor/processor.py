@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,9 +20,10 @@ import structlog
 
 from doc_processor.errors import DocumentRefused, DocumentTimeout
 from doc_processor.events import DocumentEvent, DoneEvent, Event, PageEvent, PageView, PropertiesOut, WordOut
+from doc_processor.llamaparse import HostedPages, LlamaParse
 from doc_processor.metrics import PageMetrics
 from doc_processor.page_reader import PageReader, UploadedFile
-from doc_processor.parsers.base import ParsedPage
+from doc_processor.parsers.base import ParsedPage, ParseWarning
 from doc_processor.refusals import Unreadable
 from doc_processor.workers.pool import WorkerPool
 from doc_processor.workers.protocol import Message
@@ -42,10 +43,11 @@ class Readable(Protocol):
 
 @dataclass(slots=True)
 class Processor:
-    """Reads documents; `work_dir` holds each upload while it is being read."""
+    """Reads documents; `work_dir` holds each upload while it is being read, `hosted` is asked before our own parsers."""
 
     pool: WorkerPool
     reader: PageReader
+    hosted: LlamaParse | None
     metrics: PageMetrics
     work_dir: Path
     document_seconds: float
@@ -75,7 +77,9 @@ class Processor:
         reply = await self._run(source, "open")
         opened = replace(source, media_type=reply["media_type"])
         head = _head(opened, reply)
-        return OpenedDocument(head, opened, first_page, self.reader, self.metrics, self.pool.size, deadline, started)
+        return OpenedDocument(
+            head, opened, first_page, self.reader, self.hosted, self.metrics, self.pool.size, deadline, started
+        )
 
     async def view(self, source: UploadedFile, number: int, width: int) -> PageView:
         """Render a page for people; raises as `open` does, and `DocumentRefused` where its format has no pictures."""
@@ -109,18 +113,23 @@ class OpenedDocument:
     source: UploadedFile
     first_page: int
     reader: PageReader
+    hosted: LlamaParse | None
     metrics: PageMetrics
     workers: int
     deadline: Deadline
     started: float
     opened: float = field(default_factory=monotonic)
+    _ready: Mapping[int, ParsedPage] = field(default_factory=dict)
+    """Pages that were read by the hosted parser."""
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """Yield the document, each page in order, and the end; raises `DocumentTimeout` or `WorkersUnavailable`.
 
         Closing the generator stops the pages that are being read.
         """
-        yield self.head
+        hosted = await self._hosted()
+        self._ready = hosted.pages
+        yield self.head.model_copy(update={"warnings": [*self.head.warnings, *_shown(hosted.warnings)]})
         engines: Counter[str] = Counter()
         characters = warned = 0
         pages = self._pages()
@@ -143,6 +152,11 @@ class OpenedDocument:
         log.info("document read", media_type=self.head.media_type, **done.model_dump(exclude={"event"}))
         yield done
 
+    async def _hosted(self) -> HostedPages:
+        if self.hosted is None:
+            return HostedPages({})
+        return await self.hosted.read(self.source, range(self.first_page, (self.head.pages_total or 0) + 1))
+
     async def _pages(self) -> AsyncGenerator[PageEvent, None]:
         waiting: deque[asyncio.Task[ParsedPage]] = deque()
         numbers = iter(range(self.first_page, (self.head.pages_total or 0) + 1))
@@ -161,7 +175,7 @@ class OpenedDocument:
 
     async def _read(self, number: int) -> ParsedPage:
         started = monotonic()
-        page = await self.reader.read(self.source, number)
+        page = self._ready.get(number) or await self.reader.read(self.source, number)
         self.metrics.on_page(page.engine, monotonic() - started)
         return page
 
@@ -199,7 +213,7 @@ def _head(source: UploadedFile, opened: Message) -> DocumentEvent:
         file_name=source.name,
         size_bytes=source.path.stat().st_size,
         pages_total=opened["pages"],
-        warnings=[f"{note['code']}: {note['detail']}" for note in opened["warnings"]],
+        warnings=_shown(ParseWarning(**note) for note in opened["warnings"]),
         properties=PropertiesOut(**opened["properties"]),
     )
 
@@ -212,5 +226,9 @@ def _page_event(number: int, page: ParsedPage) -> PageEvent:
         engine=page.engine,
         confidence=page.confidence,
         words=[WordOut(text=word.text, box=word.box, confidence=word.confidence) for word in page.words],
-        warnings=[f"{note.code}: {note.detail}" for note in page.warnings],
+        warnings=_shown(page.warnings),
     )
+
+
+def _shown(notes: Iterable[ParseWarning]) -> list[str]:
+    return [f"{note.code}: {note.detail}" for note in notes]
