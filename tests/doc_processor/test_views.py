@@ -105,14 +105,15 @@ async def test_words_of_a_scan(client, turn: int, upright: int) -> None:
     turned.save(file, "PNG")
     reply = await client.post("/v1/process", files={"file": ("a.png", file.getvalue())})
     page = reply.json()["pages"][0]
-    assert page["engine"] == "tesseract"
+    assert page["engine"] == "rapidocr"
     found = [(word["text"], word["box"]) for word in page["words"]]
     assert len(found) >= 0.95 * len(places)
     right = 0
     for name, box in places.items():
         true_box = truth.box(box)
         near = [place for text, place in found if text == name.split()[0]]
-        right += max((overlap(true_box, place) for place in near), default=0.0) >= 0.5
+        # A box is as high as its line, so higher than a word of small letters.
+        right += max((overlap(true_box, place) for place in near), default=0.0) >= 0.4
     assert right >= 0.9 * len(places)
 
 
