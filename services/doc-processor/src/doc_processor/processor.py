@@ -11,6 +11,7 @@ from collections import Counter, deque
 from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any, Protocol
@@ -78,21 +79,31 @@ class Processor:
         opened = replace(source, media_type=reply["media_type"])
         head = _head(opened, reply)
         return OpenedDocument(
-            head, opened, first_page, self.reader, self.hosted, self.metrics, self.pool.size, deadline, started
+            head,
+            opened,
+            reply["own_pages"],
+            first_page,
+            self.reader,
+            self.hosted,
+            self.metrics,
+            self.pool.size,
+            deadline,
+            started,
         )
 
     async def view(self, source: UploadedFile, number: int, width: int) -> PageView:
         """Render a page for people; raises as `open` does, and `DocumentRefused` where its format has no pictures."""
-        opened = replace(source, media_type=(await self._run(source, "open"))["media_type"])
+        run = partial(self._run, aside=True)
+        opened = replace(source, media_type=(await run(source, "open"))["media_type"])
         picture = source.path.with_name(f"view-{number}.jpg")
-        reply = await self._run(opened, "view", number=number, width=width, into=str(picture))
+        reply = await run(opened, "view", number=number, width=width, into=str(picture))
         encoded = base64.b64encode(await asyncio.to_thread(picture.read_bytes)).decode()
         words = [WordOut(text=word["text"], box=word["box"]) for word in reply["words"]]
         return PageView(width=reply["width"], height=reply["height"], picture=encoded, words=words)
 
-    async def _run(self, source: UploadedFile, task: str, **more: Any) -> Message:
+    async def _run(self, source: UploadedFile, task: str, *, aside: bool = False, **more: Any) -> Message:
         try:
-            reply = await self.pool.run(source.task(task, **more), source.owner)
+            reply = await self.pool.run(source.task(task, **more), source.owner, aside=aside)
         except WorkerFailed as error:
             log.warning("document failed", task=task, error=str(error))
             raise DocumentRefused(
@@ -111,6 +122,8 @@ class OpenedDocument:
 
     head: DocumentEvent
     source: UploadedFile
+    own_pages: int
+    """Those of its attachments follow."""
     first_page: int
     reader: PageReader
     hosted: LlamaParse | None
@@ -155,7 +168,7 @@ class OpenedDocument:
     async def _hosted(self) -> HostedPages:
         if self.hosted is None:
             return HostedPages({})
-        return await self.hosted.read(self.source, range(self.first_page, (self.head.pages_total or 0) + 1))
+        return await self.hosted.read(self.source, range(self.first_page, self.own_pages + 1))
 
     async def _pages(self) -> AsyncGenerator[PageEvent, None]:
         waiting: deque[asyncio.Task[ParsedPage]] = deque()

@@ -14,8 +14,10 @@ import pypdfium2.raw as pdfium_c
 from pdf2image.exceptions import PDFInfoNotInstalledError, PDFPageCountError, PDFSyntaxError
 
 from doc_processor.hidden import HiddenText
-from doc_processor.parsers.base import PageView, ParsedPage, ParseLimits, Upload
-from doc_processor.parsers.pdf_file import not_read, properties
+from doc_processor.parsers import open_as
+from doc_processor.parsers.base import Opened, PageView, ParsedPage, ParseLimits, Upload
+from doc_processor.parsers.parts import Parts
+from doc_processor.parsers.pdf_file import attachments, layers, properties
 from doc_processor.parsers.pdf_forms import filled_in
 from doc_processor.parsers.pdf_hidden import is_unseen, unseen_objects, visible
 from doc_processor.parsers.pdf_layout import Layout, TableEdge, layout
@@ -23,6 +25,7 @@ from doc_processor.parsers.pdf_text import joined, laid_out, trusted
 from doc_processor.parsers.pdf_view import words_of
 from doc_processor.parsers.pdf_words import level_lines, words
 from doc_processor.refusals import NoPages, PasswordRequired, TooManyPages, Unreadable
+from doc_processor.sniff import PICTURES
 from doc_processor.text import tidy
 
 if TYPE_CHECKING:
@@ -50,7 +53,7 @@ class Pages:
         self._edges: dict[int, TableEdge | None] = {}
         first = self._layout_of(1)
         self.properties = properties(document, path, first.heading() if first is not None else "", self._text_of(1))
-        self.warnings = not_read(document, path)
+        self.warnings = layers(path)
 
     def page(self, number: int) -> ParsedPage:
         """Read the text layer, and say whether it is good enough to do without OCR."""
@@ -165,7 +168,7 @@ class Pages:
         self._document.close()
 
 
-def parse(upload: Upload, limits: ParseLimits) -> Pages:
+def parse(upload: Upload, limits: ParseLimits) -> Opened:
     """Raise `PasswordRequired`, `Unreadable`, `NoPages` or `TooManyPages`; an owner password alone is no hindrance."""
     try:
         document = pdfium.PdfDocument(upload.path)
@@ -183,7 +186,16 @@ def parse(upload: Upload, limits: ParseLimits) -> Pages:
         raise NoPages("the document has no pages")
     if count > limits.max_pages:
         raise TooManyPages(f"the document has {count} pages; at most {limits.max_pages} are read")
-    return Pages(document, upload.path, limits)
+    pages = Pages(document, upload.path, limits)
+    return _with_attachments(pages, document, upload, limits) if document.count_attachments() else pages
+
+
+def _with_attachments(pages: Pages, document: pdfium.PdfDocument, upload: Upload, limits: ParseLimits) -> Parts:
+    """Add the pages of attached documents; pictures are named: they mostly show again what the document does."""
+    parts = Parts(pages, upload.path.parent, limits, open_as)
+    for name, data in attachments(document, limits.max_unpacked_bytes):
+        parts.add(name, "", data, without=PICTURES)
+    return parts
 
 
 def _layout(page: pdfium.PdfPage, layer: pdfium.PdfTextPage, raw: str, unseen: set[int]) -> Layout | None:

@@ -54,8 +54,12 @@ class TaskRunner:
         warnings = [asdict(note) for note in (*sniffed.warnings, *opened.warnings)]
         properties = {name: one_line(clean(text or ""))[:_LONGEST] for name, text in asdict(opened.properties).items()}
         return {
-            "media_type": sniffed.media_type, "pages": opened.pages, "warnings": warnings, "properties": properties,
-        }  # fmt: skip
+            "media_type": sniffed.media_type,
+            "pages": opened.pages,
+            "own_pages": getattr(opened, "own_pages", opened.pages),
+            "warnings": warnings,
+            "properties": properties,
+        }
 
     def _page(self, task: Message) -> Message:
         return asdict(self._take(task).page(task["number"]))
