@@ -43,7 +43,8 @@ def create(settings: DocProcessorSettings, shared: SharedParts | None = None) ->
             providers = await stack.enter_async_context(provider_kit.opened(app, shared, set(), roles={Role.VISION}))
             # A folder of its own, since workers may read and write all of it.
             work_dir = stack.enter_context(own_folder(settings.work_dir or Path(tempfile.gettempdir())))
-            pool = WorkerPool(pool_settings(settings, work_dir))
+            figures = settings.vision_figures if providers.vision is not None else 0
+            pool = WorkerPool(pool_settings(settings, work_dir, figures=figures > 0))
             stack.push_async_callback(pool.aclose)
             transcriber = (
                 Transcriber(providers.vision, settings.vision_timeout_seconds) if providers.vision is not None else None
@@ -51,7 +52,8 @@ def create(settings: DocProcessorSettings, shared: SharedParts | None = None) ->
             reader = PageReader(pool, transcriber, settings.vision_below_confidence)
             metrics = PageMetrics(service.metrics.registry)
             hosted = await stack.enter_async_context(hosted_parser(settings))
-            app.state.processor = Processor(pool, reader, hosted, metrics, work_dir, settings.document_timeout_seconds)
+            seconds = settings.document_timeout_seconds
+            app.state.processor = Processor(pool, reader, hosted, metrics, work_dir, seconds, figures)
             service.health.checks += [HealthCheck("ocr", programs.check_programs)]
             described = service.health.report
             service.health.report = lambda: {**described(), "llamaparse": hosted.report() if hosted else None}
@@ -85,7 +87,7 @@ async def hosted_parser(settings: DocProcessorSettings) -> AsyncGenerator[LlamaP
         yield LlamaParse(client, budget, settings.llamaparse_tier, settings.llamaparse_timeout_seconds)
 
 
-def pool_settings(settings: DocProcessorSettings, work_dir: Path) -> PoolSettings:
+def pool_settings(settings: DocProcessorSettings, work_dir: Path, *, figures: bool = False) -> PoolSettings:
     limits = ParseLimits(
         max_pages=settings.max_pages,
         max_image_pixels=settings.max_image_megapixels * 1_000_000,
@@ -93,6 +95,7 @@ def pool_settings(settings: DocProcessorSettings, work_dir: Path) -> PoolSetting
         ocr_languages=settings.ocr_languages,
         ocr_seconds=settings.page_timeout_seconds * _OCR_SHARE,
         hidden_text=settings.hidden_text,
+        figures=figures,
     )
     return PoolSettings(
         size=settings.workers,

@@ -21,6 +21,7 @@ import structlog
 
 from doc_processor.errors import DocumentRefused, DocumentTimeout
 from doc_processor.events import DocumentEvent, DoneEvent, Event, PageEvent, PageView, PropertiesOut, WordOut
+from doc_processor.figures import FigureAllowance
 from doc_processor.llamaparse import HostedPages, LlamaParse
 from doc_processor.metrics import PageMetrics
 from doc_processor.page_reader import PageReader, UploadedFile
@@ -52,6 +53,8 @@ class Processor:
     metrics: PageMetrics
     work_dir: Path
     document_seconds: float
+    figures: int = 0
+    """Pictures of one document that are described."""
 
     @asynccontextmanager
     async def received(
@@ -64,7 +67,7 @@ class Processor:
             with path.open("wb") as file:
                 while block := await upload.read(_BLOCK):
                     file.write(block)
-            yield UploadedFile(path, name, declared, owner=owner)
+            yield UploadedFile(path, name, declared, owner=owner, figures=FigureAllowance(self.figures))
         finally:
             with anyio.CancelScope(shield=True):
                 # A worker that has the file open would keep its blocks on the disk.

@@ -15,7 +15,9 @@ class DocProcessorSettings(ServiceSettings):
     """Settings of the doc-processor."""
 
     ocr_languages: str = Field(
-        "eng", pattern=r"^[A-Za-z_]+(\+[A-Za-z_]+)*$", description="Languages Tesseract reads, such as eng or eng+nld"
+        "eng",
+        pattern=r"^[A-Za-z_]+(\+[A-Za-z_]+)*$",
+        description="Languages of scans, as Tesseract names them, such as eng or eng+nld",
     )
     max_pages: int = Field(5000, ge=1, description="Pages, slides, sheets or frames of one document; more is refused")
     max_image_megapixels: int = Field(100, ge=1, description="Largest picture that is decoded; JPEGs may be 4 times it")
@@ -33,6 +35,9 @@ class DocProcessorSettings(ServiceSettings):
         0.6, ge=0, le=1, description="Pages whose OCR is less sure than this go to the vision model, where there is one"
     )
     vision_timeout_seconds: float = Field(120, gt=0, description="Longest time the vision model may take for one page")
+    vision_figures: int = Field(
+        20, ge=0, description="Pictures within a document that the vision model describes, where there is one"
+    )
     hidden_text: Literal["drop", "keep"] = Field(
         "drop", description="Text that readers of a document cannot see: drop leaves it out, keep marks it"
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from doc_processor import markdown
+from doc_processor.figures import Illustrated
 from doc_processor.parsers.base import (
     Opened,
     PageView,
@@ -102,6 +103,10 @@ class Parts:
     def view(self, number: int, width: int) -> PageView:
         part, inner = self._renderable(number)
         return part.view(inner, width)
+
+    def figures(self, number: int) -> Sequence[Image]:
+        part, inner, _ = self._pages[number - 1]
+        return part.figures(inner) if isinstance(part, Illustrated) else ()
 
     def _renderable(self, number: int) -> tuple[Renderable, int]:
         part, inner, _ = self._pages[number - 1]
