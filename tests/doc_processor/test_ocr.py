@@ -46,6 +46,21 @@ def test_tesseract_stands_in_where_rapidocr_is_not_installed(samples, passage, d
     assert page.engine == "tesseract"
 
 
+def test_a_rapidocr_that_fails_is_said(samples, passage, monkeypatch) -> None:
+    rapid._engine.cache_clear()
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    page = recognise(samples.picture(passage), ParseLimits())
+    assert (page.engine, [note.code for note in page.warnings]) == ("tesseract", ["ocr-fallback"])
+    assert recall(passage, page.text) >= 0.95
+
+
+def test_the_image_holds_all_that_rapidocr_needs() -> None:
+    lock = Path(__file__).parents[2].joinpath("services/doc-processor/requirements.lock").read_text()
+    for package in ("rapidocr", "onnxruntime", "opencv-python-headless"):
+        assert f"\n{package}==" in lock
+    assert "\nopencv-python==" not in lock
+
+
 def test_rapidocr_reads_only_what_it_has_letters_for() -> None:
     assert rapid.reads("eng")
     assert rapid.reads("eng+nld+deu+chi_sim")

@@ -33,6 +33,7 @@ _PARAMETERS = {
     "EngineConfig.onnxruntime.intra_op_num_threads": 1,
     "EngineConfig.onnxruntime.inter_op_num_threads": 1,
 }
+_PACKAGES = ("rapidocr", "onnxruntime")  # the first does not ask for the second
 _TALL = 1.5
 # Whose letters PP-OCRv6 reads without a fault. It has neither Cyrillic nor Arabic, and loses marks of Czech or Turkish.
 _READ = frozenset(
@@ -83,7 +84,7 @@ class Lines:
 
 def reads(languages: str) -> bool:
     """Whether it is installed, and reads all of these languages, which are named as Tesseract does."""
-    return find_spec("rapidocr") is not None and _READ.issuperset(languages.split("+"))
+    return all(map(find_spec, _PACKAGES)) and _READ.issuperset(languages.split("+"))
 
 
 def lines(image: Image) -> Lines:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING
@@ -76,6 +75,7 @@ class PageRecognition:
         self._page = page
         self._languages = languages
         self._until = _cpu_seconds() + seconds
+        self.notes: tuple[ParseWarning, ...] = ()
 
     @property
     def _left(self) -> float:
@@ -85,8 +85,10 @@ class PageRecognition:
         """Return the best reading; raises `OcrFailed` if every attempt failed."""
         found: list[Reading] = []
         if rapid.reads(self._languages) and self._left > 0:
-            with suppress(OcrFailed):
+            try:
                 found.append(self._by_lines())
+            except OcrFailed as error:
+                self.notes += (ParseWarning("ocr-fallback", f"{error}; the page was read by Tesseract"),)
         if not found or found[0].confidence < _SURE or found[0].letters < _FEW_LETTERS:
             self._page = preparation.prepare(self._page)
             try:
@@ -188,14 +190,15 @@ def _cpu_seconds() -> float:
 def recognise(image: Image, limits: ParseLimits) -> ParsedPage:
     """Read a page's picture; raises `OcrUnavailable` where OCR is not installed."""
     page = preparation.plain(image)
+    recognition = PageRecognition(page, limits.ocr_languages, limits.ocr_seconds)
     try:
-        reading = PageRecognition(page, limits.ocr_languages, limits.ocr_seconds).read()
+        reading = recognition.read()
     except OcrFailed as error:
         return ParsedPage(
             "", "tesseract", 0.0, (ParseWarning("ocr-failed", f"the page's picture could not be read: {error}"),)
         )
     text, words = tidy(in_lines(reading.words)), tuple(map(reading.placed, reading.words))
-    return ParsedPage(text, reading.engine, _share(reading), _notes(reading), words=words)
+    return ParsedPage(text, reading.engine, _share(reading), (*_notes(reading), *recognition.notes), words=words)
 
 
 def _share(reading: Reading) -> float | None:
