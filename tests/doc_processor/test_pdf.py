@@ -161,7 +161,9 @@ def test_attached_documents_are_further_pages(opened, samples) -> None:
     stock = samples.xlsx(Stock=[["rope", 7]])
     data = samples.pdf("The first page.", "The second page.")
     document = opened(
-        with_attached(data, annex_pdf=inner, photo_png=samples.png("a"), stock_xlsx=stock, odd_bin=b"\0\1")
+        with_attached(
+            data, annex_pdf=inner, photo_png=samples.png("a"), stock_xlsx=stock, odd_bin=b"\0\1", a_py=b"import os"
+        )
     )
     pages = [document.page(number) for number in range(1, document.pages + 1)]
     assert [page.label for page in pages] == ["", "", "annex.pdf", "annex.pdf: deep.txt", "stock.xlsx: Stock"]
@@ -169,9 +171,10 @@ def test_attached_documents_are_further_pages(opened, samples) -> None:
     assert "A page of the annex." in pages[2].text
     assert "In the annex of the annex." in pages[3].text
     assert "| rope | 7 |" in pages[4].text
-    assert [note.code for note in document.warnings] == ["attachment-not-read"] * 2
+    assert [note.code for note in document.warnings] == ["attachment-not-read"] * 3
     said = " ".join(note.detail for note in document.warnings)
     assert "photo.png: attached pictures" in said
+    assert "a.py: attached pictures and code" in said
     assert "odd.bin" in said
     assert document.own_pages == 2
     assert document.view(3, 400).image.width == 400

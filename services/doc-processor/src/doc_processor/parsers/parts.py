@@ -61,7 +61,7 @@ class Parts:
             if sniffed.media_type == PLAIN and not kind.startswith("text/") and not has_text_name(name):
                 raise Unsupported("files of this type are not read")
             if sniffed.media_type in without:
-                raise Unsupported("attached pictures are not read")
+                raise Unsupported("attached pictures and code are not read")
             part = self._open_as(sniffed.media_type, upload, self._limits)
         except Refusal as refusal:
             path.unlink()

@@ -27,7 +27,7 @@ from doc_processor.parsers.pdf_text import joined, laid_out, trusted
 from doc_processor.parsers.pdf_view import words_of
 from doc_processor.parsers.pdf_words import level_lines, words
 from doc_processor.refusals import NoPages, PasswordRequired, TooManyPages, Unreadable
-from doc_processor.sniff import PICTURES
+from doc_processor.sniff import CODE, PICTURES
 from doc_processor.text import tidy
 
 if TYPE_CHECKING:
@@ -214,10 +214,10 @@ def parse(upload: Upload, limits: ParseLimits) -> Opened:
 
 
 def _with_attachments(pages: Pages, document: pdfium.PdfDocument, upload: Upload, limits: ParseLimits) -> Parts:
-    """Add the pages of attached documents; pictures are named: they mostly show again what the document does."""
+    """Add the pages of attached documents; pictures and code are named: mostly parts and settings of the document itself."""
     parts = Parts(pages, upload.path.parent, limits, open_as)
     for name, data in attachments(document, limits.max_unpacked_bytes):
-        parts.add(name, "", data, without=PICTURES)
+        parts.add(name, "", data, without=(*PICTURES, CODE))
     return parts
 
 
