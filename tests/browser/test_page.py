@@ -120,6 +120,15 @@ def test_an_older_version_is_shown_and_restored(site: Site) -> None:
     expect(page.locator(".page-text")).to_contain_text("that of 2025")
 
 
+def test_the_page_says_whether_documents_leave_the_machine(site: Site) -> None:
+    page = site.open("documents")
+    expect(page.get_by_role("heading", name="Documents")).to_be_visible()
+    expect(page.get_by_role("note")).to_have_count(0)
+    page.route("**/doc-processor/health", lambda route: route.fulfill(json={"llamaparse": {"host": "cloud.example"}}))
+    page.reload()
+    expect(page.get_by_role("note")).to_contain_text("they are sent to LlamaParse (cloud.example)")
+
+
 def within(inner: Any, outer: Any) -> bool:
     return bool(
         outer["x"] - 1 <= inner["x"]

@@ -167,3 +167,18 @@ def test_the_stacks_share_project_and_volumes(folder: Path) -> None:
     assert ollama["volumes"].items() <= vllm["volumes"].items()
     for service in (*NAMES, "chroma", "ollama"):
         assert ollama["services"][service]["volumes"] == vllm["services"][service]["volumes"]
+
+
+@pytest.mark.parametrize("base", ["docker-compose.yml", "docker-compose.vllm.yml"])
+def test_only_the_overlay_of_llamaparse_gives_the_doc_processor_a_way_out(folder: Path, base: str) -> None:
+    without = Stack(folder, (base,), {}).config()["services"]["doc-processor"]
+    found = Stack(folder, (base, "docker-compose.llamaparse.yml"), {}).config()
+    with_it = found["services"]["doc-processor"]
+    assert "LLAMAPARSE_CONSENT" not in without["environment"]
+    assert set(with_it["networks"]) == {*without["networks"], "download"}
+    assert "dns" not in with_it
+    assert with_it["environment"]["LLAMAPARSE_CONSENT"] == "true"
+    assert {mount["target"] for mount in with_it["volumes"]} >= {"/data/audit", "/data/llamaparse"}
+    assert "LLAMA_CLOUD_API_KEY" in [mounted["source"] for mounted in with_it["secrets"]]
+    out = {name for name, said in found["services"].items() if "download" in said["networks"]}
+    assert out - {"ollama-models", "vllm-models"} == {"doc-processor"}

@@ -91,7 +91,7 @@ def read(entry: dict[str, Any], pages: list[dict[str, Any]]) -> None:
     for words in entry.get("contains", []):
         assert words in squeezed(" ".join(page["text"] for page in pages))
     if entry["expect"] == "ocr":
-        assert {page["engine"] for page in pages} == {"tesseract"}
+        assert {page["engine"] for page in pages} == {"rapidocr"}
 
 
 async def emptied(folder: Path) -> None:

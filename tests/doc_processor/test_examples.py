@@ -27,11 +27,11 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
             "text-layer",
             ["| North House | 21 °C | 16 °C | 25 °C | 13 °C |", "stays below its alarm"],
         ),
-        ("pump-inspection-scan.pdf", 1, "tesseract", ["The shaft seal leaks 0.4 litres an hour", "is noisy"]),
+        ("pump-inspection-scan.pdf", 1, "rapidocr", ["The shaft seal leaks 0.4 litres an hour", "is noisy"]),
         (
             "frost-rota-photo.png",
             1,
-            "tesseract",
+            "rapidocr",
             ["Week 45: Tobias Linnemark from Monday to Thursday, Ruben Achterveld"],
         ),
         ("meeting-2026-10-14.txt", 1, "plain-text", ["Tobias: I will book the engineer and be there myself."]),

@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
 from doc_processor import sniff
-from doc_processor.ocr import preparation, tesseract
+from doc_processor.ocr import preparation, rapid, tesseract
 from doc_processor.ocr.recognition import recognise
 from doc_processor.parsers import open_as
 from doc_processor.parsers.base import ParseLimits, Upload
@@ -30,9 +32,81 @@ def test_pages_are_read_however_they_lie(samples, passage, degrees) -> None:
     picture = samples.picture(f"{passage} {passage}", size=(1700, 1300))
     page = recognise(picture.rotate(degrees, Image.Resampling.BICUBIC, expand=True, fillcolor=255), ParseLimits())
     assert recall(passage, page.text) >= 0.95
-    assert page.engine == "tesseract"
+    assert page.engine == "rapidocr"
     assert page.confidence is not None
     assert page.confidence > 0.85
+
+
+@pytest.mark.parametrize("degrees", [0, 180, -6])
+def test_tesseract_stands_in_where_rapidocr_is_not_installed(samples, passage, degrees, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "rapidocr", None)
+    picture = samples.picture(f"{passage} {passage}", size=(1700, 1300))
+    page = recognise(picture.rotate(degrees, Image.Resampling.BICUBIC, expand=True, fillcolor=255), ParseLimits())
+    assert recall(passage, page.text) >= 0.95
+    assert page.engine == "tesseract"
+
+
+def test_a_rapidocr_that_fails_is_said(samples, passage, monkeypatch) -> None:
+    rapid._engine.cache_clear()
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    page = recognise(samples.picture(passage), ParseLimits())
+    assert (page.engine, [note.code for note in page.warnings]) == ("tesseract", ["ocr-fallback"])
+    assert recall(passage, page.text) >= 0.95
+
+
+def test_the_image_holds_all_that_rapidocr_needs() -> None:
+    lock = Path(__file__).parents[2].joinpath("services/doc-processor/requirements.lock").read_text()
+    for package in ("rapidocr", "onnxruntime", "opencv-python-headless"):
+        assert f"\n{package}==" in lock
+    assert "\nopencv-python==" not in lock
+
+
+def test_rapidocr_reads_only_what_it_has_letters_for() -> None:
+    assert rapid.reads("eng")
+    assert rapid.reads("eng+nld+deu+chi_sim")
+    assert not rapid.reads("rus")
+    assert not rapid.reads("eng+ces")
+
+
+def test_a_faded_receipt_with_black_borders_is_read(samples) -> None:
+    receipt = samples.picture("Receipt 004417 Coffee 5.60 Lamp oil 7.25 Total 12.85", size=(560, 500), points=26)
+    faded = receipt.point([205 + value * 20 // 255 for value in range(256)])
+    around = Image.new("L", (1500, 1300), 6)
+    around.paste(faded, (400, 380))
+    noise = np.random.default_rng(1).normal(0, 5, (1300, 1500))
+    page = recognise(Image.fromarray((np.asarray(around) + noise).clip(0, 255).astype(np.uint8)), ParseLimits())
+    assert recall("Coffee 5.60 Lamp oil 7.25 Total 12.85", page.text) >= 0.9
+    assert all(0.2 < at < 0.8 for word in page.words for at in word.box)
+
+
+def test_light_text_on_a_dark_page_is_not_taken_for_paper() -> None:
+    dark = Image.new("L", (800, 600), 10)
+    dark.paste(250, (100, 100, 700, 110))
+    assert preparation.paper(dark) == (0, 0, 800, 600)
+    dark.paste(250, (200, 100, 600, 500))
+    assert preparation.paper(dark) == (pytest.approx(200, abs=6), pytest.approx(100, abs=6), pytest.approx(600, abs=6), pytest.approx(500, abs=6))  # fmt: skip
+
+
+def test_another_script_is_named_and_not_passed_off_as_text() -> None:
+    image = Image.new("L", (1300, 800), 255)
+    font = ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf"), 34)
+    for row in range(8):
+        ImageDraw.Draw(image).text((80, 60 + 80 * row), "Смотритель ведёт журнал причалов в конторе", font=font, fill=0)
+    page = recognise(image, ParseLimits())
+    assert [note.code for note in page.warnings] == ["other-script"]
+    assert "Cyrillic" in page.warnings[0].detail
+
+
+def test_two_columns_are_read_one_after_the_other() -> None:
+    image = Image.new("L", (1700, 900), 255)
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(34)
+    draw.text((420, 60), "A heading that goes over both of the columns", font=font, fill=0)
+    for row in range(12):
+        draw.text((80, 150 + 55 * row), f"left column line {row} of running words", font=font, fill=0)
+        draw.text((900, 150 + 55 * row), f"right column line {row} of other words", font=font, fill=0)
+    lines = [line for line in recognise(image, ParseLimits()).text.split("\n") if line]
+    assert lines[0].startswith("A heading")
+    assert [line.split()[0] for line in lines[1:]] == ["left"] * 12 + ["right"] * 12
 
 
 def test_bad_pictures_are_read(samples, passage) -> None:

@@ -13,7 +13,7 @@ from docx.oxml.ns import nsdecls
 from doc_processor import sniff
 from doc_processor.parsers import docx, html, open_as
 from doc_processor.parsers.base import Opened, ParseLimits, Upload
-from doc_processor.refusals import Empty, HostileMarkup, NoPages, TooComplex, TooManyPages, Unreadable
+from doc_processor.refusals import Empty, HostileMarkup, NoPages, NoPicture, TooComplex, TooManyPages, Unreadable
 
 
 @pytest.fixture
@@ -241,6 +241,16 @@ def test_mail_has_headers_and_body_and_its_attachments_are_parts(opened, samples
     assert "| rope | 7 |" in parts[1].text
     assert codes(document) == ["attachment-not-read"]
     assert "photo.jpg" in document.warnings[0].detail
+    document.close()
+
+
+def test_a_picture_that_is_attached_to_a_mail_can_be_looked_at_and_read(opened, samples) -> None:
+    document = opened(sniff.EML, samples.mail("See the photo.", attachments={"shed.png": samples.png("The boat shed")}))
+    assert document.page(2).wants_ocr
+    assert document.render(2).width == 1700
+    assert document.view(2, 500).image.width == 500
+    with pytest.raises(NoPicture):
+        document.view(1, 500)
     document.close()
 
 

@@ -146,16 +146,54 @@ def test_notes_highlights_and_stamps_are_read(opened) -> None:
     assert text.endswith("”: Which seal?")
 
 
-def test_attached_files_and_layers_are_named(opened, samples) -> None:
-    data = samples.pdf("The first page has words.")
+def with_attached(data: bytes, **files: bytes) -> bytes:
     document = pdfium.PdfDocument(data)
-    document.new_attachment("prices.xlsx").set_data(b"x")
+    for name, content in files.items():
+        document.new_attachment(name.replace("_", ".")).set_data(content)
     out = io.BytesIO()
     document.save(out)
     document.close()
-    (note,) = opened(out.getvalue()).warnings
-    assert note.code == "attachment-not-read"
-    assert "prices.xlsx" in note.detail
+    return out.getvalue()
+
+
+def test_attached_documents_are_further_pages(opened, samples) -> None:
+    inner = with_attached(samples.pdf("A page of the annex."), deep_txt=b"In the annex of the annex.")
+    stock = samples.xlsx(Stock=[["rope", 7]])
+    data = samples.pdf("The first page.", "The second page.")
+    document = opened(
+        with_attached(
+            data, annex_pdf=inner, photo_png=samples.png("a"), stock_xlsx=stock, odd_bin=b"\0\1", a_py=b"import os"
+        )
+    )
+    pages = [document.page(number) for number in range(1, document.pages + 1)]
+    assert [page.label for page in pages] == ["", "", "annex.pdf", "annex.pdf: deep.txt", "stock.xlsx: Stock"]
+    assert pages[1].text == "The second page."
+    assert "A page of the annex." in pages[2].text
+    assert "In the annex of the annex." in pages[3].text
+    assert "| rope | 7 |" in pages[4].text
+    assert [note.code for note in document.warnings] == ["attachment-not-read"] * 3
+    said = " ".join(note.detail for note in document.warnings)
+    assert "photo.png: attached pictures" in said
+    assert "a.py: attached pictures and code" in said
+    assert "odd.bin" in said
+    assert document.own_pages == 2
+    assert document.view(3, 400).image.width == 400
+    document.close()
+
+
+def test_attachments_are_read_to_a_bounded_depth(opened, samples) -> None:
+    data = samples.pdf("Level 0.")
+    for level in range(1, 8):
+        data = with_attached(samples.pdf(f"Level {level}."), inner_pdf=data)
+    document = opened(data)
+    text = "\n".join(document.page(number).text for number in range(1, document.pages + 1))
+    assert [level for level in range(8) if f"Level {level}." in text] == [4, 5, 6, 7]
+    assert "nested too deeply" in " ".join(note.detail for note in document.warnings)
+    document.close()
+
+
+def test_layers_are_named(opened, samples) -> None:
+    data = samples.pdf("The first page has words.")
     layered = data.replace(b"/Type /Catalog", b"/OCProperties << /OCGs [] /D << /OFF [ 9 0 R ] >> >> /Type /Catalog")
     (note,) = opened(layered).warnings
     assert note.code == "layers"

@@ -39,7 +39,7 @@ def make_processor(make_pool, tmp_path):
         work = tmp_path / "work"
         work.mkdir(exist_ok=True)
         return Processor(
-            pool, PageReader(pool, None, 0.6), PageMetrics(CollectorRegistry()), work, document_seconds
+            pool, PageReader(pool, None, 0.6), None, PageMetrics(CollectorRegistry()), work, document_seconds
         )  # fmt: skip
 
     return make

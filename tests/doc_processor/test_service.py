@@ -56,7 +56,7 @@ async def test_ndjson_streams_pages_in_order(client, samples, passage) -> None:
     assert [event["event"] for event in events] == ["document", "page", "page", "page", "done"]
     assert [event["number"] for event in events[1:-1]] == [1, 2, 3]
     for number, event in enumerate(events[1:-1], 1):
-        assert event["engine"] == "tesseract"
+        assert event["engine"] == "rapidocr"
         assert event["confidence"] > 0.9
         assert f"Page number {number}" in event["text"]
 
@@ -172,14 +172,14 @@ async def test_a_client_that_leaves_takes_its_work_along(settings, serve, sample
 
 
 def _running(app, settings: DocProcessorSettings) -> bool:
-    """Say whether the upload is here and a Tesseract of ours is at work on it."""
+    """Say whether the upload is here and a worker of ours is at work."""
     if not list(settings.work_dir.glob("*/*")):
         return False
     for status in Path("/proc").glob("[0-9]*/environ"):
         try:
             if (
                 str(settings.work_dir).encode() in status.read_bytes()
-                and b"tesseract" in status.with_name("cmdline").read_bytes()
+                and b"workers.child" in status.with_name("cmdline").read_bytes()
             ):
                 return True
         except OSError:
@@ -234,6 +234,7 @@ async def test_unknown_ocr_languages_are_named_at_start(settings) -> None:
 
 async def test_a_shared_vision_model_is_used(settings, serve, samples, tmp_path) -> None:
     engine = OllamaEngine(answer=lambda _: "The register lies in the shed.", context=100_000)
+    unsure = settings.model_copy(update={"vision_below_confidence": 1.0})
     smudge = samples.picture("The register lies in the shed", points=40).resize((170, 90)).resize((1700, 900))
     with engine:
         chosen = ProviderSettings(
@@ -241,7 +242,7 @@ async def test_a_shared_vision_model_is_used(settings, serve, samples, tmp_path)
         )
         async with (
             get_provider(chosen, roles={Role.VISION}) as providers,
-            serve(create(settings, SharedParts(providers, Durable.sqlite(tmp_path / "jobs.db"), Metrics()))) as url,
+            serve(create(unsure, SharedParts(providers, Durable.sqlite(tmp_path / "jobs.db"), Metrics()))) as url,
             httpx2.AsyncClient(base_url=url, timeout=60) as http,
         ):
             reply = await http.post("/v1/process", files=upload(samples.encoded(smudge, "PNG"), "scan.png"))

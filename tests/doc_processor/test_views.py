@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 from collections.abc import Callable
@@ -10,10 +11,14 @@ from typing import Any
 import pypdfium2 as pdfium
 import pytest
 from PIL import Image, ImageDraw, ImageFont
+from prometheus_client import CollectorRegistry
 from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.pdfgen.canvas import Canvas
 
+from doc_processor.metrics import PageMetrics
 from doc_processor.ocr.placement import Placed
+from doc_processor.page_reader import PageReader, UploadedFile
+from doc_processor.processor import Processor
 from harness.boxes import Box, overlap
 
 WORDS = ("The", "harbour", "crane", "lifts", "4,200", "kilograms", "until", "Friday", "evening.")
@@ -105,14 +110,15 @@ async def test_words_of_a_scan(client, turn: int, upright: int) -> None:
     turned.save(file, "PNG")
     reply = await client.post("/v1/process", files={"file": ("a.png", file.getvalue())})
     page = reply.json()["pages"][0]
-    assert page["engine"] == "tesseract"
+    assert page["engine"] == "rapidocr"
     found = [(word["text"], word["box"]) for word in page["words"]]
     assert len(found) >= 0.95 * len(places)
     right = 0
     for name, box in places.items():
         true_box = truth.box(box)
         near = [place for text, place in found if text == name.split()[0]]
-        right += max((overlap(true_box, place) for place in near), default=0.0) >= 0.5
+        # A box is as high as its line, so higher than a word of small letters.
+        right += max((overlap(true_box, place) for place in near), default=0.0) >= 0.4
     assert right >= 0.9 * len(places)
 
 
@@ -123,3 +129,22 @@ async def test_what_has_no_picture(client) -> None:
     ):
         reply = await client.post("/v1/view", params={"page": 2}, files={"file": (name, data)})
         assert (reply.status_code, reply.json()["type"].rsplit(":", 1)[-1]) == (status, kind)
+
+
+async def test_a_view_does_not_wait_behind_pages_that_are_read(make_pool, samples, tmp_path) -> None:
+    """All slots are held, and more pages wait, for the very reader who now looks at a page."""
+    pool = make_pool(size=2)
+    processor = Processor(pool, PageReader(pool, None, 0.6), None, PageMetrics(CollectorRegistry()), tmp_path, 60)
+    scan = tmp_path / "scan"
+    scan.write_bytes(samples.scanned_pdf(*[samples.picture("A page that takes its time")] * 8))
+    reading = UploadedFile(scan, "scan.pdf", "", "application/pdf", "team")
+    pages = [asyncio.create_task(pool.run(reading.task("ocr", number=number), "team")) for number in range(1, 9)]
+    looked_at = tmp_path / "looked-at"
+    looked_at.mkdir()
+    (looked_at / "upload").write_bytes(samples.pdf("Somebody looks at this."))
+    view = await processor.view(UploadedFile(looked_at / "upload", "a.pdf", "", owner="team"), 1, 400)
+    assert view.width == 400
+    assert not pages[-1].done()
+    for page in pages:
+        page.cancel()
+    await asyncio.gather(*pages, return_exceptions=True)

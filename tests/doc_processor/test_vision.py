@@ -40,14 +40,14 @@ async def test_unsure_pages_are_transcribed_and_marked(make_pool, scan) -> None:
 async def test_sure_pages_are_not_sent(make_pool, scan) -> None:
     provider = seeing("made up")
     page = await read(make_pool, scan, provider, below=0.6)
-    assert page.engine == "tesseract"
+    assert page.engine == "rapidocr"
     assert provider.calls == 0
 
 
 @pytest.mark.parametrize("answer", ["", " \n "])
 async def test_ocr_stands_when_vision_says_nothing(make_pool, scan, answer) -> None:
     page = await read(make_pool, scan, seeing(answer))
-    assert page.engine == "tesseract"
+    assert page.engine == "rapidocr"
     assert page.warnings[-1].code == "vision-failed"
 
 
@@ -55,7 +55,7 @@ async def test_ocr_stands_when_vision_fails(make_pool, scan) -> None:
     provider = seeing("never said")
     provider.failing(Overloaded("busy"))
     page = await read(make_pool, scan, provider)
-    assert page.engine == "tesseract"
+    assert page.engine == "rapidocr"
     assert page.warnings[-1].code == "vision-failed"
 
 

@@ -101,7 +101,7 @@ def test_the_main_job_on_real_files(process: Any, ended: Callable[..., Any]) -> 
 
     with (EXAMPLES / "frost-rota-photo.png").open("rb") as content:
         read = client.call("POST", "/doc-processor/v1/process", files={"file": ("rota.png", content)})
-    assert read["pages"][0]["engine"] == "tesseract"
+    assert read["pages"][0]["engine"] == "rapidocr"
     assert "frost" in read["pages"][0]["text"].lower()
 
 

@@ -100,6 +100,8 @@ def eval_notes(
 @evaluate.command("documents")
 def eval_documents(
     manifest: Annotated[Path, typer.Option(help="JSON lines: each a file, and what must come of it")],
+    variants: Annotated[bool, typer.Option(help="Read scans turned, askew and photographed as well")] = False,
+    at_once: Annotated[int, typer.Option(min=1, max=64, help="Documents read side by side")] = 1,
     url: Url = URL,
     data_dir: DataDir = DATA,
     json: JsonFile = None,
@@ -108,7 +110,7 @@ def eval_documents(
     from switchyard_benchmarks.documents import documents, failures, speed
 
     with Client(url, saved_key(data_dir)) as client:
-        evaluations = documents(console, client, manifest)
+        evaluations = documents(console, client, manifest, at_once, variants)
     everything = [result for each in evaluations for result in each.results]
     evaluations[0].model_copy(update={"name": manifest.parent.name, "results": everything}).write(json)
     results.show(console, evaluations)

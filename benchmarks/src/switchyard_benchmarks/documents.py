@@ -7,18 +7,24 @@ A manifest has a JSON object a line: `file` (beside the manifest) and `expect`, 
 
 from __future__ import annotations
 
+import io
 import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
+from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
 from switchyard.client import Client
+from switchyard_benchmarks.pages import MAKINGS
 from switchyard_benchmarks.results import Evaluation, Result, rows
 
 _PATH = "/doc-processor/v1/process"
@@ -29,28 +35,71 @@ _LONGEST = 60.0
 """Seconds for a document that does not say otherwise."""
 
 
-def documents(console: Console, client: Client, manifest: Path) -> list[Evaluation]:
-    """Read every document of a manifest, one after the other, and hold it against what must come; by kind."""
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """An entry of the manifest, and the bytes that are sent for it."""
+
+    entry: dict[str, Any]
+    name: str
+    data: bytes
+
+
+def documents(
+    console: Console, client: Client, manifest: Path, at_once: int = 1, variants: bool = False
+) -> list[Evaluation]:
+    """Read every document of a manifest, `at_once` side by side, and hold it against what must come; by kind.
+
+    With `variants`, pictures whose text is known are read turned, askew and photographed as well.
+    """
     entries = sorted(rows(manifest), key=_kind)
     evaluations = []
     for kind, group in groupby(entries, key=_kind):
-        each = [
-            _result(client, manifest.parent, entry)
-            for entry in track(list(group), description=kind, console=console, transient=True)
-        ]
-        seconds = sum(result.details["seconds"] for result in each)
-        evaluation = Evaluation(
-            kind="documents", name=kind, results=each, seconds_per_question=round(seconds / len(each), 4)
-        )
-        evaluations.append(evaluation)
+        every = list(group)
+        evaluations.append(_evaluation(console, client, manifest.parent, kind, every, None, at_once))
+        if variants and "ground_truth" in every[0]:
+            evaluations += [
+                _evaluation(console, client, manifest.parent, kind, every, making, at_once) for making in MAKINGS
+            ]
     return evaluations
 
 
+def _evaluation(
+    console: Console,
+    client: Client,
+    folder: Path,
+    kind: str,
+    entries: Sequence[dict[str, Any]],
+    making: str | None,
+    at_once: int,
+) -> Evaluation:
+    name = f"{kind}, {making}" if making else kind
+    sent = [_sent(folder, entry, making) for entry in entries]
+    began = time.perf_counter()
+    with ThreadPoolExecutor(at_once) as threads:
+        answers = threads.map(lambda each: _result(client, folder, each), sent)
+        each = list(track(answers, total=len(sent), description=name, console=console, transient=True))
+    seconds = time.perf_counter() - began
+    return Evaluation(
+        kind="documents", name=name, results=each, seconds_per_question=round(seconds / max(1, len(each)), 4)
+    )
+
+
+def _sent(folder: Path, entry: dict[str, Any], making: str | None) -> _Sent:
+    path = folder / entry["file"]
+    if making is None:
+        return _Sent(entry, path.name, path.read_bytes())
+    with Image.open(path) as picture:
+        made = MAKINGS[making](picture.convert("RGB"), crc32(path.name.encode()))
+    file = io.BytesIO()
+    made.save(file, "JPEG", quality=90)
+    return _Sent(entry, f"{path.stem}.jpg", file.getvalue())
+
+
 def speed(evaluation: Evaluation) -> float:
-    """Return the pages a second of the documents that were read."""
-    read = [result.details for result in evaluation.results if result.details["pages"]]
-    seconds = sum(details["seconds"] for details in read)
-    return float(sum(details["pages"] for details in read) / seconds) if seconds else 0.0
+    """Return the pages a second, by the clock."""
+    pages = sum(result.details["pages"] for result in evaluation.results)
+    seconds = evaluation.seconds_per_question * len(evaluation.results)
+    return float(pages / seconds) if seconds else 0.0
 
 
 def failures(evaluation: Evaluation) -> Iterator[str]:
@@ -65,11 +114,10 @@ def _kind(entry: dict[str, Any]) -> str:
     return f"{kind} {Path(entry['file']).stem.partition('-')[0]}" if "ground_truth" in entry else kind
 
 
-def _result(client: Client, folder: Path, entry: dict[str, Any]) -> Result:
-    path = folder / entry["file"]
+def _result(client: Client, folder: Path, sent: _Sent) -> Result:
+    entry = sent.entry
     began = time.perf_counter()
-    with path.open("rb") as file:
-        answer = client.http.post(_PATH, files={"file": (path.name, file)})
+    answer = client.http.post(_PATH, files={"file": (sent.name, sent.data)})
     seconds = time.perf_counter() - began
     pages = answer.json()["pages"] if answer.status_code == 200 else []
     failed = list(_failed(entry, answer.status_code, seconds, pages))

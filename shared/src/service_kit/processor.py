@@ -18,7 +18,7 @@ from service_kit.errors import InvalidInput, ServiceError, UpstreamUnavailable
 
 ASKED_FOR = "X-Switchyard-For"
 """The header that says whose file it is: the doc-processor does the work of each in turn."""
-WITHOUT_MARKUP = frozenset({"text-layer", "tesseract", "plain-text", "source-code", "subtitles", "none"})
+WITHOUT_MARKUP = frozenset({"text-layer", "rapidocr", "tesseract", "plain-text", "source-code", "subtitles", "none"})
 """The engines whose text is no Markdown: a `#` at the beginning of a line is no heading there."""
 _IDLE_SECONDS = 300.0
 """The doc-processor limits the time of a page itself; this one is for a peer that is gone."""

@@ -9,6 +9,7 @@ from time import perf_counter
 import pytest
 
 from rag_service.grounding import Grounding, ground
+from rag_service.grounding.attribution import attribute
 from rag_service.ranking import Passage
 
 RENT = (
@@ -332,3 +333,18 @@ IMMUNITY = (
 def test_a_written_sentence_must_answer_with_words_of_the_quote(question: str, answer: str, *, answers: bool) -> None:
     found = ground(answer, [passage(IMMUNITY)], question)
     assert found.answers is answers, found
+
+
+def test_what_a_vision_model_wrote_of_a_figure_is_never_quoted() -> None:
+    described = "[figure: A bar chart of the rent of the boat shed; it rises to 900 euros in 2026]"
+    text = f"The rent is paid by the month.\n\n{described}\n\nKeys lie in the office."
+    found = attribute("The rent of the boat shed rises to 900 euros in 2026.", [passage(text)])
+    assert not any(each.supported for each in found)
+    assert all("figure" not in text[each.start : each.end] for each in found)
+    cut = text[: text.index("euros")]
+    assert all(
+        "figure" not in cut[each.start : each.end] for each in attribute("The rent rises to 900.", [passage(cut)])
+    )
+    said = attribute("Keys lie in the office.", [passage(text)])[0]
+    assert said.supported
+    assert text[said.start : said.end] == "Keys lie in the office."

@@ -58,7 +58,7 @@ class PageEvent(BaseModel):
     label: str = Field(description="What readers call it: a sheet's name, a time, a part of the document; or empty")
     text: str
     engine: str = Field(
-        description="text-layer, tesseract, vision, none, plain-text, source-code, subtitles, markdown, or the format"
+        description="llamaparse, text-layer, rapidocr, tesseract, vision, none, plain-text, source-code, subtitles, markdown, or the format"
     )
     confidence: float | None = Field(description="0 to 1; null where the engine has no measure of it")
     warnings: list[str]

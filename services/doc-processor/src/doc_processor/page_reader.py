@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import structlog
 
+from doc_processor.figures import FigureAllowance
 from doc_processor.parsers.base import PageWord, ParsedPage, ParseWarning
 from doc_processor.vision import Transcriber
 from doc_processor.workers.pool import WorkerPool
@@ -27,6 +28,7 @@ class UploadedFile:
     declared: str
     media_type: str = ""
     owner: str = ""
+    figures: FigureAllowance = field(default_factory=FigureAllowance)
 
     def task(self, task: str, **more: Any) -> Message:
         """Return the message that has a worker do `task` with this file."""
@@ -52,6 +54,8 @@ class PageReader:
         """Return the page, at worst empty with a warning; raises only what is wrong with this machine."""
         page = await self._ask(source, "page", number)
         if not page.wants_ocr:
+            if page.figures and self.transcriber is not None:
+                page = await self._illustrated(source, number, page, self.transcriber)
             return page
         scanned = await self._ask(source, "ocr", number)
         if scanned.engine == "none" or (not scanned.text and page.text):
@@ -61,6 +65,38 @@ class PageReader:
         if self.transcriber is not None and (scanned.confidence is None or scanned.confidence < self.vision_below):
             scanned = await self._transcribe(source, number, scanned, self.transcriber)
         return replace(scanned, label=page.label)
+
+    async def _illustrated(
+        self, source: UploadedFile, number: int, page: ParsedPage, transcriber: Transcriber
+    ) -> ParsedPage:
+        """Add what the pictures on a page show, marked as such; those that are not described are named."""
+        into = source.path.with_name(f"figure-{number}")
+        described: list[str] = []
+        done = most = 0
+        try:
+            if most := source.figures.take(page.figures):
+                task = source.task("figures", number=number, most=most, into=str(into))
+                reply = await self.pool.run(task, source.owner)
+                for index in range(reply.get("ok", {}).get("written", 0)):
+                    picture = into.with_name(f"{into.name}-{index}.jpg").read_bytes()
+                    described.append(await transcriber.describe(picture))
+                    done += 1
+        except (ProviderError, WorkerFailed, OSError) as error:
+            log.warning("figures failed", page=number, error=type(error).__name__)
+            source.figures.end("the vision model was not ready")
+            most = 0
+        finally:
+            for picture_file in into.parent.glob(f"{into.name}-*.jpg"):
+                picture_file.unlink(missing_ok=True)
+        notes = []
+        if any(described):
+            detail = "what pictures show was written by a vision model, which may be wrong; it is marked [figure: …]"
+            notes.append(ParseWarning("figures-described", detail))
+        if missing := page.figures - done:
+            why = "they could not be decoded" if done < most else source.figures.why
+            notes.append(ParseWarning("pictures-not-read", f"{missing} pictures on the page were not read: {why}"))
+        text = "\n\n".join(filter(None, [page.text, *described]))
+        return replace(page, text=text, warnings=(*page.warnings, *notes))
 
     async def _ask(self, source: UploadedFile, task: str, number: int) -> ParsedPage:
         try:

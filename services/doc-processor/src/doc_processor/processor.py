@@ -8,9 +8,10 @@ import os
 import shutil
 import tempfile
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any, Protocol
@@ -20,9 +21,11 @@ import structlog
 
 from doc_processor.errors import DocumentRefused, DocumentTimeout
 from doc_processor.events import DocumentEvent, DoneEvent, Event, PageEvent, PageView, PropertiesOut, WordOut
+from doc_processor.figures import FigureAllowance
+from doc_processor.llamaparse import HostedPages, LlamaParse
 from doc_processor.metrics import PageMetrics
 from doc_processor.page_reader import PageReader, UploadedFile
-from doc_processor.parsers.base import ParsedPage
+from doc_processor.parsers.base import ParsedPage, ParseWarning
 from doc_processor.refusals import Unreadable
 from doc_processor.workers.pool import WorkerPool
 from doc_processor.workers.protocol import Message
@@ -42,13 +45,16 @@ class Readable(Protocol):
 
 @dataclass(slots=True)
 class Processor:
-    """Reads documents; `work_dir` holds each upload while it is being read."""
+    """Reads documents; `work_dir` holds each upload while it is being read, `hosted` is asked before our own parsers."""
 
     pool: WorkerPool
     reader: PageReader
+    hosted: LlamaParse | None
     metrics: PageMetrics
     work_dir: Path
     document_seconds: float
+    figures: int = 0
+    """Pictures of one document that are described."""
 
     @asynccontextmanager
     async def received(
@@ -61,7 +67,7 @@ class Processor:
             with path.open("wb") as file:
                 while block := await upload.read(_BLOCK):
                     file.write(block)
-            yield UploadedFile(path, name, declared, owner=owner)
+            yield UploadedFile(path, name, declared, owner=owner, figures=FigureAllowance(self.figures))
         finally:
             with anyio.CancelScope(shield=True):
                 # A worker that has the file open would keep its blocks on the disk.
@@ -75,20 +81,32 @@ class Processor:
         reply = await self._run(source, "open")
         opened = replace(source, media_type=reply["media_type"])
         head = _head(opened, reply)
-        return OpenedDocument(head, opened, first_page, self.reader, self.metrics, self.pool.size, deadline, started)
+        return OpenedDocument(
+            head,
+            opened,
+            reply["own_pages"],
+            first_page,
+            self.reader,
+            self.hosted,
+            self.metrics,
+            self.pool.size,
+            deadline,
+            started,
+        )
 
     async def view(self, source: UploadedFile, number: int, width: int) -> PageView:
         """Render a page for people; raises as `open` does, and `DocumentRefused` where its format has no pictures."""
-        opened = replace(source, media_type=(await self._run(source, "open"))["media_type"])
+        run = partial(self._run, aside=True)
+        opened = replace(source, media_type=(await run(source, "open"))["media_type"])
         picture = source.path.with_name(f"view-{number}.jpg")
-        reply = await self._run(opened, "view", number=number, width=width, into=str(picture))
+        reply = await run(opened, "view", number=number, width=width, into=str(picture))
         encoded = base64.b64encode(await asyncio.to_thread(picture.read_bytes)).decode()
         words = [WordOut(text=word["text"], box=word["box"]) for word in reply["words"]]
         return PageView(width=reply["width"], height=reply["height"], picture=encoded, words=words)
 
-    async def _run(self, source: UploadedFile, task: str, **more: Any) -> Message:
+    async def _run(self, source: UploadedFile, task: str, *, aside: bool = False, **more: Any) -> Message:
         try:
-            reply = await self.pool.run(source.task(task, **more), source.owner)
+            reply = await self.pool.run(source.task(task, **more), source.owner, aside=aside)
         except WorkerFailed as error:
             log.warning("document failed", task=task, error=str(error))
             raise DocumentRefused(
@@ -107,20 +125,27 @@ class OpenedDocument:
 
     head: DocumentEvent
     source: UploadedFile
+    own_pages: int
+    """Those of its attachments follow."""
     first_page: int
     reader: PageReader
+    hosted: LlamaParse | None
     metrics: PageMetrics
     workers: int
     deadline: Deadline
     started: float
     opened: float = field(default_factory=monotonic)
+    _ready: Mapping[int, ParsedPage] = field(default_factory=dict)
+    """Pages that were read by the hosted parser."""
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """Yield the document, each page in order, and the end; raises `DocumentTimeout` or `WorkersUnavailable`.
 
         Closing the generator stops the pages that are being read.
         """
-        yield self.head
+        hosted = await self._hosted()
+        self._ready = hosted.pages
+        yield self.head.model_copy(update={"warnings": [*self.head.warnings, *_shown(hosted.warnings)]})
         engines: Counter[str] = Counter()
         characters = warned = 0
         pages = self._pages()
@@ -143,6 +168,11 @@ class OpenedDocument:
         log.info("document read", media_type=self.head.media_type, **done.model_dump(exclude={"event"}))
         yield done
 
+    async def _hosted(self) -> HostedPages:
+        if self.hosted is None:
+            return HostedPages({})
+        return await self.hosted.read(self.source, range(self.first_page, self.own_pages + 1))
+
     async def _pages(self) -> AsyncGenerator[PageEvent, None]:
         waiting: deque[asyncio.Task[ParsedPage]] = deque()
         numbers = iter(range(self.first_page, (self.head.pages_total or 0) + 1))
@@ -161,7 +191,7 @@ class OpenedDocument:
 
     async def _read(self, number: int) -> ParsedPage:
         started = monotonic()
-        page = await self.reader.read(self.source, number)
+        page = self._ready.get(number) or await self.reader.read(self.source, number)
         self.metrics.on_page(page.engine, monotonic() - started)
         return page
 
@@ -199,7 +229,7 @@ def _head(source: UploadedFile, opened: Message) -> DocumentEvent:
         file_name=source.name,
         size_bytes=source.path.stat().st_size,
         pages_total=opened["pages"],
-        warnings=[f"{note['code']}: {note['detail']}" for note in opened["warnings"]],
+        warnings=_shown(ParseWarning(**note) for note in opened["warnings"]),
         properties=PropertiesOut(**opened["properties"]),
     )
 
@@ -212,5 +242,9 @@ def _page_event(number: int, page: ParsedPage) -> PageEvent:
         engine=page.engine,
         confidence=page.confidence,
         words=[WordOut(text=word.text, box=word.box, confidence=word.confidence) for word in page.words],
-        warnings=[f"{note.code}: {note.detail}" for note in page.warnings],
+        warnings=_shown(page.warnings),
     )
+
+
+def _shown(notes: Iterable[ParseWarning]) -> list[str]:
+    return [f"{note.code}: {note.detail}" for note in notes]

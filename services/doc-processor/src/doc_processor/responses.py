@@ -78,7 +78,7 @@ async def _whole(document: OpenedDocument, request: Request) -> Response:
 
 
 async def _collect(document: OpenedDocument) -> ProcessedDocument:
-    pages: list[PageEvent] = []
+    head, pages = document.head, list[PageEvent]()
     done: DoneEvent | None = None
     events = document.events()
     try:
@@ -87,10 +87,12 @@ async def _collect(document: OpenedDocument) -> ProcessedDocument:
                 pages.append(event)
             elif isinstance(event, DoneEvent):
                 done = event
+            else:
+                head = event
     finally:
         await events.aclose()
     assert done is not None
-    return ProcessedDocument(document=document.head, pages=pages, done=done)
+    return ProcessedDocument(document=head, pages=pages, done=done)
 
 
 async def _disconnected(request: Request) -> None:

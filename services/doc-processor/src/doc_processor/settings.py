@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from service_kit.settings import ServiceSettings
 
@@ -15,7 +15,9 @@ class DocProcessorSettings(ServiceSettings):
     """Settings of the doc-processor."""
 
     ocr_languages: str = Field(
-        "eng", pattern=r"^[A-Za-z_]+(\+[A-Za-z_]+)*$", description="Languages Tesseract reads, such as eng or eng+nld"
+        "eng",
+        pattern=r"^[A-Za-z_]+(\+[A-Za-z_]+)*$",
+        description="Languages of scans, as Tesseract names them, such as eng or eng+nld",
     )
     max_pages: int = Field(5000, ge=1, description="Pages, slides, sheets or frames of one document; more is refused")
     max_image_megapixels: int = Field(100, ge=1, description="Largest picture that is decoded; JPEGs may be 4 times it")
@@ -33,8 +35,28 @@ class DocProcessorSettings(ServiceSettings):
         0.6, ge=0, le=1, description="Pages whose OCR is less sure than this go to the vision model, where there is one"
     )
     vision_timeout_seconds: float = Field(120, gt=0, description="Longest time the vision model may take for one page")
+    vision_figures: int = Field(
+        20, ge=0, description="Pictures within a document that the vision model describes, where there is one"
+    )
     hidden_text: Literal["drop", "keep"] = Field(
         "drop", description="Text that readers of a document cannot see: drop leaves it out, keep marks it"
+    )
+    llama_cloud_api_key: SecretStr | None = Field(
+        None,
+        description="A key of LlamaCloud, whose LlamaParse then reads documents first, if LLAMAPARSE_CONSENT is true",
+    )
+    llamaparse_consent: bool = Field(False, description="Documents may be sent to LlamaParse: they leave this machine")
+    llama_cloud_base_url: str = Field(
+        "https://api.cloud.llamaindex.ai", pattern=r"^https?://[^/?#@\s]+", description="Where LlamaCloud is"
+    )
+    llamaparse_tier: Literal["fast", "cost_effective", "agentic", "agentic_plus"] = Field(
+        "cost_effective", description="What LlamaParse does for a page, and what it costs"
+    )
+    llamaparse_pages_a_day: int = Field(
+        500, ge=1, description="Pages a day (UTC) that may be sent to LlamaParse; documents beyond are read here"
+    )
+    llamaparse_timeout_seconds: float = Field(
+        240, ge=1, le=240, description="Longest time LlamaParse may take for a document, which is then read here"
     )
     work_dir: Path | None = Field(None, description="Where uploads lie while they are read; the system's if unset")
 

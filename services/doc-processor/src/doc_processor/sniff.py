@@ -13,7 +13,7 @@ from doc_processor.refusals import Empty, PasswordRequired, Unreadable, Unsuppor
 from doc_processor.text import decode
 
 PDF = "application/pdf"
-PNG, JPEG, TIFF, WEBP = "image/png", "image/jpeg", "image/tiff", "image/webp"
+PICTURES = PNG, JPEG, TIFF, WEBP = "image/png", "image/jpeg", "image/tiff", "image/webp"
 _OFFICE = "application/vnd.openxmlformats-officedocument."
 DOCX, PPTX, XLSX = (
     f"{_OFFICE}wordprocessingml.document",

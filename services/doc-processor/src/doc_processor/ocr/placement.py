@@ -34,6 +34,10 @@ class Placed:
         factors = self.image.width / image.width, self.image.height / image.height
         return Placed(image, self.to_page @ np.diag([*factors, 1.0]))
 
+    def cropped(self, image: Image, box: Sequence[int]) -> Placed:
+        """Return the part of the picture within a box in its pixels."""
+        return Placed(image, self.to_page @ _shift(box[0], box[1]))
+
     def turned(self, image: Image, degrees: float) -> Placed:
         """Return the picture after a rotation by `degrees` counter-clockwise about its centre."""
         turn = radians(degrees)

@@ -1,4 +1,4 @@
-"""Preparation of pictures for Tesseract: grey, dark on light, level, of a good size."""
+"""Preparation of pictures: grey, dark on light, of a good size; and for Tesseract evenly lit and level."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from PIL import Image, ImageFilter, ImageOps
 from doc_processor.ocr.placement import Placed
 
 MAX_PIXELS = 20_000_000  # A3 at 300 dpi is 17 million
-_SMALL_SIDE = 1000
+_SMALL_SIDE, _TINY_SIDE = 1000, 600
+_PAPER_CELLS, _BLACK, _SOME, _MOSTLY = 200, 64, 0.1, 0.6
 _WIDEST_SKEW, _COARSE, _FINE = 12.0, 1.0, 0.1
 _SKEW_SIDE = 800
 _WORTH_TURNING = 0.25
@@ -19,11 +20,39 @@ _SOFT = 1.2  # pixels; between 0.7 and 1.6 all do good
 _LIGHT_CELL, _PAPER_SHARE, _EVEN, _WHITE = 8, 0.3, 0.8, 245.0
 
 
-def prepare(image: Image.Image) -> Placed:
-    """Prepare a page for Tesseract; one that was scanned sideways stays sideways."""
-    plain = grey(image)
-    lit = evenly_lit(softened(sized(plain), bilevel=_is_bilevel(plain)))
-    return levelled(Placed.whole(plain).resized(lit))
+def plain(image: Image.Image) -> Placed:
+    """Prepare a page for finding and reading lines one by one, wherever they lie; one that was scanned sideways stays so."""
+    whole = _greys(image)
+    box = paper(whole)
+    picture = _dark_on_light(whole.crop(box))
+    smaller = _within_bounds(picture) if max(picture.size) >= _TINY_SIDE else scaled(picture, 2.0)
+    return Placed.whole(whole).cropped(picture, box).resized(softened(smaller, bilevel=_is_bilevel(picture)))
+
+
+def prepare(page: Placed) -> Placed:
+    """Prepare a plain page for Tesseract."""
+    return levelled(page.resized(evenly_lit(sized(page.image))))
+
+
+def stretched(page: Placed) -> Placed:
+    """Return a faded page with its ink dark and its paper white."""
+    return page.same(ImageOps.autocontrast(page.image.filter(ImageFilter.MedianFilter(3)), cutoff=(0.5, 40)))
+
+
+def paper(image: Image.Image) -> tuple[int, int, int, int]:
+    """Return where the paper lies in a grey picture, left, top, right, bottom: scanners leave black around what is small."""
+    factor = max(1, min(image.size) // _PAPER_CELLS)
+    light = np.asarray(image.reduce(factor)) > _BLACK
+    across, down = (np.flatnonzero(light.mean(axis=axis) > _SOME) for axis in (0, 1))
+    if not across.size or not down.size:
+        return (0, 0, *image.size)
+    inside = light[down[0] : down[-1] + 1, across[0] : across[-1] + 1]
+    outside = (light.sum() - inside.sum()) / max(1, light.size - inside.size)
+    # Light text on a dark page is no paper.
+    if inside.mean() < _MOSTLY or outside > _SOME / 2 or inside.size > 0.95 * light.size:
+        return (0, 0, *image.size)
+    left, right, top, bottom = (int(at) * factor for at in (across[0], across[-1] + 1, down[0], down[-1] + 1))
+    return left, top, min(right, image.width), min(bottom, image.height)
 
 
 def levelled(page: Placed) -> Placed:
@@ -63,20 +92,24 @@ def _is_bilevel(image: Image.Image) -> bool:
 
 def grey(image: Image.Image) -> Image.Image:
     """Return 8-bit grey, upright by its EXIF tag, transparent parts white, light text on dark inverted."""
+    return _dark_on_light(_greys(image))
+
+
+def _greys(image: Image.Image) -> Image.Image:
     image = shrunk(image)
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
-        paper = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(paper, image)
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     if image.mode.startswith(("I", "F")):
         # 16 bits and more: stretched to what is there.
         values = np.asarray(image, dtype=np.float32)
         low, high = float(values.min()), float(values.max())
         image = Image.fromarray(((values - low) * (255 / max(high - low, 1))).astype(np.uint8))
-    image = image.convert("L")
-    if np.median(np.asarray(image)[::8, ::8]) < 80:
-        image = ImageOps.invert(image)
-    return image
+    return image.convert("L")
+
+
+def _dark_on_light(image: Image.Image) -> Image.Image:
+    return ImageOps.invert(image) if np.median(np.asarray(image)[::8, ::8]) < 80 else image
 
 
 def evenly_lit(image: Image.Image) -> Image.Image:
@@ -99,12 +132,12 @@ def evenly_lit(image: Image.Image) -> Image.Image:
 
 def sized(image: Image.Image) -> Image.Image:
     """Enlarge what is too small to find lines in, and shrink what is too large to be worth the time."""
+    return scaled(image, 2.0) if max(image.size) < _SMALL_SIDE else _within_bounds(image)
+
+
+def _within_bounds(image: Image.Image) -> Image.Image:
     pixels = image.width * image.height
-    if pixels > MAX_PIXELS:
-        return scaled(image, (MAX_PIXELS / pixels) ** 0.5)
-    if max(image.size) < _SMALL_SIDE:
-        return scaled(image, 2.0)
-    return image
+    return scaled(image, (MAX_PIXELS / pixels) ** 0.5) if pixels > MAX_PIXELS else image
 
 
 def scaled(image: Image.Image, factor: float) -> Image.Image:

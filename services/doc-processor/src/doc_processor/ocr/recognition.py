@@ -1,19 +1,21 @@
-"""Text recognition: one pass of Tesseract, and several more, of which the best is taken, where that is not confident."""
+"""Text recognition: line by line where that is installed and reads the script, else by Tesseract in several attempts."""
 
 from __future__ import annotations
 
 import resource
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING
 
 from PIL import ImageFilter
 
-from doc_processor.ocr import preparation, tesseract
+from doc_processor.ocr import preparation, rapid, tesseract
 from doc_processor.ocr.placement import Placed
-from doc_processor.ocr.tesseract import OcrFailed, Word
+from doc_processor.ocr.scripts import languages_of
+from doc_processor.ocr.words import OcrFailed, Word, in_lines
 from doc_processor.parsers.base import PageWord, ParsedPage, ParseLimits, ParseWarning
+from doc_processor.refusals import OcrUnavailable
 from doc_processor.text import tidy
 
 if TYPE_CHECKING:
@@ -25,9 +27,12 @@ _GOOD_HEIGHT = (24.0, 46.0)
 _WIDEST_SCALE = 4.0
 _SURE = 90.0  # per cent: books and office print lie above, receipts and photographs below
 _DOUBTFUL = 65.0
+_UPRIGHT = 0.85
+"""Scores of lines that are read the right way round lie above, of those upside down below."""
 _FEW_LETTERS = 20
 _SPECK = 60.0  # punctuation that is less sure than this is dirt on the paper
 _ORIENTATION_SURE = 1.0
+_SCRIPT_SURE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,9 @@ class Reading:
 
     words: list[Word]
     page: Placed
+    engine: str = "tesseract"
+    script: str = ""
+    """The page's script, if no language of it can be read."""
 
     @property
     def letters(self) -> int:
@@ -67,6 +75,7 @@ class PageRecognition:
         self._page = page
         self._languages = languages
         self._until = _cpu_seconds() + seconds
+        self.notes: tuple[ParseWarning, ...] = ()
 
     @property
     def _left(self) -> float:
@@ -74,6 +83,57 @@ class PageRecognition:
 
     def read(self) -> Reading:
         """Return the best reading; raises `OcrFailed` if every attempt failed."""
+        found: list[Reading] = []
+        if rapid.reads(self._languages) and self._left > 0:
+            try:
+                found.append(self._by_lines())
+            except OcrFailed as error:
+                self.notes += (ParseWarning("ocr-fallback", f"{error}; the page was read by Tesseract"),)
+        if not found or found[0].confidence < _SURE or found[0].letters < _FEW_LETTERS:
+            self._page = preparation.prepare(self._page)
+            try:
+                found.append(self._by_tesseract())
+            except (OcrFailed, OcrUnavailable):
+                if not found:
+                    raise
+        best = max(found, key=lambda reading: reading.merit)
+        return best if best.confidence >= _SURE and best.letters >= _FEW_LETTERS else self._in_its_script(best)
+
+    def _in_its_script(self, best: Reading) -> Reading:
+        """Read a page of another script than that of the set languages, in languages of it that are installed."""
+        script, confidence = tesseract.script(self._page.image, self._left)
+        languages = languages_of(script)
+        if not languages or confidence < _SCRIPT_SURE or not {*self._languages.split("+")}.isdisjoint(languages):
+            return best
+        known = [language for language in languages if language in tesseract.installed()]
+        if not known:
+            return replace(best, script=script)
+        self._languages = "+".join(known)
+        try:
+            other = self._by_tesseract()
+        except OcrFailed:
+            return best
+        return other if other.confidence > best.confidence or not best.letters else best
+
+    def _by_lines(self) -> Reading:
+        """Read line by line, turning the page if it lies sideways or upside down."""
+        page, found = self._page, rapid.lines(self._page.image)
+        if not found.lines:
+            page = preparation.stretched(page)
+            found = rapid.lines(page.image)
+        if found.lies_sideways:
+            # Tall lines are turned counter-clockwise to be read: if that gives text, it is what the page needs.
+            page = preparation.turned(page, 90.0 if found.score >= _UPRIGHT else -90.0)
+            found = rapid.lines(page.image)
+        if found.lines and found.score < _UPRIGHT:
+            other = preparation.turned(page, 180.0)
+            again = rapid.lines(other.image)
+            if again.score > found.score:
+                page, found = other, again
+        return Reading(found.words(), page, "rapidocr")
+
+    def _by_tesseract(self) -> Reading:
+        """Return the best of several attempts."""
         best = self._orient(self._attempt(self._page, tesseract.AUTO))
         height = best.height
         if height is None:
@@ -129,15 +189,16 @@ def _cpu_seconds() -> float:
 
 def recognise(image: Image, limits: ParseLimits) -> ParsedPage:
     """Read a page's picture; raises `OcrUnavailable` where OCR is not installed."""
-    prepared = preparation.prepare(image)
+    page = preparation.plain(image)
+    recognition = PageRecognition(page, limits.ocr_languages, limits.ocr_seconds)
     try:
-        reading = PageRecognition(prepared, limits.ocr_languages, limits.ocr_seconds).read()
+        reading = recognition.read()
     except OcrFailed as error:
         return ParsedPage(
             "", "tesseract", 0.0, (ParseWarning("ocr-failed", f"the page's picture could not be read: {error}"),)
         )
-    text, words = tidy(tesseract.in_lines(reading.words)), tuple(map(reading.placed, reading.words))
-    return ParsedPage(text, "tesseract", _share(reading), _notes(reading), words=words)
+    text, words = tidy(in_lines(reading.words)), tuple(map(reading.placed, reading.words))
+    return ParsedPage(text, reading.engine, _share(reading), (*_notes(reading), *recognition.notes), words=words)
 
 
 def _share(reading: Reading) -> float | None:
@@ -145,6 +206,9 @@ def _share(reading: Reading) -> float | None:
 
 
 def _notes(reading: Reading) -> tuple[ParseWarning, ...]:
+    if reading.script:
+        detail = f"the page seems to be written in {reading.script} script, and OCR_LANGUAGES has no language of it"
+        return (ParseWarning("other-script", detail),)
     if not reading.letters:
         return (ParseWarning("no-text-found", "no text was found in the page's picture"),)
     if reading.confidence < _DOUBTFUL:

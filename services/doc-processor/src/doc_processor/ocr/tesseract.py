@@ -10,9 +10,10 @@ import resource
 import signal
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
+from doc_processor.ocr.words import OcrFailed, Word
 from doc_processor.refusals import OcrUnavailable
 
 if TYPE_CHECKING:
@@ -21,29 +22,9 @@ if TYPE_CHECKING:
 AUTO, ONE_BLOCK = 3, 6  # page segmentation modes
 _ORIENTATION_ONLY = 0
 _ROTATE = re.compile(r"^Rotate: (\d+)$", re.MULTILINE)
+_SCRIPT = re.compile(r"^Script: (\w+)$", re.MULTILINE)
+_SCRIPT_CONFIDENCE = re.compile(r"^Script confidence: ([\d.]+)$", re.MULTILINE)
 _ORIENTATION_CONFIDENCE = re.compile(r"^Orientation confidence: ([\d.]+)$", re.MULTILINE)
-
-
-class OcrFailed(Exception):
-    """Tesseract crashed, timed out or gave no usable output."""
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A word: its place (block, paragraph, line), box (left, top, right, bottom in pixels) and confidence from 0 to 100."""
-
-    place: tuple[int, int, int]
-    box: tuple[int, int, int, int]
-    confidence: float
-    text: str
-
-    @property
-    def height(self) -> int:
-        return self.box[3] - self.box[1]
-
-    @property
-    def letters(self) -> int:
-        return sum(1 for character in self.text if character.isalnum())
 
 
 def read(image: Image, mode: int, languages: str, seconds: float) -> list[Word]:
@@ -71,6 +52,26 @@ def upright(image: Image, seconds: float) -> tuple[int, float]:
     return (int(degrees.group(1)), float(confidence.group(1))) if degrees and confidence else (0, 0.0)
 
 
+def script(image: Image, seconds: float) -> tuple[str, float]:
+    """Return the script that a page is written in, such as Latin or Cyrillic, and Tesseract's confidence in that."""
+    try:
+        output = _run(image, ["--psm", str(_ORIENTATION_ONLY), "-l", "osd"], seconds)
+    except OcrFailed:  # too few characters
+        return "", 0.0
+    name, confidence = _SCRIPT.search(output), _SCRIPT_CONFIDENCE.search(output)
+    return (name.group(1), float(confidence.group(1))) if name and confidence else ("", 0.0)
+
+
+@cache
+def installed() -> frozenset[str]:
+    """Return the languages that can be read; none without a Tesseract."""
+    try:
+        result = subprocess.run(["tesseract", "--list-langs"], capture_output=True, check=True)  # noqa: S607  # as above
+    except (OSError, subprocess.CalledProcessError):
+        return frozenset()
+    return frozenset(result.stdout.decode("utf-8", "replace").split("\n")[1:]) - {"", "osd"}
+
+
 def _run(image: Image, options: Sequence[str], seconds: float) -> str:
     if seconds <= 0:
         raise OcrFailed("time-out")
@@ -96,15 +97,3 @@ def _run(image: Image, options: Sequence[str], seconds: float) -> str:
             raise OcrFailed("time-out") from error
         raise OcrFailed(f"exit status {error.returncode}") from error
     return result.stdout.decode("utf-8", "replace")
-
-
-def in_lines(words: Sequence[Word]) -> str:
-    """Join words to lines, with a blank line between paragraphs."""
-    pieces: list[str] = []
-    before: tuple[int, int, int] | None = None
-    for word in words:
-        if before is not None:
-            pieces.append(" " if word.place == before else "\n" if word.place[:2] == before[:2] else "\n\n")
-        pieces.append(word.text)
-        before = word.place
-    return "".join(pieces)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from doc_processor.figures import decoded
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -44,6 +46,8 @@ class ParsedPage:
     wants_ocr: bool = False
     words: tuple[PageWord, ...] = ()
     label: str = ""
+    figures: int = 0
+    """Pictures on it that are worth describing; counted only where `ParseLimits.figures` asks for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,8 @@ class ParseLimits:
     ocr_languages: str = "eng"
     ocr_seconds: float = 40.0
     hidden_text: str = "drop"
+    figures: bool = False
+    """Pictures will be described, so that a parser need not name them as not read."""
     depth: int = 3
 
 
@@ -134,6 +140,8 @@ class ReadyPages:
     texts: list[ParsedPage]
     warnings: tuple[ParseWarning, ...] = field(default=())
     properties: Properties = field(default_factory=Properties)
+    pictures: Mapping[int, Sequence[bytes]] = field(default_factory=dict)
+    """Files of those that are worth describing, by page."""
 
     @property
     def pages(self) -> int:
@@ -141,6 +149,9 @@ class ReadyPages:
 
     def page(self, number: int) -> ParsedPage:
         return self.texts[number - 1]
+
+    def figures(self, number: int) -> Sequence[Image]:
+        return decoded(self.pictures.get(number, ()))
 
     def close(self) -> None:
         self.texts = []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from lxml.etree import XMLSyntaxError
 
 from doc_processor import containers, markdown
 from doc_processor.drawings import drawn
+from doc_processor.figures import MOST_PICTURES, is_worth_describing
 from doc_processor.grids import Grid, Span
 from doc_processor.hidden import HiddenText
 from doc_processor.parsers import docx_around
@@ -34,12 +37,16 @@ _FOOTNOTE, _ENDNOTE = qualified("footnote"), qualified("endnote")
 _WRAPPERS = {qualified(tag) for tag in ("sdt", "sdtContent", "customXml", "ins", "moveTo", "smartTag")}
 _DRAWN = ("{http://schemas.openxmlformats.org/drawingml/2006/main}blip", "{urn:schemas-microsoft-com:vml}imagedata")
 
+_REFERENCES = tuple(
+    f"{{http://schemas.openxmlformats.org/officeDocument/2006/relationships}}{name}" for name in ("embed", "id")
+)
+
 
 def parse(upload: Upload, limits: ParseLimits) -> ReadyPages:
     """Raise `Unreadable` for a damaged file and `Empty` for one without text."""
     containers.check(upload.path, limits)
     try:
-        pages, notes, properties = _read(upload.path, limits)
+        pages, notes, properties, pictures = _read(upload.path, limits)
     except _DAMAGE as error:
         raise Unreadable("the file is not a readable DOCX document") from error
     except RecursionError as error:
@@ -48,10 +55,13 @@ def parse(upload: Upload, limits: ParseLimits) -> ReadyPages:
         raise Empty("the document holds no text")
     if len(pages) > limits.max_pages:
         raise TooManyPages(f"the document has {len(pages)} pages; at most {limits.max_pages} are read")
-    return ReadyPages([ParsedPage(page, "docx") for page in pages], notes, properties)
+    read = [ParsedPage(page, "docx", figures=len(pictures.get(number, ()))) for number, page in enumerate(pages, 1)]
+    return ReadyPages(read, notes, properties, pictures)
 
 
-def _read(path: Path, limits: ParseLimits) -> tuple[list[str], tuple[ParseWarning, ...], Properties]:
+def _read(
+    path: Path, limits: ParseLimits
+) -> tuple[list[str], tuple[ParseWarning, ...], Properties, dict[int, list[bytes]]]:
     document = Document(str(path))
     hidden = HiddenText.of(limits)
     looks = RunLooks({style.style_id: style.element for style in document.styles}, hidden)
@@ -70,7 +80,9 @@ def _read(path: Path, limits: ParseLimits) -> tuple[list[str], tuple[ParseWarnin
         if kind == "Footer":
             writer.line(kind, element)
     notes = [*docx_around.not_read(body)]
-    if pictures := sum(1 for tag in _DRAWN for _ in body.iter(tag)):
+    described = _figures(writer.pictures, document.part.rels, limits) if limits.figures else {}
+    drawn_ = sum(1 for tag in _DRAWN for _ in body.iter(tag)) if not limits.figures else len(writer.pictures)
+    if pictures := drawn_ - sum(map(len, described.values())):
         notes.append(ParseWarning("pictures-not-read", f"{pictures} pictures in the document were not read"))
     if writer.undrawn:
         notes.append(ParseWarning("charts-not-read", f"{writer.undrawn} charts or diagrams were not read"))
@@ -78,7 +90,18 @@ def _read(path: Path, limits: ParseLimits) -> tuple[list[str], tuple[ParseWarnin
         detail = f"more than {_MAX_BLOCKS} paragraphs, or nested more than {_MAX_DEPTH} deep: the rest was left out"
         notes.append(ParseWarning("document-cut", detail))
     pages = writer.pages()
-    return pages, (*notes, *hidden.warnings), _properties(document, pages)
+    return pages, (*notes, *hidden.warnings), _properties(document, pages), described
+
+
+def _figures(references: Mapping[str, int], related: Any, limits: ParseLimits) -> dict[int, list[bytes]]:
+    """Return the pictures that are worth describing by page."""
+    found: dict[int, list[bytes]] = {}
+    for reference, page in references.items():
+        with suppress(KeyError, ValueError, AttributeError):
+            blob = related[reference].target_part.blob
+            if is_worth_describing(blob, limits.max_image_pixels):
+                found.setdefault(page, []).append(blob)
+    return found
 
 
 def _properties(document: Any, pages: list[str]) -> Properties:
@@ -99,6 +122,8 @@ class _PageBuilder:
         self._blocks = 0
         self.left_out = 0
         self.undrawn = 0
+        self.pictures: dict[str, int] = {}
+        """The relationship of each, and its page; one that stands on several is on the first of them."""
 
     def pages(self) -> list[str]:
         texts = [tidy("\n".join(blocks)) for blocks in self._pages]
@@ -116,12 +141,20 @@ class _PageBuilder:
             if self._blocks > _MAX_BLOCKS:
                 self.left_out += 1
                 return
+            if child.tag in (_P, _TBL):
+                self._note_pictures(child)
             if child.tag == _P:
                 self._paragraph(child)
             elif child.tag == _TBL:
                 self._table(child, depth)
             elif child.tag in _WRAPPERS:
                 self.blocks(child, depth + 1)
+
+    def _note_pictures(self, element: Any) -> None:
+        for each in element.iter(*_DRAWN):
+            name = each.get(_REFERENCES[0]) or each.get(_REFERENCES[1])
+            if name and len(self.pictures) < MOST_PICTURES:
+                self.pictures.setdefault(name, len(self._pages))
 
     def notes(self, blob: bytes) -> None:
         """Write footnotes or endnotes as paragraphs at the end."""

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from doc_processor import markdown
+from doc_processor.figures import Illustrated
 from doc_processor.parsers.base import (
     Opened,
+    PageView,
     ParsedPage,
     ParseLimits,
     ParseWarning,
     Properties,
-    ReadyPages,
     Renderable,
     Upload,
 )
-from doc_processor.refusals import Refusal, Unreadable, Unsupported
+from doc_processor.refusals import NoPicture, Refusal, Unsupported
 from doc_processor.sniff import PLAIN, has_text_name, sniff
 from doc_processor.text import clean
 
@@ -34,7 +35,7 @@ class Parts:
     """Pages of a main document, then those of its parts; closing it closes them all."""
 
     def __init__(
-        self, main: ReadyPages, folder: Path, limits: ParseLimits, open_as: Callable[[str, Upload, ParseLimits], Opened]
+        self, main: Opened, folder: Path, limits: ParseLimits, open_as: Callable[[str, Upload, ParseLimits], Opened]
     ) -> None:
         self._limits = replace(limits, depth=limits.depth - 1)
         self._most = limits.max_pages
@@ -42,12 +43,13 @@ class Parts:
         # Beside the upload, with which it goes even if this process is killed.
         self._folder = Path(tempfile.mkdtemp(prefix="parts-", dir=folder))
         self._opened: list[Opened] = [main]
+        self.own_pages = main.pages
         self._pages: list[tuple[Opened, int, str]] = [(main, number, "") for number in range(1, main.pages + 1)]
         self.warnings: tuple[ParseWarning, ...] = main.warnings
         self.properties: Properties = main.properties
 
-    def add(self, name: str, kind: str, data: bytes) -> str:
-        """Read a part, and return "", or why it is not read; its pages follow those that are there."""
+    def add(self, name: str, kind: str, data: bytes, without: Collection[str] = ()) -> str:
+        """Read a part, and return "", or why it is not read, as types in `without`; its pages follow those that are there."""
         name = shown(name)
         if self._limits.depth < 0:
             return self._not_read(name, kind, "it is nested too deeply")
@@ -58,6 +60,8 @@ class Parts:
             sniffed = sniff(upload)
             if sniffed.media_type == PLAIN and not kind.startswith("text/") and not has_text_name(name):
                 raise Unsupported("files of this type are not read")
+            if sniffed.media_type in without:
+                raise Unsupported("attached pictures and code are not read")
             part = self._open_as(sniffed.media_type, upload, self._limits)
         except Refusal as refusal:
             path.unlink()
@@ -71,7 +75,11 @@ class Parts:
         return ""
 
     def _not_read(self, name: str, kind: str, why: str) -> str:
-        self.warnings += (ParseWarning("attachment-not-read", f"{name or 'a part without a name'} ({kind}): {why}"),)
+        self.warnings += (
+            ParseWarning(
+                "attachment-not-read", f"{name or 'a part without a name'}{f' ({kind})' if kind else ''}: {why}"
+            ),
+        )
         return why
 
     @property
@@ -89,10 +97,22 @@ class Parts:
         return replace(page, text=f"{markdown.heading(f'Attachment: {name}', 2)}\n\n{page.text}", label=label)
 
     def render(self, number: int) -> Image:
+        part, inner = self._renderable(number)
+        return part.render(inner)
+
+    def view(self, number: int, width: int) -> PageView:
+        part, inner = self._renderable(number)
+        return part.view(inner, width)
+
+    def figures(self, number: int) -> Sequence[Image]:
+        part, inner, _ = self._pages[number - 1]
+        return part.figures(inner) if isinstance(part, Illustrated) else ()
+
+    def _renderable(self, number: int) -> tuple[Renderable, int]:
         part, inner, _ = self._pages[number - 1]
         if not isinstance(part, Renderable):
-            raise Unreadable("pages of this format cannot be rendered")
-        return part.render(inner)
+            raise NoPicture("pages of this format have no picture")
+        return part, inner
 
     def close(self) -> None:
         for part in self._opened:

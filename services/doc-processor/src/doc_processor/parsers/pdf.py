@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -13,9 +14,12 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 from pdf2image.exceptions import PDFInfoNotInstalledError, PDFPageCountError, PDFSyntaxError
 
+from doc_processor.figures import is_large
 from doc_processor.hidden import HiddenText
-from doc_processor.parsers.base import PageView, ParsedPage, ParseLimits, Upload
-from doc_processor.parsers.pdf_file import not_read, properties
+from doc_processor.parsers import open_as
+from doc_processor.parsers.base import Opened, PageView, ParsedPage, ParseLimits, Upload
+from doc_processor.parsers.parts import Parts
+from doc_processor.parsers.pdf_file import attachments, layers, properties
 from doc_processor.parsers.pdf_forms import filled_in
 from doc_processor.parsers.pdf_hidden import is_unseen, unseen_objects, visible
 from doc_processor.parsers.pdf_layout import Layout, TableEdge, layout
@@ -23,6 +27,7 @@ from doc_processor.parsers.pdf_text import joined, laid_out, trusted
 from doc_processor.parsers.pdf_view import words_of
 from doc_processor.parsers.pdf_words import level_lines, words
 from doc_processor.refusals import NoPages, PasswordRequired, TooManyPages, Unreadable
+from doc_processor.sniff import CODE, PICTURES
 from doc_processor.text import tidy
 
 if TYPE_CHECKING:
@@ -32,6 +37,7 @@ _POINTS_PER_INCH = 72
 _MAX_RENDERED_PIXELS = 18_000_000
 _MAX_VIEWED_PIXELS = 6_000_000
 _MAX_OBJECTS = 2000
+_FIGURE_SHARE = (0.02, 0.85)
 _ENOUGH_LETTERS = 200
 _MOST_PAGES_OF_TABLE = 50
 _LOCKED = (pdfium_c.FPDF_ERR_PASSWORD, pdfium_c.FPDF_ERR_SECURITY)
@@ -50,7 +56,7 @@ class Pages:
         self._edges: dict[int, TableEdge | None] = {}
         first = self._layout_of(1)
         self.properties = properties(document, path, first.heading() if first is not None else "", self._text_of(1))
-        self.warnings = not_read(document, path)
+        self.warnings = layers(path)
 
     def page(self, number: int) -> ParsedPage:
         """Read the text layer, and say whether it is good enough to do without OCR."""
@@ -74,7 +80,27 @@ class Pages:
             raise Unreadable("the page is damaged") from error
         finally:
             page.close()
-        return ParsedPage("\n\n".join(filter(None, [text, *extra])), "text-layer", None, hidden.warnings, not good)
+        text = "\n\n".join(filter(None, [text, *extra]))
+        figures = self._count_figures(number) if good and self._limits.figures else 0
+        return ParsedPage(text, "text-layer", None, hidden.warnings, not good, figures=figures)
+
+    def figures(self, number: int) -> list[Image]:
+        """Return the pictures on a page that are worth describing, as the page shows them."""
+        found: list[Image] = []
+        page = self._document[number - 1]
+        for figure in _figures(page, self._limits):
+            with suppress(pdfium.PdfiumError, ValueError, OSError):
+                found.append(figure.get_bitmap(render=True, scale_to_original=True).to_pil())
+        page.close()
+        return found
+
+    def _count_figures(self, number: int) -> int:
+        with suppress(pdfium.PdfiumError):
+            page = self._document[number - 1]
+            count = sum(1 for _ in _figures(page, self._limits))
+            page.close()
+            return count
+        return 0
 
     def _in_reading_order(self, number: int, found: Layout | None) -> str:
         """Return the text of a page with columns or tables; "" for any other, whose order is that in which it was drawn."""
@@ -165,7 +191,7 @@ class Pages:
         self._document.close()
 
 
-def parse(upload: Upload, limits: ParseLimits) -> Pages:
+def parse(upload: Upload, limits: ParseLimits) -> Opened:
     """Raise `PasswordRequired`, `Unreadable`, `NoPages` or `TooManyPages`; an owner password alone is no hindrance."""
     try:
         document = pdfium.PdfDocument(upload.path)
@@ -183,7 +209,16 @@ def parse(upload: Upload, limits: ParseLimits) -> Pages:
         raise NoPages("the document has no pages")
     if count > limits.max_pages:
         raise TooManyPages(f"the document has {count} pages; at most {limits.max_pages} are read")
-    return Pages(document, upload.path, limits)
+    pages = Pages(document, upload.path, limits)
+    return _with_attachments(pages, document, upload, limits) if document.count_attachments() else pages
+
+
+def _with_attachments(pages: Pages, document: pdfium.PdfDocument, upload: Upload, limits: ParseLimits) -> Parts:
+    """Add the pages of attached documents; pictures and code are named: mostly parts and settings of the document itself."""
+    parts = Parts(pages, upload.path.parent, limits, open_as)
+    for name, data in attachments(document, limits.max_unpacked_bytes):
+        parts.add(name, "", data, without=(*PICTURES, CODE))
+    return parts
 
 
 def _layout(page: pdfium.PdfPage, layer: pdfium.PdfTextPage, raw: str, unseen: set[int]) -> Layout | None:
@@ -211,6 +246,17 @@ def _covered(page: pdfium.PdfPage) -> float:
         if visible_width > 0 and visible_height > 0:
             largest = max(largest, visible_width * visible_height / (width * height))
     return largest
+
+
+def _figures(page: pdfium.PdfPage, limits: ParseLimits) -> Iterator[pdfium.PdfImage]:
+    """Yield pictures that are no decoration, and not the page itself."""
+    area = max(1.0, page.get_width() * page.get_height())
+    for image in islice(page.get_objects(filter=[pdfium_c.FPDF_PAGEOBJ_IMAGE], max_depth=4), _MAX_OBJECTS):
+        left, bottom, right, top = image.get_bounds()
+        share = (right - left) * (top - bottom) / area
+        width, height = image.get_px_size()
+        if _FIGURE_SHARE[0] <= share <= _FIGURE_SHARE[1] and is_large(width, height, limits.max_image_pixels):
+            yield image
 
 
 def _has_content(page: pdfium.PdfPage) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pypdfium2 as pdfium
+import pypdfium2.raw as pdfium_c
 
 from doc_processor.parsers.base import ParseWarning, Properties
 from doc_processor.parsers.parts import shown
@@ -17,7 +20,7 @@ _DATE = re.compile(r"D:(\d{4})(\d{2})?(\d{2})?(\d{2})?(\d{2})?(\d{2})?(?:Z|([+-]
 _LAYERS = re.compile(rb"/OCProperties\b")
 _HIDDEN_LAYERS = re.compile(rb"/OFF\s*+\[\s*+\d")
 _LANGUAGE = re.compile(rb"/Lang\s*+\(([A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,2})\)")
-_MOST_NAMED = 20
+_MOST_ATTACHED = 100
 
 
 def properties(document: pdfium.PdfDocument, path: Path, heading: str, first_page: str) -> Properties:
@@ -41,18 +44,27 @@ def _title(said: str, heading: str, first_page: str) -> str:
     return title_of([], *((said, heading) if on_page else (heading, said)))
 
 
-def not_read(document: pdfium.PdfDocument, path: Path) -> tuple[ParseWarning, ...]:
-    """Name attached files, which are not read, and layers, all of which are."""
-    notes = []
-    if count := document.count_attachments():
-        names = ", ".join(filter(None, (_name(document, index) for index in range(min(count, _MOST_NAMED)))))
-        notes.append(ParseWarning("attachment-not-read", f"{count} attached files were not read: {names}"))
+def layers(path: Path) -> tuple[ParseWarning, ...]:
+    """Name layers, all of which are read."""
     data = path.read_bytes()
-    if _LAYERS.search(data):
-        some = "some of which are hidden, " if _HIDDEN_LAYERS.search(data) else ""
-        detail = f"the document has layers, {some}and the text of all of them was read"
-        notes.append(ParseWarning("layers", detail))
-    return tuple(notes)
+    if not _LAYERS.search(data):
+        return ()
+    some = "some of which are hidden, " if _HIDDEN_LAYERS.search(data) else ""
+    return (ParseWarning("layers", f"the document has layers, {some}and the text of all of them was read"),)
+
+
+def attachments(document: pdfium.PdfDocument, most_bytes: int) -> Iterator[tuple[str, bytes]]:
+    """Yield the names of attached files with what they hold, as long as that is not more than `most_bytes` together; else nothing."""
+    for index in range(min(document.count_attachments(), _MOST_ATTACHED)):
+        attached = document.get_attachment(index)
+        size = ctypes.c_ulong()
+        known = pdfium_c.FPDFAttachment_GetFile(attached, None, 0, size)
+        most_bytes -= size.value
+        try:
+            data = bytes(attached.get_data()) if known and most_bytes >= 0 else b""
+        except pdfium.PdfiumError:
+            data = b""
+        yield _name(document, index), data
 
 
 def _name(document: Any, index: int) -> str:

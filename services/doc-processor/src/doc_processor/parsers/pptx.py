@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from lxml import etree
@@ -14,6 +15,7 @@ from pptx.exc import PackageNotFoundError, PythonPptxError
 
 from doc_processor import containers, markdown
 from doc_processor.drawings import drawn
+from doc_processor.figures import MOST_PICTURES, is_worth_describing
 from doc_processor.grids import Grid, Span
 from doc_processor.hidden import TINY_POINTS, Colour, HiddenText, alike, hexadecimal
 from doc_processor.parsers.base import ParsedPage, ParseLimits, ParseWarning, Properties, ReadyPages, Upload
@@ -41,8 +43,20 @@ def parse(upload: Upload, limits: ParseLimits) -> ReadyPages:
     if len(slides) > limits.max_pages:
         raise TooManyPages(f"the presentation has {len(slides)} slides; at most {limits.max_pages} are read")
     size = (presentation.slide_width or 0, presentation.slide_height or 0)
-    pages = [_slide(slide, size, limits) for slide in slides]
-    return ReadyPages(pages, (), _properties(presentation, pages))
+    pictures = {number: _figures(slide, limits) for number, slide in enumerate(slides, 1)} if limits.figures else {}
+    pages = [_slide(slide, size, limits, len(pictures.get(number, ()))) for number, slide in enumerate(slides, 1)]
+    return ReadyPages(pages, (), _properties(presentation, pages), pictures)
+
+
+def _figures(slide: Any, limits: ParseLimits) -> list[bytes]:
+    """Return the pictures on a slide that are worth describing."""
+    found: list[bytes] = []
+    with suppress(*_DAMAGE):
+        for shape in _flatten(slide.shapes):
+            with suppress(*_DAMAGE):
+                if shape.shape_type == MSO_SHAPE_TYPE.PICTURE:
+                    found.append(shape.image.blob)
+    return [blob for blob in found if is_worth_describing(blob, limits.max_image_pixels)][:MOST_PICTURES]
 
 
 def _properties(presentation: Any, pages: list[ParsedPage]) -> Properties:
@@ -55,14 +69,15 @@ def _properties(presentation: Any, pages: list[ParsedPage]) -> Properties:
         return Properties()
 
 
-def _slide(slide: Any, size: tuple[int, int], limits: ParseLimits) -> ParsedPage:
+def _slide(slide: Any, size: tuple[int, int], limits: ParseLimits, figures: int) -> ParsedPage:
+    """Read a slide, of whose pictures some will be described."""
     try:
-        return _read(slide, size, HiddenText.of(limits))
+        return _read(slide, size, HiddenText.of(limits), figures)
     except _DAMAGE:
         return ParsedPage("", "pptx", warnings=(ParseWarning("page-failed", "the slide is damaged"),))
 
 
-def _read(slide: Any, size: tuple[int, int], hidden: HiddenText) -> ParsedPage:
+def _read(slide: Any, size: tuple[int, int], hidden: HiddenText, figures: int) -> ParsedPage:
     title = slide.shapes.title
     blocks = [markdown.heading(title.text_frame.text, 1)] if title is not None and title.has_text_frame else []
     pictures = objects = undrawn = 0
@@ -89,7 +104,7 @@ def _read(slide: Any, size: tuple[int, int], hidden: HiddenText) -> ParsedPage:
         if notes:
             blocks += [markdown.heading("Speaker notes", 2), markdown.paragraph(notes)]
     blocks += _comments(slide)
-    counts = (("pictures", pictures), ("charts", undrawn), ("objects", objects))
+    counts = (("pictures", pictures - figures), ("charts", undrawn), ("objects", objects))
     warnings = [
         ParseWarning(f"{what}-not-read", f"{count} {what} on the slide were not read")
         for what, count in counts
@@ -97,7 +112,9 @@ def _read(slide: Any, size: tuple[int, int], hidden: HiddenText) -> ParsedPage:
     ]
     if slide._element.get("show") == "0":
         warnings.append(ParseWarning("hidden-slide", "the slide is hidden in the presentation"))
-    return ParsedPage(tidy("\n\n".join(filter(None, blocks))), "pptx", warnings=(*warnings, *hidden.warnings))
+    return ParsedPage(
+        tidy("\n\n".join(filter(None, blocks))), "pptx", warnings=(*warnings, *hidden.warnings), figures=figures
+    )
 
 
 def _is_unseen(shape: Any, size: tuple[int, int]) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from doc_processor import parsers
+from doc_processor.figures import Illustrated
 from doc_processor.markdown import one_line
 from doc_processor.parsers.base import Opened, ParseLimits, Renderable, RenderablePages, Upload
 from doc_processor.refusals import NoPicture, Refusal, UnpacksTooLarge, Unreadable
@@ -39,6 +40,7 @@ class TaskRunner:
             "page": self._page,
             "ocr": self._ocr,
             "picture": self._picture,
+            "figures": self._figures,
             "view": self._view,
             "close": self._close,
         }
@@ -54,8 +56,12 @@ class TaskRunner:
         warnings = [asdict(note) for note in (*sniffed.warnings, *opened.warnings)]
         properties = {name: one_line(clean(text or ""))[:_LONGEST] for name, text in asdict(opened.properties).items()}
         return {
-            "media_type": sniffed.media_type, "pages": opened.pages, "warnings": warnings, "properties": properties,
-        }  # fmt: skip
+            "media_type": sniffed.media_type,
+            "pages": opened.pages,
+            "own_pages": getattr(opened, "own_pages", opened.pages),
+            "warnings": warnings,
+            "properties": properties,
+        }
 
     def _page(self, task: Message) -> Message:
         return asdict(self._take(task).page(task["number"]))
@@ -70,6 +76,16 @@ class TaskRunner:
 
         for_vision(self._look(task)).save(task["into"], "JPEG", quality=85)
         return {}
+
+    def _figures(self, task: Message) -> Message:
+        """Write pictures of the page as `into` with their number, as many as `most`."""
+        from doc_processor.ocr.preparation import for_vision
+
+        opened = self._take(task)
+        figures = opened.figures(task["number"])[: task["most"]] if isinstance(opened, Illustrated) else []
+        for index, figure in enumerate(figures):
+            for_vision(figure).save(f"{task['into']}-{index}.jpg", "JPEG", quality=85)
+        return {"written": len(figures)}
 
     def _close(self, task: Message) -> Message:
         self.clear()

@@ -45,6 +45,7 @@ class WorkerPool:
     def __init__(self, settings: PoolSettings) -> None:
         self._settings = settings
         self._slots = FairSlots(settings.size)
+        self._aside = FairSlots(1)
         self._idle: list[Worker] = []
         self._timers: dict[Worker, asyncio.TimerHandle] = {}
         self._tasks_done: dict[Worker, int] = {}
@@ -59,9 +60,12 @@ class WorkerPool:
     def idle(self) -> int:
         return len(self._idle)
 
-    async def run(self, task: Message, owner: str = "") -> Message:
-        """Return the worker's answer to a task that is done for `owner`; raises `WorkerFailed`, or `WorkersUnavailable` if none can be started."""
-        async with self._slots.taken(owner):
+    async def run(self, task: Message, owner: str = "", *, aside: bool = False) -> Message:
+        """Return the worker's answer to a task that is done for `owner`; raises `WorkerFailed`, or `WorkersUnavailable` if none can be started.
+
+        What somebody looks at is done `aside`, and does not wait behind pages that are being read.
+        """
+        async with (self._aside if aside else self._slots).taken(owner):
             worker = self._reuse(task["path"]) or await self._start()
             try:
                 reply = await worker.call(task, self._settings.task_seconds)

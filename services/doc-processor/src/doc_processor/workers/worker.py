@@ -15,7 +15,18 @@ from doc_processor.workers.stopwatch import Stopwatch
 
 # A parser gets nothing else of the service's environment, which holds keys.
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH", "TESSDATA_PREFIX", "SYSTEMROOT")
-_FIXED = {"OMP_THREAD_LIMIT": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+_FIXED = {
+    "OMP_THREAD_LIMIT": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    # ONNX Runtime would leave a file among the uploads, and try to say that it runs.
+    "ORT_DISABLE_TELEMETRY": "1",
+    # What a page used goes back to the system: the C library would keep what was freed, up to the limit of the worker.
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": "1048576",
+    "MALLOC_TRIM_THRESHOLD_": "1048576",
+}
 _STEP_SECONDS = 1.0
 _MOST_PATIENCE = 20
 """Times the limit, by the wall's clock: what takes longer on any machine will never end."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,6 +31,7 @@ _FACT_WORDS = UNITS.keys() | MONTHS_AND_DAYS.keys() | NUMBER_WORDS.keys() | MAGN
 _FEW_WORDS, _ALIKE_OF_FEW = 4, 0.7
 """Of so few words one is the subject, and must not be another."""
 _LONGEST_QUOTE = 400
+_FIGURE = re.compile(r"\[figure: [^\]]*+\]?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +194,12 @@ def _of_another(claim: StatedFacts, source: StatedFacts, named: frozenset[str]) 
 
 
 def _windows(passage: Passage) -> Iterator[_Window]:
-    text, sentences = passage.text, split(passage.text)
+    """Yield what may be quoted; not what a vision model wrote of a picture, which are no words of the document."""
+    text = passage.text
+    figures = [match.span() for match in _FIGURE.finditer(text)]
+    sentences = [
+        each for each in split(text) if not any(start < each.end and each.start < end for start, end in figures)
+    ]
     for place, sentence in enumerate(sentences):
         if sentence.end <= passage.lead:
             continue  # the names of columns, which say nothing
@@ -201,6 +208,8 @@ def _windows(passage: Passage) -> Iterator[_Window]:
         # A row of a table is about its own first cell.
         if place + 1 < len(sentences) and "|" not in sentence.text:
             following = sentences[place + 1]
+            if any(sentence.end <= start < following.start for start, _ in figures):
+                continue
             yield _Window(sentence.start, following.end, (sentence.text, following.text), subject)
 
 

@@ -33,7 +33,8 @@ class DocumentsView {
     this.drop = h("div", { class: "drop", ondragover: event => { event.preventDefault(); this.drop.classList.add("over"); }, ondragleave: () => this.drop.classList.remove("over"), ondrop: event => this.dropped(event) },
       h("p", {}, "Drop files or a folder here, or"), h("div", { class: "actions" }, button("Choose files", () => files.click(), { class: "primary" }), button("Choose a folder", () => folder.click())), files, folder);
     this.target = h("input", { class: "short", placeholder: "default", pattern: "[a-z0-9][a-z0-9_\\-]{0,62}", "aria-label": "Add to collection", list: "collection-names", title: "a-z, 0-9, - and _" });
-    this.element = h("div", { class: "page" }, h("h1", {}, "Documents"), this.drop,
+    this.leaves = h("p", { class: "warn", role: "note", hidden: true });
+    this.element = h("div", { class: "page" }, h("h1", {}, "Documents"), this.leaves, this.drop,
       h("p", { class: "row" }, h("label", {}, "Add to collection ", this.target), h("datalist", { id: "collection-names" })), this.uploads,
       h("div", { class: "row" }, this.choice, this.named, this.status, this.order),
       h("div", { class: "table", tabindex: "0", role: "region", "aria-label": "Documents" }, h("table", { class: "documents" }, h("thead", {}, h("tr", {}, ["Name", "Status", "Pages", "Size", "Added", "Actions"].map(label => h("th", { scope: "col" }, label)))), this.rows)), this.more);
@@ -41,6 +42,7 @@ class DocumentsView {
   }
 
   async start() {
+    this.sayWhatLeaves();
     this.collections = await collectionChoice();
     this.collections.element.addEventListener("change", () => { this.target.value = this.collections.value; this.reload(); });
     fill(this.choice, this.collections.element);
@@ -49,6 +51,14 @@ class DocumentsView {
     this.watcher = new IntersectionObserver(entries => { if (entries[0].isIntersecting) this.next(); }, { rootMargin: "600px" });
     this.watcher.observe(this.more);
     await this.reload();
+  }
+
+  /** Say where documents are sent; nothing as long as they stay here. */
+  async sayWhatLeaves() {
+    const { llamaparse } = await get("/doc-processor/health", { signal: this.leaving.signal }).catch(() => ({}));
+    if (!llamaparse) return;
+    fill(this.leaves, `PDFs, pictures and slides that you add leave this machine: they are sent to LlamaParse (${llamaparse.host}).`);
+    this.leaves.hidden = false;
   }
 
   leave() {
