@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -56,3 +59,13 @@ def test_one_question_finds_its_answer_in_other_languages(encoder: Encoder) -> N
 def test_tokens_are_those_of_the_text_alone(encoder: Encoder) -> None:
     (question,), (passage,) = (encoder.token_vectors(["harbour"], kind) for kind in EmbedKind)
     assert len(question) == len(passage) == encoder.count("harbour") - encoder.count("")
+
+
+def test_the_runtime_reports_to_nobody(tmp_path: Path, embedded_model_dir: Path) -> None:
+    """ONNX Runtime notes its sessions in files before it sends them; with its telemetry off there are none."""
+    code = "import sys; from pathlib import Path; from llm_providers import EmbeddedProvider as P; P.open(model_dir=Path(sys.argv[1]))"
+    folders = {"TMPDIR": str(tmp_path), "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    # Continuous integration would switch it off as well.
+    own = {name: value for name, value in os.environ.items() if name not in ("CI", "ORT_DISABLE_TELEMETRY")}
+    subprocess.run([sys.executable, "-c", code, str(embedded_model_dir)], env=own | folders, check=True)
+    assert list(tmp_path.iterdir()) == []
