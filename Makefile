@@ -79,9 +79,9 @@ test: ## Set up and run the fast tests
 	@scripts/setup.sh --tests
 	@$(PYTHON) -m pytest -n 4
 
-test-live: ## Test the command line against running stacks: compare, migrate, interrupted migrations
+test-live: ## Test what takes minutes: the command line against running stacks, migrations, mirrored folders, real documents
 	@scripts/setup.sh --tests
-	@$(PYTHON) -m pytest -n 4 -m live tests/tools tests/clients
+	@$(PYTHON) -m pytest -n 4 -m live tests
 
 test-browser: ## Use the page as people do, in a real Chromium; screenshots go to build/screenshots
 	@scripts/setup.sh --tests

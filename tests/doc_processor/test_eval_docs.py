@@ -19,7 +19,10 @@ from doc_processor.app import create
 
 HERE = Path(__file__).resolve().parents[2]
 EVAL = Path(os.environ.get("EVAL_DIR", HERE.parent / "shared" / "eval")) / "docs"
-pytestmark = pytest.mark.skipif(not EVAL.is_dir(), reason="no evaluation documents here")
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.skipif(not EVAL.is_dir(), reason="no evaluation documents here"),
+]
 
 # What bare Tesseract 5.3 reaches, which is to be beaten (word recall, character error rate): on all scans, and on the
 # few that are enough for every day. EVAL_ALL_SCANS=1 takes all.

@@ -15,6 +15,8 @@ import pytest
 
 from harness.rag import Stack
 
+pytestmark = pytest.mark.live
+
 
 class Inbox:
     """The process, which may be killed and started again, and what it has said."""

@@ -114,6 +114,7 @@ def _right(client: Client, golden: dict[str, Any]) -> bool:
     return golden["document"] in cited and all(words in answer["text"] for words in golden["contains"])
 
 
+@pytest.mark.live
 def test_the_first_start_makes_a_key_that_is_kept_and_not_logged(process: Any) -> None:
     process.start()
     process.kill(signal.SIGTERM)
@@ -129,6 +130,7 @@ def test_the_first_start_makes_a_key_that_is_kept_and_not_logged(process: Any) -
     assert all(first.encode() not in path.read_bytes() for path in stored)
 
 
+@pytest.mark.live
 def test_a_page_of_another_origin_may_call_every_service_if_the_setting_names_it(process: Any) -> None:
     process.env["CORS_ORIGINS"] = "https://chat.example.org"
     client: Client = process.start()
@@ -142,6 +144,7 @@ def test_a_page_of_another_origin_may_call_every_service_if_the_setting_names_it
             assert allowed == (origin if status == 200 else None)
 
 
+@pytest.mark.live
 def test_a_taken_port_is_said_in_words(process: Any, capsys: pytest.CaptureFixture[str]) -> None:
     from switchyard.server import serve
 
@@ -150,6 +153,7 @@ def test_a_taken_port_is_said_in_words(process: Any, capsys: pytest.CaptureFixtu
         serve(process.data_dir, "127.0.0.1", process.port)
 
 
+@pytest.mark.live
 def test_what_is_on_the_disk_is_its_own_users_only(process: Any, ended: Callable[..., Any]) -> None:
     earlier = process.data_dir / "rag.db"
     sqlite3.connect(earlier).close()

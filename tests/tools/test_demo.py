@@ -17,6 +17,7 @@ import pytest
 
 from harness.ports import free_port
 
+pytestmark = pytest.mark.live
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ANSWERS = (
     "8,100 cubic metres",

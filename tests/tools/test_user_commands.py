@@ -24,6 +24,7 @@ from switchyard.output import plain
 from switchyard.server import background, own_key
 from switchyard.tasks import watch
 
+pytestmark = pytest.mark.live
 MEETING = "Ilse: It is decided that the pump is replaced in May.\n\nRuben: I will order the seal kit by Friday.\n"
 
 
