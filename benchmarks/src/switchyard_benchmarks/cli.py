@@ -118,6 +118,20 @@ def eval_documents(
             console.print(f"  {failure}", style="red")
 
 
+@evaluate.command("entities")
+def eval_entities(
+    file: Annotated[Path, typer.Argument(help="Annotated sentences in the IOB2 columns of Universal NER")],
+    language: Annotated[str, typer.Option(help="Of the text, as an ISO 639-1 code")] = "en",
+    json: JsonFile = None,
+) -> None:
+    """Score the embedded extraction of persons, organisations and places; needs no stack."""
+    from switchyard_benchmarks import entities
+
+    evaluation = entities.entities(file, language)
+    evaluation.write(json)
+    entities.show(console, evaluation)
+
+
 @evaluate.command("compare")
 def eval_compare(before: Path, after: Path) -> None:
     """Compare two files of `--json`: the difference with its interval, and the questions that changed."""

@@ -47,7 +47,7 @@ class Gazetteer:
         if candidate.sure or candidate.type or candidate.key in self.names:
             return type_ or NAME
         # A capital that says nothing: the word is a name if it is never written small, and there is something more to it.
-        if len(candidate.words) > 1 and not any(word in self.lower for word in candidate.words):
+        if len(candidate.words) > 1 and not candidate.plain and not any(word in self.lower for word in candidate.words):
             return type_ or NAME
         return type_ if type_ and candidate.words[0] not in self.lower else None
 

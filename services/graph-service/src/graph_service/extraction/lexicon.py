@@ -23,7 +23,7 @@ FIRST_NAMES = _words(
     "aaron abdul adam adrian ahmed alan albert alberto alejandro alex alexander alexandra alfred ali alice alicia allison amanda amber "
     "amir amy ana andrea andreas andrew andy angela anita ann anna anne annette antonio anton antoine arjen arnold arthur ashley "
     "barbara bart bas beatrice ben benjamin bernard bernd beth betty bill billy bob bobby brad bram brandon brenda brent brian bruce bryan "
-    "carl carla carlos carmen carol caroline carolyn catherine cees chad charles charlie charlotte cheryl chloe chris christian christina "
+    "carl carla carlos carmen carol caroline carolyn catherine cees chad charles charlie chuck charlotte cheryl chloe chris christian christina "
     "christine christoph christopher cindy claire clara claudia clive colin connie craig cynthia daan dale dan daniel daniela danielle "
     "danny darren dave david dawn dean deb debbie deborah debra denise dennis derek diana diane dick diego dieter dirk dominic don donald "
     "donna doris dorothy doug douglas duncan ed eddie eduardo edward edwin elaine eleanor elena elizabeth ellen els emil emily emma eric "
@@ -32,7 +32,7 @@ FIRST_NAMES = _words(
     "gordon graham greg gregory greta guido gustav hannah hans harold harry hassan heather heidi heinrich heinz helen helena helga hendrik "
     "henk henry herbert hermann holly horst howard hugh ian ibrahim ines inge ingrid irene iris isaac isabel ivan jack jackie jacob jacques "
     "jake james jamie jan jane janet janice jan-willem jared jason jay jean jeff jeffrey jennifer jenny jens jeremy jerome jerry jesse jessica "
-    "jim jimmy joan joanna joe joel johan johann johannes john johnny jon jonathan joost joop jordan jorge jose josef joseph joshua joyce juan "
+    "jim jimmy joan joanna joe joel johan johann johannes john johnny jon jonathan joost joop jordan jorge jose josef joseph josh joshua joyce juan "
     "judith judy julia julian julie jürgen justin kai karel karen karin karl kate katherine kathleen kathy katie keith kelly ken kenneth kevin "
     "khalid kim klaas klaus kristin kurt kyle lars laura lauren laurence lawrence lee lena leo leon leonard leslie lewis liam lieke linda lisa "
     "lois lori lotte louis louise luca lucas lucy luis luke lynn maarten madison manfred manuel marc marcel marcia marco marcus margaret maria "
@@ -48,7 +48,7 @@ FIRST_NAMES = _words(
     "vladimir walter wanda warren wayne wendy werner wilhelm willem william willy wim wolfgang yasmin yusuf yvonne zoe"
 )
 PARTICLES = _words("van von de der den des del della di da la le el al bin ibn ter ten te zu zur zum dos du")
-LINKS = _words("of the for and & on für der des und van de voor en op")
+LINKS = _words("of the for & on für der des van de voor")
 """Words within names that begin with a head: University of the Arts."""
 ORGANISATION_ENDS = _words(
     "inc corp corporation ltd limited llc llp plc co company gmbh ag kg ohg se ev bv nv vof sa sarl spa ab oy group holding holdings "
@@ -72,7 +72,7 @@ PLACE_BEGINNINGS = _words(
     "mount mt lake cape fort port san santa saint st new north south east west northern southern eastern western los las el"
 )
 EVENT_HEADS = _words(
-    "war battle festival conference congress summit olympics cup championship championships tournament revolution crisis expo fair "
+    "war battle festival conference summit olympics cup championship championships tournament revolution crisis expo fair "
     "marathon convention oorlog slag kampioenschap revolutie krieg schlacht messe meisterschaft konferenz"
 )
 LAW_HEADS = _words(
@@ -109,7 +109,58 @@ PLACES = _phrases(
     "niederlande, belgien, england, polen, russland, vereinigte staaten, köln, münchen, wien, zürich, hannover, leipzig, dresden, düsseldorf, "
     "bremen, bayern, sachsen, hessen, warschau, rom, mailand, prag, moskau"
 )
-PLACE_CUES = _words("in at from near to around across throughout outside inside towards nach aus bei uit naar nabij")
+STATES = _words(
+    "al ak az ar ca co ct dc de fl ga hi ia id il in ks ky la ma md me mi mn mo ms mt nc nd ne nh nj nm nv ny oh ok or pa ri sc sd tn tx ut va vt wa wi wv wy"
+)
+"""Behind a town and a comma, the abbreviation of its state."""
+COMMON = _words(
+    "account action active address adult advanced agreement air album alternative amazing ancient animal annual answer apartment area art arts "
+    "association attack audio auto average award baby back bad bar base basic bath bed bell beauty best big bird black blue board body book border box boy brain "
+    "brand bread breakfast bridge broadband bronze brown budget building burger bus business buyer cable cake call camp capital car card care cart cartoon cat "
+    "cell central chain chair chamber change charge cheap check chicken chief child children christian cinema circle city class clean "
+    "clear client clinical close clothing cloud coach code coffee cold colour color combo commercial common communications community complete computer "
+    "concert construction consulting consultant consumer contact content contract control cool core corner corporate cost country course cover "
+    "creative credit critical crown culture current curry custom customer daily dance dark data date day days deal death deep defence defense delivery demo depot "
+    "design desk development digital dining dinner direct director discount dispute division dog door dream drive dry duty early earth economic economy "
+    "education electric electronic emergency employee energy engine engineering entertainment entrance environment equipment error estate event exchange "
+    "executive express extra eye face facility fair family fan farm fashion fast father fed festival field file film final finance financial fine fire firm first fish fitness "
+    "flight floor flower food foot football force forecast foreign form forward free fresh friend front fuel full fun function funeral future futures game garage garden gas "
+    "gate general gift girl glass global gold golden good government grand great green ground group growth guest guide guy hair half hall hand happy hard head health "
+    "heart heat heavy help high history hit holiday holy home honey hope horse hot hour house housing human hurricane ice idea image imbalance income industrial industry "
+    "information inside insurance interest interior internal international investment iron issue items job joke journey juice junior keep key kid kids kitchen labour labor land "
+    "language large laser last late law leader learning leather legal level life light line list little live living local logistics long love low lower lunch machine magic mail "
+    "main major mall management manager manual manufacturing map mark market marketing marriage master match material meal meat media medical meeting member men "
+    "menu message metal meter military milk mind mini mission mix mobile model modern money moon morning mother motion motor move movie music national natural nature "
+    "neighborhood network new night noise nook normal north nose note notice nuclear number nurse off offer oil old online open opera operations orange orchestra order organic "
+    "original outdoor overall own page pain paint panel paper parent park part partner party pass path patient pay payment peace performance person personal pet pets phone photo physical "
+    "piano pie piece pilot pine pink pizza place plan planet plant plastic play player point policy political pool popular position post power premium present press price primary prime print private prize "
+    "product production professional program programme project property prophet provisions public purchase pure quality question quick race radio rail rain range rate reader reading real record red "
+    "reference regional regular release religion relief rent repair report request rescue research reserve resource restaurant result retail return review revised rib right ring risk river road rock role room root round royal rule "
+    "run rural safe safety sale sales salt sand save scale schedule scheme science screen sea search season second secret section security select senior sense series service session set settlement "
+    "share sheet ship shipping shirt shop shopping short show side sign silver simple single site size skin sky sleep small smart smoke snow social software soft solar solid song sound source south "
+    "space special speed spirit sport sports spot spring staff stage standard star start state station status steel step stock stone stop storage store story strategic strategy street strong structure student studio study style sugar suite summer sun "
+    "supply support surface surgery sushi sweet system table taco tank task tax tea teacher team tech technical technology temple term test text theory third ticket time tire tires title today tool top total touch tour tourism tower toy track trade "
+    "trading traffic training transition transport transportation transporter travel treatment tree trip truck true trust turn type under union unit united upper urban user vacation value vehicle version video view village vision visit visual voice volume wall war warm "
+    "water wave way weather web wedding weekend weight welcome west wheel white wild wind window wine wing winter wood word work worker working world writing year yellow young youth zone"
+)
+"""Words that make no person of two words in capitals."""
+PLACE_CUES = _words("in near across throughout outside inside nach nabij")
+AGENT_CUES = _words("by of at with for join joined von bei van door bij")
+"""Words before which an abbreviation in capitals is somebody, and not emphasis."""
+BEGINNINGS = _words(
+    "now then today yesterday tomorrow also however great good happy nice last next first once perhaps maybe finally meanwhile "
+    "recently still yet since after before during although while because unlike according despite dear again just even only many "
+    "most several some every each both another other former late new old big little my your our his her their its keep make get "
+    "take see read go do did does is are was were has have had can could will would should may might must here there why how "
+    "nu dan vandaag gisteren ook echter toen daarna volgens sinds ondanks heute gestern auch jedoch danach laut seit trotz"
+)
+"""Words that begin sentences, in front of a name."""
+ORGANISATIONS = _phrases(
+    "google, microsoft, apple, ibm, intel, amazon, facebook, yahoo, oracle, nokia, sony, samsung, siemens, philips, bosch, bmw, toyota, "
+    "honda, ford, boeing, airbus, shell, bp, exxon, exxon mobil, chevron, coca-cola, pepsi, nestle, unilever, ikea, walmart, starbucks, mcdonald, "
+    "reuters, bbc, cnn, nbc, abc, cbs, fbi, cia, nsa, nasa, nato, un, united nations, eu, european union, world bank, imf, who, unesco, unicef, opec, "
+    "red cross, hamas, hezbollah, fatah, al-qaeda, al qaeda, taliban, pentagon, white house, kremlin, bundestag, supreme court, associated press"
+)
 PERSON_CUES = _words(
     "said says told asked wrote replied added thinks thought says' met married zei zegt vertelde schreef sagte sagt schrieb erklärte"
 )
@@ -121,7 +172,7 @@ NO_NAMES = (
         "american americans british english french german germans dutch spanish italian chinese japanese russian russians iraqi iraqis iranian "
         "israeli israelis palestinian palestinians arab arabs indian indians african european europeans asian mexican canadian australian irish scottish welsh greek "
         "turkish korean vietnamese polish swedish norwegian danish finnish swiss austrian belgian portuguese brazilian cuban ukrainian "
-        "egyptian syrian lebanese saudi afghan pakistani thai latin western eastern hispanic muslim muslims islamic islam christian christians "
+        "egyptian syrian lebanese afghan pakistani thai latin western eastern hispanic muslim muslims islamic islam christian christians "
         "jewish jews jew catholic catholics protestant buddhist hindu sunni shia shiite shiites kurdish kurds nazi nazis democrat democrats "
         "republican republicans democratic communist communists marxist liberal "
         "nederlands nederlandse engels engelse duits duitse frans franse amerikaanse europese deutsch deutsche deutschen deutscher englisch "

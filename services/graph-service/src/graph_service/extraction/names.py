@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from graph_service.extraction import lexicon
 from service_kit.statements.facts import ALL_STOP_WORDS
 from service_kit.statements.normalisation import normalised
+from service_kit.statements.stop_words import STOP_WORDS
 
 _TOKEN = re.compile(r"(?:[^\W\d_]\.){2,8}|[^\W_]+(?:[-'’&][^\W_]+)*")
 _POSSESSIVE = ("'s", "’s")
 _HEADS = (
-    lexicon.ORGANISATION_HEADS | lexicon.EVENT_HEADS | lexicon.LAW_HEADS | {"republic", "kingdom", "house", "state"}
+    lexicon.ORGANISATION_HEADS
+    | lexicon.EVENT_HEADS
+    | lexicon.LAW_HEADS
+    | {"republic", "kingdom", "house", "state", "states", "gulf", "isle", "people"}
 )
+_NO_BEGINNING = lexicon.NO_NAMES - lexicon.FIRST_NAMES
 _LONGEST = 8
 """Words of a name."""
-_TITLE_WORDS, _TITLE_SHARE = 4, 0.7
+_TITLE_WORDS, _TITLE_SHARE = 4, 0.8
 """In a line of so many words, of which so many are capitalised, a capital says nothing."""
 _NOUNS_CAPITALISED = frozenset({"de", "lb"})
 """Languages in which every noun is written with a capital."""
@@ -30,6 +35,8 @@ NAME = "other"
 class Candidate:
     """A run of capitalised words; `sure` unless its capital may be that of a sentence, a title or a German noun.
 
+    `plain` where it is of a title or a noun: there any word may have one.
+
     `type` is what its own words say, `hint` what stands beside it says; empty where they say nothing.
     """
 
@@ -37,6 +44,7 @@ class Candidate:
     end: int
     words: tuple[str, ...]
     sure: bool
+    plain: bool
     type: str
     hint: str
 
@@ -52,6 +60,7 @@ class _Token:
     text: str
     word: str
     first: bool
+    stop: bool
 
     @property
     def capital(self) -> bool:
@@ -60,31 +69,31 @@ class _Token:
 
 def candidates(text: str, start: int, end: int, language: str) -> list[Candidate]:
     """Return what may be names in the sentence from `start` to `end`."""
-    tokens = list(_tokens(text, start, end))
+    tokens = list(_tokens(text, start, end, STOP_WORDS.get(language, ALL_STOP_WORDS)))
     words = [token for token in tokens if token.text[0].isalpha()]
     capitals = sum(token.capital for token in words)
     unsure = language in _NOUNS_CAPITALISED or (len(words) >= _TITLE_WORDS and capitals >= _TITLE_SHARE * len(words))
     found = []
-    for run in _runs(tokens, text):
-        candidate = _candidate(tokens, run, unsure)
+    for run in _runs(tokens, text, unsure):
+        candidate = _candidate(text, tokens, run, unsure)
         if candidate is not None:
             found.append(candidate)
     return found
 
 
-def _tokens(text: str, start: int, end: int) -> Iterator[_Token]:
+def _tokens(text: str, start: int, end: int, stop_words: Collection[str]) -> Iterator[_Token]:
     first = True
     for match in _TOKEN.finditer(text, start, end):
         written = match.group()
         if written.endswith(_POSSESSIVE):
             written = written[:-2]
         if written:
-            word = normalised(written)
-            yield _Token(match.start(), match.start() + len(written), written, word.rstrip("."), first)
+            word = normalised(written).rstrip(".")
+            yield _Token(match.start(), match.start() + len(written), written, word, first, word in stop_words)
             first = False
 
 
-def _runs(tokens: Sequence[_Token], text: str) -> Iterator[tuple[int, int]]:
+def _runs(tokens: Sequence[_Token], text: str, unsure: bool) -> Iterator[tuple[int, int]]:
     """Yield first and last place of each run of capitalised words, with the small words that names have inside."""
     place = 0
     while place < len(tokens):
@@ -93,7 +102,7 @@ def _runs(tokens: Sequence[_Token], text: str) -> Iterator[tuple[int, int]]:
             continue
         last = place
         while last - place < _LONGEST:
-            following = _continued(tokens, text, place, last)
+            following = _continued(tokens, text, place, last, unsure)
             if following is None:
                 break
             last = following
@@ -102,10 +111,10 @@ def _runs(tokens: Sequence[_Token], text: str) -> Iterator[tuple[int, int]]:
 
 
 def _begins(token: _Token) -> bool:
-    return token.capital and (token.word not in ALL_STOP_WORDS or _is_acronym(token))
+    return token.capital and (not token.stop or _is_acronym(token))
 
 
-def _continued(tokens: Sequence[_Token], text: str, first: int, last: int) -> int | None:
+def _continued(tokens: Sequence[_Token], text: str, first: int, last: int, unsure: bool) -> int | None:
     """Return the place of the next word of the name, None where it ends."""
     place = last + 1
     linked = False
@@ -116,11 +125,13 @@ def _continued(tokens: Sequence[_Token], text: str, first: int, last: int) -> in
         if between != " " and not (between == ". " and abbreviated and before.capital):
             return None
         if token.capital:
-            if token.word in ALL_STOP_WORDS and not linked and len(token.text) > 1 and not _is_acronym(token):
+            if token.stop and not linked and len(token.text) > 1 and not _is_acronym(token):
                 return None
             return place
         run = tokens[first : last + 1]
-        if token.word in lexicon.PARTICLES or (token.word in lexicon.LINKS and any(t.word in _HEADS for t in run)):
+        # "Hund von Anna" is no name, where every noun has a capital.
+        of_person = token.word in lexicon.PARTICLES and (not unsure or run[0].word in lexicon.FIRST_NAMES)
+        if of_person or (token.word in lexicon.LINKS and any(t.word in _HEADS for t in run)):
             linked = True
             place += 1
             continue
@@ -128,33 +139,38 @@ def _continued(tokens: Sequence[_Token], text: str, first: int, last: int) -> in
     return None
 
 
-def _candidate(tokens: Sequence[_Token], run: tuple[int, int], unsure: bool) -> Candidate | None:
+def _candidate(text: str, tokens: Sequence[_Token], run: tuple[int, int], unsure: bool) -> Candidate | None:
     first, last = run
+    if tokens[first].first and first < last and _only_begins(tokens[first : last + 1]):
+        first += 1
     titled = False
     while first < last and tokens[first].word in lexicon.HONORIFICS:
         titled, first = True, first + 1
     if tokens[first].word in lexicon.HONORIFICS:
         return None
-    if tokens[first].first and first < last and not titled and _is_no_name(tokens[first]):
-        first += 1
-    while first < last and tokens[first].word in lexicon.NO_NAMES and not _kept_within(tokens, first, last):
+    while first < last and tokens[first].word in _NO_BEGINNING and not _kept_within(tokens, first, last):
         first += 1
     while last > first and tokens[last].word in lexicon.NO_NAMES and tokens[last].word not in lexicon.PLACES:
         last -= 1
     words = tuple(token.word for token in tokens[first : last + 1])
-    if (len(words) == 1 and (words[0] in lexicon.NO_NAMES or len(words[0]) < 2)) or not any(words):
+    if (
+        len(words) == 1 and (words[0] in lexicon.NO_NAMES or words[0] in lexicon.ORGANISATION_ENDS or len(words[0]) < 2)
+    ) or not any(words):
         return None
     before = tokens[first - 1] if first else None
     after = tokens[last + 1] if last + 1 < len(tokens) else None
     own = "person" if titled else _own_type(tokens[first : last + 1], words)
+    if after is not None and after.word in lexicon.STATES and after.text.isupper():
+        own = "place" if text[tokens[last].end : after.start] == ", " else own
     at_start = tokens[first].first
     return Candidate(
         tokens[first].start,
         tokens[last].end,
         words,
         titled or not (unsure or at_start),
+        unsure,
         own,
-        _hint(before, after),
+        _hint(tokens[first : last + 1], before, after),
     )
 
 
@@ -165,9 +181,14 @@ def _kept_within(tokens: Sequence[_Token], first: int, last: int) -> bool:
     return bool(rest & (_HEADS | lexicon.ORGANISATION_ENDS)) or whole in lexicon.PLACES
 
 
-def _is_no_name(token: _Token) -> bool:
-    known = token.word in lexicon.FIRST_NAMES or token.word in lexicon.PLACES or token.word in lexicon.PLACE_BEGINNINGS
-    return token.word in ALL_STOP_WORDS and not known
+def _only_begins(tokens: Sequence[_Token]) -> bool:
+    """Say whether the first word of a sentence stands before a name, and is none of it."""
+    first, rest = tokens[0], " ".join(token.word for token in tokens[1:])
+    if first.word in lexicon.FIRST_NAMES or first.word in lexicon.PLACE_BEGINNINGS:
+        return False
+    if first.stop or first.word in lexicon.BEGINNINGS:
+        return " ".join(token.word for token in tokens) not in lexicon.PLACES
+    return rest in lexicon.PLACES or rest in lexicon.ORGANISATIONS or tokens[1].word in lexicon.FIRST_NAMES
 
 
 def _is_acronym(token: _Token) -> bool:
@@ -179,6 +200,8 @@ def _own_type(tokens: Sequence[_Token], words: Sequence[str]) -> str:
     whole, last, rest = " ".join(words), words[-1], set(words[1:])
     if whole in lexicon.PLACES:
         return "place"
+    if whole in lexicon.ORGANISATIONS:
+        return "organisation"
     if len(words) > 1:
         if last in lexicon.ORGANISATION_ENDS:
             return "organisation"
@@ -196,14 +219,27 @@ def _own_type(tokens: Sequence[_Token], words: Sequence[str]) -> str:
             return "person"
     if words[0] in lexicon.FIRST_NAMES and len(words) <= 4:
         return "person"
-    if len(words) == 1 and _is_acronym(tokens[0]):
-        return "organisation"
     return ""
 
 
-def _hint(before: _Token | None, after: _Token | None) -> str:
+def _hint(name: Sequence[_Token], before: _Token | None, after: _Token | None) -> str:
+    """Return what stands around a name, and its form, make likely."""
+    if (
+        len(name) == 1
+        and before is not None
+        and before.capital
+        and name[0].word in lexicon.STATES
+        and name[0].text.isupper()
+    ):
+        return "place"
+    if len(name) == 1 and _is_acronym(name[0]):
+        return "organisation" if before and before.word in lexicon.AGENT_CUES else ""
     if after is not None and after.word in lexicon.PERSON_CUES and not after.capital:
         return "person"
     if before is not None and before.word in lexicon.PLACE_CUES:
         return "place"
+    plain = (token.text.isalpha() and not token.text.isupper() and token.word not in lexicon.COMMON for token in name)
+    if len(name) in (2, 3) and all(plain):
+        # Two unknown words in a row are somebody's names more often than anything else.
+        return "person"
     return ""
