@@ -22,8 +22,9 @@ from graph_service.extraction.gazetteer import Gazetteer
 from graph_service.passages import chunk_spans
 from graph_service.pipeline import in_flight
 from graph_service.rag import PAGES, RagDocument, RagPage, RagService
+from graph_service.resolution import Resolution
 from graph_service.settings import GraphSettings
-from graph_service.tables import Chunk, Document, Graph, Job
+from graph_service.tables import Chunk, Document, Entity, Graph, Job
 from service_kit.database import Database
 from service_kit.durable import Task
 from service_kit.errors import NotFound
@@ -45,7 +46,7 @@ class GraphBuild:
     settings: GraphSettings
 
     def task(self) -> Task:
-        return Task("graph", (self.update, self.finish), self.jobs.fail, self.settings.graph_concurrency)
+        return Task("graph", (self.update, self.resolve, self.finish), self.jobs.fail, self.settings.graph_concurrency)
 
     async def update(self, job_id: str) -> None:
         """Read what is new, and forget what is gone, until the graph has what the collection has."""
@@ -57,11 +58,25 @@ class GraphBuild:
             await self._extract(job)
             await self._compare(job)
 
-    async def finish(self, job_id: str) -> None:
-        """Remove the names that no document mentions any more, and count the mentions of the others."""
+    async def resolve(self, job_id: str) -> None:
+        """Forget names that no document has any more, and decide which of the others are one entity."""
         job = await self.jobs.begin(job_id, "resolving")
-        async with self.jobs.finishing(job_id) as (session, _):
-            await storage.tidy(session, job.collection)
+        async with self.database.writing() as session:
+            await storage.remove_unused(session, job.collection)
+        async with self.database.reading() as session:
+            names = await storage.names_of(session, job.collection)
+            resolution = await asyncio.to_thread(Resolution, names)
+            documents = await storage.documents_of(session, resolution.asked)
+        groups = await asyncio.to_thread(resolution.groups, documents)
+        async with self.database.writing() as session:
+            await storage.place(session, job.collection, groups)
+
+    async def finish(self, job_id: str) -> None:
+        """Count the mentions of entities, and give the graph its next revision."""
+        async with self.jobs.finishing(job_id) as (session, job):
+            await storage.remove_unused(session, job.collection)
+            await storage.count(session, Entity.collection == job.collection)
+            await storage.changed(session, job.collection)
         log.info("graph ready", collection=job.collection, job=job_id)
 
     async def _start_again(self, job: Job) -> None:

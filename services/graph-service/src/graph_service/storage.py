@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from graph_service.extraction import Extraction, Found, Passage
+from graph_service.extraction.base import LITERALS
 from graph_service.passages import Span, sentence_spans
+from graph_service.resolution import Named, spoken
 from graph_service.tables import Chunk, Entity, Graph, Mention, Name, Relation, Sentence
 from service_kit.jobs import now
 
@@ -104,15 +107,66 @@ async def _names(
     return found
 
 
-async def tidy(session: AsyncSession, collection: str) -> None:
-    """Remove names without mentions, except those placed by hand, and entities without names; count mentions."""
+async def remove_unused(session: AsyncSession, collection: str) -> None:
+    """Remove names without mentions, except those placed by hand, and entities without names."""
     mentioned = select(Mention.id).where(Mention.name_id == Name.id).exists()
     unused = (Name.collection == collection) & Name.by_hand.is_(False) & ~mentioned
     await session.execute(delete(Name).where(unused))
     named = select(Name.id).where(Name.entity_id == Entity.id).exists()
     await session.execute(delete(Entity).where(Entity.collection == collection, ~named))
-    await count(session, Entity.collection == collection)
-    await changed(session, collection)
+
+
+async def names_of(session: AsyncSession, collection: str) -> list[Named]:
+    """Return the names of a collection, without those of values, in the order in which they were found."""
+    counted = select(func.count()).where(Mention.name_id == Name.id).scalar_subquery()
+    statement = (
+        select(Name, Entity.name, counted)
+        .join(Entity, Name.entity_id == Entity.id)
+        .where(Name.collection == collection, Name.type.not_in(LITERALS))
+    )
+    return [
+        Named(name.id, name.type, name.key, name.text, name.entity_id, shown, name.by_hand, mentions)
+        for name, shown, mentions in await session.execute(statement.order_by(Name.id))
+    ]
+
+
+async def documents_of(session: AsyncSession, names: Collection[int]) -> dict[int, frozenset[str]]:
+    """Return the documents in which each of these names stands."""
+    found = defaultdict[int, set[str]](set)
+    asked = sorted(names)
+    for first in range(0, len(asked), _KEYS_AT_ONCE):
+        some = asked[first : first + _KEYS_AT_ONCE]
+        statement = select(Mention.name_id, Sentence.document_id).distinct()
+        joined = statement.join(Sentence, Mention.sentence_id == Sentence.id).where(Mention.name_id.in_(some))
+        for name, document in await session.execute(joined):
+            found[name].add(document)
+    return {name: frozenset(found[name]) for name in asked}
+
+
+async def place(session: AsyncSession, collection: str, groups: Iterable[list[Named]]) -> None:
+    """Give the names of each group one entity: that of a name placed by hand, else the oldest that no other group has."""
+    taken = {name.entity_id for group in groups for name in group if name.by_hand}
+    for group in groups:
+        shown = spoken(group)
+        entity = next((name.entity_id for name in group if name.by_hand), None)
+        if entity is None:
+            free = {name.entity_id for name in group} - taken
+            entity = min(free) if free else await _new_entity(session, collection, shown)
+            taken.add(entity)
+            if any(name.entity_id != entity or name.shown != shown.text for name in group):
+                await session.execute(update(Entity).where(Entity.id == entity).values(name=shown.text))
+        moved = [name.id for name in group if name.entity_id != entity]
+        if moved:
+            # Somebody may have placed one of them by hand meanwhile.
+            mine = Name.id.in_(moved) & Name.by_hand.is_(False)
+            await session.execute(update(Name).where(mine).values(entity_id=entity))
+
+
+async def _new_entity(session: AsyncSession, collection: str, name: Named) -> int:
+    entity = Entity(collection=collection, type=name.type, name=name.text)
+    session.add(entity)
+    await session.flush()
+    return entity.id
 
 
 async def count(session: AsyncSession, condition: object) -> None:

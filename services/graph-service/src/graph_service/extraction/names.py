@@ -89,7 +89,9 @@ def _tokens(text: str, start: int, end: int, stop_words: Collection[str]) -> Ite
             written = written[:-2]
         if written:
             word = normalised(written).rstrip(".")
-            yield _Token(match.start(), match.start() + len(written), written, word, first, word in stop_words)
+            initial = len(written) == 1 and text.startswith(".", match.end())
+            stop = word in stop_words and not initial
+            yield _Token(match.start(), match.start() + len(written), written, word, first, stop)
             first = False
 
 
