@@ -10,6 +10,8 @@ from fastapi import FastAPI
 
 from graph_service.building import GraphBuild
 from graph_service.entities import Entities
+from graph_service.extraction.model import ModelExtractor
+from graph_service.extraction.pace import Pace
 from graph_service.extraction.patterns import PatternExtractor
 from graph_service.graphs import Graphs, follow_job, visible
 from graph_service.paths import Paths
@@ -39,7 +41,7 @@ def create(settings: GraphSettings, shared: SharedParts | None = None) -> FastAP
     async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
         async with AsyncExitStack() as stack:
             service = service_state(app)
-            await stack.enter_async_context(provider_kit.opened(app, shared, REQUIRED, roles=REQUIRED))
+            providers = await stack.enter_async_context(provider_kit.opened(app, shared, REQUIRED, roles=REQUIRED))
             database = Database.beside(settings.data_dir, "graph", settings.graph_database_url)
             stack.push_async_callback(database.aclose)
             await database.migrate("graph_service")
@@ -49,7 +51,18 @@ def create(settings: GraphSettings, shared: SharedParts | None = None) -> FastAP
             jobs = Jobs(database, engine, Job, visible, follow_job, metrics)
             service.metrics.before_render(jobs.count)
             rag = RagService(client, settings.rag_service_url, service.keys.service_token())
-            build = GraphBuild(database, jobs, rag, PatternExtractor(settings.types), settings)
+            patterns = PatternExtractor(settings.types)
+            model = ModelExtractor(
+                providers.text,
+                patterns,
+                settings.types,
+                settings.kinds,
+                settings.graph_answer_tokens,
+                settings.graph_timeout_seconds,
+                Pace(settings.graph_chunks_in_flight),
+            )
+            extractor = model if settings.graph_extraction == "model" else patterns
+            build = GraphBuild(database, jobs, rag, extractor, patterns, settings)
             app.state.graph = GraphState(Graphs(database, jobs, rag), Entities(database), Paths(database))
             service.health.checks.append(HealthCheck("database", database.check))
             engine.add(build.task(), resume=jobs.start_forgotten)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from time import monotonic
 
@@ -19,12 +19,14 @@ from sqlalchemy import delete, func, select, update
 from graph_service import storage
 from graph_service.extraction import Extraction, Extractor, Passage
 from graph_service.extraction.gazetteer import Gazetteer
+from graph_service.extraction.patterns import PatternExtractor
 from graph_service.passages import chunk_spans
 from graph_service.pipeline import in_flight
 from graph_service.rag import PAGES, RagDocument, RagPage, RagService
 from graph_service.resolution import Resolution
 from graph_service.settings import GraphSettings
 from graph_service.tables import Chunk, Document, Entity, Graph, Job
+from llm_providers.errors import ContextLengthExceeded, DeadlineExceeded
 from service_kit.database import Database
 from service_kit.durable import Task
 from service_kit.errors import NotFound
@@ -43,6 +45,8 @@ class GraphBuild:
     jobs: Jobs[Job]
     rag: RagService
     extractor: Extractor
+    patterns: PatternExtractor
+    """What reads a chunk that the extractor can't."""
     settings: GraphSettings
 
     def task(self) -> Task:
@@ -160,7 +164,12 @@ class GraphBuild:
 
     async def _read(self, job: Job, passage: Passage) -> tuple[Passage, Extraction]:
         extract = partial(self.extractor.extract, passage)
-        return passage, await self.jobs.retry_until_available(job.id, extract)
+        try:
+            found = await self.jobs.retry_until_available(job.id, extract, self.settings.graph_attempts)
+        except (DeadlineExceeded, ContextLengthExceeded) as error:
+            log.warning("chunk read by patterns", job=job.id, error=type(error).__name__)
+            found = replace(await self.patterns.extract(passage), failed=True)
+        return passage, found
 
     async def _passages(self, job: Job) -> AsyncGenerator[Passage, None]:
         """Yield the chunks that wait, with their text: some pages of one document after the other."""

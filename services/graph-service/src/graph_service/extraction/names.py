@@ -67,6 +67,14 @@ class _Token:
         return self.text[0].isupper()
 
 
+def key_of(name: str) -> str:
+    """Return what all spellings of a name have in common: its words without their case, accents and title."""
+    words = [token.word for token in _tokens(name, 0, len(name), ())]
+    while len(words) > 1 and words[0] in lexicon.HONORIFICS:
+        words.pop(0)
+    return " ".join(words)
+
+
 def candidates(text: str, start: int, end: int, language: str) -> list[Candidate]:
     """Return what may be names in the sentence from `start` to `end`."""
     tokens = list(_tokens(text, start, end, STOP_WORDS.get(language, ALL_STOP_WORDS)))

@@ -6,6 +6,7 @@ What it can't know it does not say: a relation says no more than that one senten
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -32,9 +33,8 @@ class PatternExtractor:
         mentions: list[Found] = []
         relations: list[Related] = []
         for start, end in sentence_spans(passage.text):
-            here = self._mentions(passage, start, end)
-            relations += [Related(len(mentions) + first, len(mentions) + second) for first, second in _pairs(here)]
-            mentions += here
+            mentions += self._mentions(passage, start, end)
+            relations += between(mentions, start, end)
         return Extraction(tuple(mentions), tuple(relations), PATTERNS)
 
     def _mentions(self, passage: Passage, start: int, end: int) -> list[Found]:
@@ -52,15 +52,17 @@ class PatternExtractor:
         return sorted((*values, *wanted), key=lambda found: found.start)
 
 
-def _pairs(mentions: Sequence[Found]) -> list[tuple[int, int]]:
-    """Return the places of mentions that are related: each with the next ones, of two values none with the other."""
-    pairs = []
+def between(mentions: Sequence[Found], start: int, end: int) -> list[Related]:
+    """Relate the mentions from `start` to `end`, a sentence: each with the next ones, but no value with another."""
+    first = bisect_left(mentions, start, key=lambda found: found.start)
+    here = [place for place in range(first, len(mentions)) if mentions[place].end <= end]
+    related = []
     seen = set()
-    for first, one in enumerate(mentions):
-        for second in range(first + 1, min(first + 1 + _NEAREST, len(mentions))):
-            other = mentions[second]
-            ends = frozenset({(one.type, one.key), (other.type, other.key)})
-            if len(ends) == 2 and not {one.type, other.type} <= LITERALS and ends not in seen:
+    for number, place in enumerate(here):
+        for other in here[number + 1 : number + 1 + _NEAREST]:
+            types = {mentions[place].type, mentions[other].type}
+            ends = frozenset((mentions[each].type, mentions[each].key) for each in (place, other))
+            if len(ends) == 2 and not types <= LITERALS and ends not in seen:
                 seen.add(ends)
-                pairs.append((first, second))
-    return pairs
+                related.append(Related(place, other))
+    return related
