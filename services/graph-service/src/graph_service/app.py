@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from graph_service.building import GraphBuild
 from graph_service.entities import Entities
+from graph_service.export import Export
 from graph_service.extraction.model import ModelExtractor
 from graph_service.extraction.pace import Pace
 from graph_service.extraction.patterns import PatternExtractor
@@ -63,7 +64,9 @@ def create(settings: GraphSettings, shared: SharedParts | None = None) -> FastAP
             )
             extractor = model if settings.graph_extraction == "model" else patterns
             build = GraphBuild(database, jobs, rag, extractor, patterns, settings)
-            app.state.graph = GraphState(Graphs(database, jobs, rag), Entities(database), Paths(database))
+            app.state.graph = GraphState(
+                Graphs(database, jobs, rag), Entities(database), Paths(database), Export(database)
+            )
             service.health.checks.append(HealthCheck("database", database.check))
             engine.add(build.task(), resume=jobs.start_forgotten)
             if shared is None:

@@ -8,8 +8,10 @@ from itertools import pairwise
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import StreamingResponse
 
 from graph_service.entities import Entities
+from graph_service.export import WRITERS, Export, Format
 from graph_service.graphs import Graphs
 from graph_service.paths import Paths
 from graph_service.schemas import (
@@ -46,6 +48,7 @@ class GraphState:
     graphs: Graphs
     entities: Entities
     paths: Paths
+    export: Export
 
 
 def state_of(request: Request) -> GraphState:
@@ -80,6 +83,25 @@ async def get_graph(collection: CollectionName, state: State, user: User) -> Gra
 async def delete_graph(collection: CollectionName, state: State, user: User) -> None:
     """Delete a graph; the documents stay."""
     await state.graphs.delete(collection, user)
+
+
+@router.get("/graphs/{collection}/export", tags=["graphs"], response_class=StreamingResponse)
+async def export_graph(
+    collection: CollectionName,
+    state: State,
+    user: User,
+    format_: Annotated[
+        Format, Query(alias="format", description="GraphML, JSON-LD, a table, or statements for Neo4j")
+    ] = "graphml",
+) -> StreamingResponse:
+    """Export a graph, each relation with the sentence that says so."""
+    await state.graphs.get(collection, user)
+    writer = WRITERS[format_]
+    headers = {
+        "Content-Disposition": f'attachment; filename="{collection}.{writer.suffix}"',
+        "X-Content-Type-Options": "nosniff",
+    }
+    return StreamingResponse(state.export.pieces(collection, writer), media_type=writer.media_type, headers=headers)
 
 
 @router.get("/entities", tags=["entities"])
