@@ -127,7 +127,8 @@ class Stack:
 @asynccontextmanager
 async def running(data_dir: Path, rag: ScriptedRag, **settings: Any) -> AsyncIterator[Stack]:
     async with serving(rag.app()) as rag_url:
-        chosen = GraphSettings(data_dir=data_dir, rag_service_url=rag_url, admin_api_key=KEY, **settings)
+        own = {"rag_service_url": rag_url, "admin_api_key": KEY, "graph_follow_seconds": 0}
+        chosen = GraphSettings(data_dir=data_dir, **{**own, **settings})
         app = create(chosen)
         head = {"Authorization": f"Bearer {KEY}"}
         async with serving(app) as url, httpx2.AsyncClient(base_url=url, headers=head, timeout=60) as http:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 HARBOUR = (
@@ -195,6 +196,23 @@ async def test_a_key_sees_its_own_collections_only(stack: Any, rag: Any) -> None
     detail = (await stack.http.get(f"/v1/entities/{shown['id']}", headers=head)).json()
     assert detail["mentions"] == 1
     assert all(each["evidence"]["document"] == "Light" for each in detail["mentioned"])
+
+
+async def test_a_graph_follows_its_collection_by_itself(run: Any, rag: Any, embedded: None) -> None:
+    first = rag.add("Light", LIGHT)
+    async with run(graph_follow_seconds=0.2) as stack:
+        await stack.build()
+        rag.add("d", "Peter Jansen went to Lisbon.")
+        await follow(stack, lambda names: "Lisbon" in names)
+        del rag.documents[first]
+        await follow(stack, lambda names: "Acme Corp" not in names)
+        assert "Peter Jansen" in await stack.names()
+
+
+async def follow(stack: Any, done: Callable[[set[str]], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not done(await stack.names()):
+            await asyncio.sleep(0.1)
 
 
 async def test_a_deleted_graph_is_gone_and_can_be_built_again(stack: Any, rag: Any) -> None:

@@ -32,7 +32,7 @@ async def process(folder: Path, rag_url: str) -> AsyncIterator[tuple[asyncio.sub
     """Run the service on a data folder; it is killed at the end of the block."""
     port = free_port()
     own = {"DATA_DIR": str(folder), "PORT": str(port), "RAG_SERVICE_URL": rag_url, "ADMIN_API_KEY": KEY}
-    env = {**os.environ, "LLM_PROVIDER": "embedded", "GRAPH_EXTRACTION": "patterns", **own}
+    env = {**os.environ, "LLM_PROVIDER": "embedded", "GRAPH_FOLLOW_SECONDS": "0", **own}
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "graph_service", env=env, stderr=asyncio.subprocess.DEVNULL
     )

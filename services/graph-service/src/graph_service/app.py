@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -14,6 +15,7 @@ from graph_service.export import Export
 from graph_service.extraction.model import ModelExtractor
 from graph_service.extraction.pace import Pace
 from graph_service.extraction.patterns import PatternExtractor
+from graph_service.following import Following
 from graph_service.graphs import Graphs, follow_job, visible
 from graph_service.paths import Paths
 from graph_service.rag import RagService
@@ -64,14 +66,16 @@ def create(settings: GraphSettings, shared: SharedParts | None = None) -> FastAP
             )
             extractor = model if settings.graph_extraction == "model" else patterns
             build = GraphBuild(database, jobs, rag, extractor, patterns, settings)
-            app.state.graph = GraphState(
-                Graphs(database, jobs, rag), Entities(database), Paths(database), Export(database)
-            )
+            graphs = Graphs(database, jobs, rag)
+            app.state.graph = GraphState(graphs, Entities(database), Paths(database), Export(database))
             service.health.checks.append(HealthCheck("database", database.check))
             engine.add(build.task(), resume=jobs.start_forgotten)
             if shared is None:
                 stack.push_async_callback(engine.aclose)
                 await engine.launch()
+            if settings.graph_follow_seconds:
+                following = Following(database, rag, graphs, settings.graph_follow_seconds)
+                stack.push_async_callback(_ended, asyncio.create_task(following.run(), name="following"))
             yield
 
     return create_app(
@@ -81,3 +85,8 @@ def create(settings: GraphSettings, shared: SharedParts | None = None) -> FastAP
         routers=(router, job_router, provider_kit.router),
         lifespan=lifespan,
     )
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

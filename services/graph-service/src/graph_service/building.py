@@ -94,8 +94,7 @@ class GraphBuild:
         listed = partial(self._documents, job.collection)
         there = {document.id: document for document in await self.jobs.retry_until_available(job.id, listed)}
         async with self.database.reading() as session:
-            rows = select(Document.id, Document.content).where(Document.collection == job.collection)
-            known = {row.id: row.content for row in await session.execute(rows)}
+            known = await storage.contents(session, job.collection)
         for document_id in known.keys() - {d.id for d in there.values() if known.get(d.id) == d.content}:
             await self._forget(document_id)
         for document in there.values():

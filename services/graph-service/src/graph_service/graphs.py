@@ -43,11 +43,15 @@ class Graphs:
         Raises `NotFound` for a collection that has neither documents nor a graph, and `UpstreamUnavailable`.
         """
         principal.require(collection)
-        job = Job(id=new_id("job"), kind="graph", collection=collection, again=again, status=QUEUED)
         async with self.database.reading() as session:
             known = await session.get(Graph, collection) is not None
         if not known and not [document async for document in self.rag.documents(collection, limit=1)]:
             raise NotFound(f"there is no document in {collection!r} that can be read", field="collection")
+        return await self.jobs.get(await self.begin(collection, again), principal)
+
+    async def begin(self, collection: str, again: bool) -> str:
+        """Begin a build unless one is under way; returns the job's id."""
+        job = Job(id=new_id("job"), kind="graph", collection=collection, again=again, status=QUEUED)
         async with self.database.writing() as session:
             newest = select(Job).join(Graph, Graph.job_id == Job.id).where(Graph.collection == collection)
             under_way = await session.scalar(newest.where(Job.status.in_(OPEN)))
@@ -58,7 +62,7 @@ class Graphs:
                 under_way.again = under_way.again or again
                 job = under_way
         await self.jobs.start(job.id, kind="graph")
-        return await self.jobs.get(job.id, principal)
+        return job.id
 
     async def listing(self, principal: Principal) -> Sequence[dict[str, Any]]:
         """Return the caller's graphs, with how much is in them."""

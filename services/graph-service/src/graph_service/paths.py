@@ -90,6 +90,29 @@ def _built(revision: int, ends: array[int]) -> _Copy:
 
 
 def _shortest(copy: _Copy, source: int, target: int) -> list[int]:
-    start, end = copy.places[source], copy.places[target]
-    found = rustworkx.dijkstra_shortest_paths(copy.graph, start, target=end)
-    return [copy.graph[place] for place in found[end]] if end in found else []
+    """Search from both ends, a level at a time, where fewer wait: the first place where they meet is on a shortest path."""
+    ends = copy.places[source], copy.places[target]
+    before = [{end: end} for end in ends]
+    waiting = [[end] for end in ends]
+    while all(waiting):
+        side = int(len(waiting[0]) > len(waiting[1]))
+        mine, theirs = before[side], before[1 - side]
+        reached: list[int] = []
+        for place in waiting[side]:
+            for near in copy.graph.neighbors(place):
+                if near in mine:
+                    continue
+                mine[near] = place
+                if near in theirs:
+                    way = [*reversed(_way_back(before[0], near)), *_way_back(before[1], near)[1:]]
+                    return [copy.graph[each] for each in way]
+                reached.append(near)
+        waiting[side] = reached
+    return []
+
+
+def _way_back(before: dict[int, int], place: int) -> list[int]:
+    way = [place]
+    while before[way[-1]] != way[-1]:
+        way.append(before[way[-1]])
+    return way

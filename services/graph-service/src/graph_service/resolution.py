@@ -96,7 +96,7 @@ class Resolution:
         candidates = [
             candidate
             for type_, some in by_type.items()
-            for candidate in (*_acronyms(some), *(_short_forms(some) if type_ == "person" else ()))
+            for candidate in (_short_forms(some) if type_ == "person" else _acronyms(some))
         ]
         # Whoever is one by a longer form is one person that a shorter one may stand for.
         self._candidates = sorted(
@@ -153,16 +153,16 @@ def _one_letter(word: str, other: str) -> bool:
 
 def _acronyms(names: Sequence[Named]) -> Iterator[tuple[Named, list[Named]]]:
     """Yield acronyms with the names whose words begin with their letters."""
-    written = defaultdict[str, list[Named]](list)
+    acronyms = [name for name in names if len(name.words) == 1 and name.text.replace(".", "").isupper()]
+    written: dict[str, dict[int, Named]] = {name.key.replace(".", ""): {} for name in acronyms}
     for name in names:
         words = [word for word in name.words if word not in lexicon.LINKS and word not in lexicon.PARTICLES]
         for some in (words, [word for word in words if word not in LEGAL_FORMS], list(name.words)):
             initials = "".join(word[0] for word in some)
-            if len(some) >= _SHORTEST_ACRONYM and name not in written[initials]:
-                written[initials].append(name)
-    for name in names:
-        letters = name.key.replace(".", "")
-        if len(name.words) == 1 and name.text.replace(".", "").isupper() and (full := written.get(letters)):
+            if len(some) >= _SHORTEST_ACRONYM and initials in written:
+                written[initials][name.id] = name
+    for name in acronyms:
+        if full := list(written[name.key.replace(".", "")].values()):
             yield name, full
 
 

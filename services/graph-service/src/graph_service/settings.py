@@ -41,6 +41,9 @@ class GraphSettings(ServiceSettings):
     graph_chunks_in_flight: int = Field(
         12, ge=1, le=256, description="Chunks of one graph that are read at the same time"
     )
+    graph_follow_seconds: float = Field(
+        60, ge=0, description="How often graphs are compared with their collections, which begins a build; 0: never"
+    )
     graph_concurrency: int = Field(1, ge=1, le=16, description="Graphs built at the same time")
 
     @property

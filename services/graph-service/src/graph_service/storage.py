@@ -12,7 +12,7 @@ from graph_service.extraction import Extraction, Found, Passage
 from graph_service.extraction.base import LITERALS
 from graph_service.passages import Span, sentence_spans
 from graph_service.resolution import Named, spoken
-from graph_service.tables import Chunk, Entity, Graph, Mention, Name, Relation, Sentence
+from graph_service.tables import Chunk, Document, Entity, Graph, Mention, Name, Relation, Sentence
 from service_kit.jobs import now
 
 _KEYS_AT_ONCE = 500
@@ -105,6 +105,12 @@ async def _names(
         )
         found.update(zip(new, ids, strict=True))
     return found
+
+
+async def contents(session: AsyncSession, collection: str) -> dict[str, str]:
+    """Return the documents of a graph with the contents that they had when they were read."""
+    rows = await session.execute(select(Document.id, Document.content).where(Document.collection == collection))
+    return {row.id: row.content for row in rows}
 
 
 async def remove_unused(session: AsyncSession, collection: str) -> None:
