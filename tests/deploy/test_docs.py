@@ -12,7 +12,7 @@ from llm_providers.engines.table import Kind
 from llm_providers.environment import read_engines_file
 
 PAGE = Path(__file__).parents[2] / "docs" / "architecture.md"
-PACKAGES = "llm_providers|service_kit|rag_service|notes_service|doc_processor|switchyard"
+PACKAGES = "llm_providers|service_kit|rag_service|notes_service|doc_processor|graph_service|switchyard"
 NAME = re.compile(rf"`((?:{PACKAGES})(?:\.\w+)+)`")
 
 

@@ -15,7 +15,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-PACKAGES = ("llm_providers", "service_kit", "rag_service", "notes_service", "doc_processor", "switchyard")
+PACKAGES = (
+    "llm_providers",
+    "service_kit",
+    "rag_service",
+    "notes_service",
+    "doc_processor",
+    "graph_service",
+    "switchyard",
+)
 _SUPERVISOR = Path(__file__).parents[2] / "deploy/vllm/supervisor.py"
 _CALLS = {"compile", "search", "match", "fullmatch", "split", "findall", "finditer", "sub", "subn"}
 _USES = _CALLS - {"compile"}

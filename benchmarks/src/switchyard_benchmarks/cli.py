@@ -27,6 +27,19 @@ BenchUrl = Annotated[
 ]
 
 
+@bench.command("graph")
+def bench_graph(
+    entities: Annotated[int, typer.Option(min=100, help="Entities of the largest graph")] = 100_000,
+    relations: Annotated[int, typer.Option(min=100, help="Its relations")] = 1_000_000,
+    steps: Annotated[int, typer.Option(min=1, max=8, help="Graphs, each twice as large as the one before")] = 4,
+    seed: Annotated[int, typer.Option(help="Of what is joined with what")] = 17,
+) -> None:
+    """Time neighbours and paths in made graphs of growing size; needs no stack."""
+    from switchyard_benchmarks.graphs import graphs
+
+    graphs(console, entities, relations, steps, seed)
+
+
 @evaluate.command("retrieval")
 def eval_retrieval(
     data: Path,
@@ -118,6 +131,20 @@ def eval_documents(
         console.print(f"{each.name}: {speed(each):.1f} pages/s")
         for failure in failures(each):
             console.print(f"  {failure}", style="red")
+
+
+@evaluate.command("entities")
+def eval_entities(
+    file: Annotated[Path, typer.Argument(help="Annotated sentences in the IOB2 columns of Universal NER")],
+    language: Annotated[str, typer.Option(help="Of the text, as an ISO 639-1 code")] = "en",
+    json: JsonFile = None,
+) -> None:
+    """Score the embedded extraction of persons, organisations and places; needs no stack."""
+    from switchyard_benchmarks import entities
+
+    evaluation = entities.entities(file, language)
+    evaluation.write(json)
+    entities.show(console, evaluation)
 
 
 @evaluate.command("compare")

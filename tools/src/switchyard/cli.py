@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from switchyard import audit, commands, engines, providers, user_commands
+from switchyard import audit, commands, engines, graph, providers, user_commands
 from switchyard.client import Client, StackError, saved_key
 from switchyard.installation import DEMO
 from switchyard.options import DATA, URL, DataDir, Folder, Port, Url, is_default
@@ -22,6 +22,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pret
 app.add_typer(providers.app, name="providers")
 app.add_typer(engines.app, name="engines")
 app.add_typer(audit.app, name="audit")
+app.add_typer(graph.app, name="graph")
 for command in (user_commands.add, user_commands.show, user_commands.rm, user_commands.ask, user_commands.chat):
     app.command()(command)
 app.command()(user_commands.sync)

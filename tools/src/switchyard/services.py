@@ -40,6 +40,7 @@ SERVICES = (
     Service("rag-service", "rag", 8001, "rag"),
     Service("notes-service", "notes", 8002, "notes"),
     Service("doc-processor", "doc-processor", 8003, "processor-audit"),
+    Service("graph-service", "graph", 8004, "graph"),
 )
 """The first one holds the admin key and the policy's audit."""
 

@@ -23,7 +23,7 @@ from switchyard.stack.text import say, size
 _PREFIX, _SUFFIX = "switchyard-", ".tar.gz"
 _SPARE = 1.05
 _WRITTEN_AT_START = ("keys", "rag", "notes", "chroma")
-_DATABASES = ("DATABASE_URL", "NOTES_DATABASE_URL")
+_DATABASES = ("DATABASE_URL", "NOTES_DATABASE_URL", "GRAPH_DATABASE_URL")
 
 
 def backup(project: Project, folder: Path) -> None:

@@ -1,0 +1,138 @@
+"""The bodies of requests and responses."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from service_kit.jobs import JobRow, Row, Status
+from service_kit.requests import RequestBody
+
+CollectionName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+EntityId = Annotated[int, Field(ge=1, le=2**63 - 1)]
+
+
+def _has_words(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty")
+    return text.strip()
+
+
+class GraphIn(RequestBody):
+    """The collection whose graph is to be built, or brought up to date."""
+
+    collection: CollectionName
+    again: bool = Field(False, description="Read all documents again, and not only what has changed")
+
+
+class MergeIn(RequestBody):
+    """Entities of the same type that are one."""
+
+    entities: list[EntityId] = Field(min_length=1, max_length=100)
+
+
+class SplitIn(RequestBody):
+    """The names of an entity that are somebody or something else."""
+
+    names: list[Annotated[str, Field(max_length=300), AfterValidator(_has_words)]] = Field(min_length=1, max_length=100)
+
+
+class GraphOut(Row):
+    """A graph and what it holds; `incomplete` chunks are those of which a model's output was of no use."""
+
+    collection: str
+    status: Status = Field(description="That of the newest job")
+    job_id: str
+    extractor: str = Field(description='What read the newest chunks: "patterns", or an engine and its model')
+    documents: int
+    chunks: int
+    incomplete: int
+    dropped: int = Field(description="Mentions that a model gave and the text does not hold")
+    entities: int
+    relations: int
+    updated: datetime
+
+
+class JobOut(JobRow):
+    """A build; `chunks_total` is null until it is known, and grows while documents are added."""
+
+    collection: str
+    chunks_done: int
+    chunks_total: int | None
+
+
+class _FromRow(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class EntityOut(_FromRow):
+    """Somebody or something; `mentions` counts those of the last build."""
+
+    id: int
+    collection: str
+    type: str
+    name: str
+    mentions: int
+
+
+class Evidence(_FromRow):
+    """Where it stands: a sentence of a document's page, its span counted in characters of the page's text."""
+
+    document_id: str
+    document: str = Field(description="The document's title")
+    page: int
+    start: int
+    end: int
+    quote: str
+
+
+class MentionOut(_FromRow):
+    """A name where it stands: `start` to `end` of the page, in the sentence that is quoted."""
+
+    name: str
+    start: int
+    end: int
+    evidence: Evidence
+
+
+class RelationOut(_FromRow):
+    """What a sentence says of two entities; the kind `occurs-with` only that it names both."""
+
+    id: int
+    kind: str
+    subject: EntityOut
+    object: EntityOut
+    evidence: Evidence
+
+
+class EntityDetail(EntityOut):
+    """An entity with the ways in which it is named, and its first mentions and relations."""
+
+    aliases: list[str]
+    mentioned: list[MentionOut]
+    relations: list[RelationOut]
+
+
+class NeighbourOut(_FromRow):
+    """An entity that sentences name together with another; `sentences` counts them."""
+
+    entity: EntityOut
+    kinds: list[str]
+    sentences: int
+
+
+class StepOut(_FromRow):
+    """One edge of a path, with sentences that say so."""
+
+    source: EntityOut
+    target: EntityOut
+    relations: list[RelationOut]
+
+
+class PathOut(BaseModel):
+    """A shortest path; no steps, and `connected` false, if there is none."""
+
+    connected: bool
+    steps: list[StepOut]

@@ -1,0 +1,46 @@
+"""Entities against annotated text: spans from words and tags, and figures that can be counted by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from switchyard_benchmarks.cli import evaluate
+from switchyard_benchmarks.entities import annotated, entities
+
+WORDS = [
+    ("Anna", "B-PER"), ("Berg", "I-PER"), ("lives", "O"), ("in", "O"), ("Rotterdam", "B-LOC"), (",", "O"), ("near", "O"),
+    ("Zorvex", "B-ORG"), (".", "O"),
+]  # fmt: skip
+FILE = "\n".join(
+    [
+        "# newdoc id = first",
+        "# sent_id = first-1",
+        "# text = Anna Berg lives in Rotterdam, near Zorvex.",
+        *(f"{number}\t{word}\t{tag}\t-\t-" for number, (word, tag) in enumerate(WORDS, 1)),
+        "",
+    ]
+)
+
+
+def test_words_and_tags_become_spans() -> None:
+    (document,) = annotated(FILE.splitlines())
+    assert {(document.text[start:end], type_) for start, end, type_ in document.entities} == {
+        ("Anna Berg", "person"),
+        ("Rotterdam", "place"),
+        ("Zorvex", "organisation"),
+    }
+
+
+def test_figures_count_exact_spans_and_types(tmp_path: Path) -> None:
+    path = tmp_path / "set.iob2"
+    path.write_text(FILE)
+    (result,) = entities(path, "en").results
+    assert result.figures["person.right"] == result.figures["person.there"] == 1
+    assert (result.figures["place.right"], result.figures["place.found"]) == (1, 2)
+    assert result.figures["organisation.right"] == 0
+    assert result.details == {"missed": ["organisation: Zorvex"], "wrong": ["place: Zorvex"]}
+    shown = CliRunner().invoke(evaluate, ["entities", str(path)])
+    assert shown.exit_code == 0, shown.output
+    assert "0.667" in shown.output

@@ -1,0 +1,171 @@
+"""Which names are one entity: on a made set whose answers are known, and over builds."""
+
+from __future__ import annotations
+
+import random
+import time
+from itertools import combinations
+from typing import Any
+
+import pytest
+
+from graph_service.resolution import Named, Resolution
+from service_kit.statements.normalisation import normalised
+
+# Each line is one entity in its names; all of a type are resolved together.
+MADE = {
+    "organisation": """
+        Acme Corp | Acme Corporation | Acme
+        Acme Airlines
+        University of Twente | UT | U.T.
+        University of Utrecht
+        Harbour Trust | Harbor Trust
+        Harbour Bank
+        Müller GmbH | Mueller GmbH
+        Technische Universiteit Delft | TUD
+        Lamp Works Ltd | Lamp Works Limited | Lamp Works
+        Zorvexian | Zorvexiann
+        Zorvixal
+        Division 12 | Division12
+        Division 13
+        Bank of Ireland
+        Bank of Iceland
+    """,
+    "person": """
+        Anna de Vries | A. de Vries | Anna Vries | Anna
+        Peter Jansen | P. Jansen | Peter Janssen | Jansen
+        Petra Jannings
+        Maria Silva
+        Marie Silva
+        John A. Smith | John Smith
+        Joan Smith
+        Ben Lund
+        Ken Lund
+        Lund
+        Thomas Berg
+        Thomas Borg
+    """,
+    "place": """
+        Austria
+        Australia
+        Iran
+        Iraq
+        Rotterdam | Roterdam
+        Niger
+        Nigeria
+        North Korea
+        South Korea
+    """,
+}
+
+
+def made() -> tuple[list[Named], dict[int, tuple[str, int]]]:
+    """Names in a shuffled order, and the number of each one's entity."""
+    rows = [
+        (type_, number, text.strip())
+        for type_, lines in MADE.items()
+        for number, line in enumerate(lines.strip().splitlines())
+        for text in line.split("|")
+    ]
+    random.Random(3).shuffle(rows)
+    names, truth = [], {}
+    for identity, (type_, number, text) in enumerate(rows, 1):
+        key = " ".join(word.rstrip(".") for word in normalised(text).split())
+        names.append(Named(identity, type_, key, text, identity, text, False, 1))
+        truth[identity] = (type_, number)
+    return names, truth
+
+
+def pairs(groups: list[list[Named]]) -> set[tuple[int, int]]:
+    return {tuple(sorted((a.id, b.id))) for group in groups for a, b in combinations(group, 2)}  # type: ignore[misc]
+
+
+def grouped(names: list[Named], documents: dict[int, frozenset[str]] | None = None) -> list[list[Named]]:
+    resolution = Resolution(names)
+    return resolution.groups(documents or dict.fromkeys(resolution.asked, frozenset({"d"})))
+
+
+def test_on_the_made_set_nothing_is_joined_that_is_two_and_most_that_is_one() -> None:
+    names, truth = made()
+    found = pairs(grouped(names))
+    right = {tuple(sorted(pair)) for pair in combinations(truth, 2) if truth[pair[0]] == truth[pair[1]]}
+    shown = {name.id: name.text for name in names}
+    assert [(shown[a], shown[b]) for a, b in found - right] == []
+    assert len(found & right) / len(right) >= 0.9, [(shown[a], shown[b]) for a, b in right - found]
+
+
+def name(identity: int, text: str, type_: str = "person", entity: int | None = None, by_hand: bool = False) -> Named:
+    return Named(identity, type_, text.lower().replace(".", ""), text, entity or identity, text, by_hand, 1)
+
+
+def test_names_of_different_types_are_never_one() -> None:
+    groups = grouped([name(1, "Washington"), name(2, "Washington", "place"), name(3, "George Washington")])
+    assert pairs(groups) == {(1, 3)}
+
+
+def test_a_short_form_needs_a_document_that_has_both_and_no_other_who_may_be_meant() -> None:
+    names = [name(1, "Peter Jansen"), name(2, "Maria Jansen"), name(3, "Jansen")]
+    first, second = frozenset({"a"}), frozenset({"b"})
+    assert pairs(grouped(names, {1: first, 2: second, 3: first})) == {(1, 3)}
+    assert pairs(grouped(names, {1: first, 2: first, 3: first})) == set()
+    assert pairs(grouped(names, {1: first, 2: first, 3: second})) == set()
+
+
+def test_what_was_parted_by_hand_stays_apart_and_what_was_joined_stays_together() -> None:
+    names = [name(1, "Acme Corp", "organisation", 7, True), name(2, "Acme Ltd", "organisation", 8, True)]
+    joined = [name(3, "Pete", entity=9, by_hand=True), name(4, "Hendrik Vos", entity=9, by_hand=True)]
+    assert pairs(grouped([*names, *joined, name(5, "Acme Inc", "organisation")])) in (
+        {(3, 4), (1, 5)},
+        {(3, 4), (2, 5)},
+    )
+
+
+def test_time_grows_with_the_names_and_not_with_their_square() -> None:
+    dice = random.Random(5)
+
+    def some(count: int) -> list[Named]:
+        def word() -> str:
+            return "".join(dice.choice("abcdefghij") for _ in range(7))
+
+        return [name(n, f"{word()} {word()}".title()) for n in range(1, count + 1)]
+
+    def seconds(names: list[Named]) -> float:
+        began = time.process_time()
+        grouped(names)
+        return time.process_time() - began
+
+    assert seconds(some(16_000)) < 20 * max(seconds(some(4_000)), 0.05)
+
+
+@pytest.fixture
+def titles(rag: Any) -> None:
+    rag.add(
+        "a", "Dr. Anna de Vries leads the University of Twente. A. de Vries founded Acme Corp. The UT is old, says UT."
+    )
+    rag.add("b", "In Lisbon, Acme Corporation met Anna de Vries. They like Acme Corp.")
+
+
+async def test_a_build_makes_one_entity_of_several_names(stack: Any, rag: Any, titles: None) -> None:
+    await stack.build()
+    for shown, aliases, mentions in (
+        ("Anna de Vries", {"Anna de Vries", "A. de Vries"}, 3),
+        ("Acme Corp", {"Acme Corp", "Acme Corporation"}, 3),
+    ):
+        found = await stack.get(f"/v1/entities/{(await stack.entity(shown))['id']}")
+        assert (set(found["aliases"]), found["mentions"]) == (aliases, mentions)
+    before = await stack.entity("Anna de Vries")
+    await stack.build(again=True)
+    assert await stack.entity("Anna de Vries") == before
+
+
+async def test_a_name_that_has_become_ambiguous_is_parted_again(stack: Any, rag: Any) -> None:
+    text = "Yesterday Peter Jansen came. Later they asked Mr. Jansen."
+    document = rag.add("a", text)
+    await stack.build()
+    assert set((await stack.get(f"/v1/entities/{(await stack.entity('Peter Jansen'))['id']}"))["aliases"]) == {
+        "Peter Jansen",
+        "Jansen",
+    }
+    rag.documents[document]["text"] = text + " With him was Maria Jansen."
+    await stack.build()
+    assert {"Peter Jansen", "Jansen", "Maria Jansen"} <= await stack.names()
