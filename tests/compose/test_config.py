@@ -180,5 +180,5 @@ def test_only_the_overlay_of_llamaparse_gives_the_doc_processor_a_way_out(folder
     assert with_it["environment"]["LLAMAPARSE_CONSENT"] == "true"
     assert {mount["target"] for mount in with_it["volumes"]} >= {"/data/audit", "/data/llamaparse"}
     assert "LLAMA_CLOUD_API_KEY" in [mounted["source"] for mounted in with_it["secrets"]]
-    out = {name for name, said in found["services"].items() if "download" in said["networks"]}
+    out = {name for name, said in found["services"].items() if "download" in said.get("networks", {})}
     assert out - {"ollama-models", "vllm-models"} == {"doc-processor"}
