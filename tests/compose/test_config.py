@@ -98,7 +98,8 @@ def test_names_outside_are_refused_at_once_where_there_is_no_way_out(folder: Pat
 
 
 def test_no_secret_is_shown(folder: Path, name: str) -> None:
-    secrets = ("ADMIN_API_KEY", "VLLM_API_KEY", "OIDC_CLIENT_SECRET", "DATABASE_URL", "NOTES_DATABASE_URL", "HF_TOKEN")
+    databases = ("DATABASE_URL", "NOTES_DATABASE_URL", "GRAPH_DATABASE_URL")
+    secrets = ("ADMIN_API_KEY", "VLLM_API_KEY", "OIDC_CLIENT_SECRET", *databases, "HF_TOKEN")
     given = {}
     for secret in secrets:
         (folder / "secrets" / secret.lower()).write_text(f"the-value-of-{secret}")
