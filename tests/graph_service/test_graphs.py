@@ -198,6 +198,14 @@ async def test_a_key_sees_its_own_collections_only(stack: Any, rag: Any) -> None
     assert all(each["evidence"]["document"] == "Light" for each in detail["mentioned"])
 
 
+async def test_a_name_has_the_type_that_other_documents_give_it(stack: Any, rag: Any) -> None:
+    rag.add("a", "Yesterday Mrs. Zorvex came.")
+    await stack.build()
+    rag.add("b", "Zorvex came again, late. They saw her.")
+    await stack.build()
+    assert ((await stack.entity("Zorvex"))["type"], (await stack.entity("Zorvex"))["mentions"]) == ("person", 2)
+
+
 async def test_a_graph_follows_its_collection_by_itself(run: Any, rag: Any, embedded: None) -> None:
     first = rag.add("Light", LIGHT)
     async with run(graph_follow_seconds=0.2) as stack:

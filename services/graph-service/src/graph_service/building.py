@@ -202,6 +202,9 @@ class GraphBuild:
     ) -> list[Passage]:
         texts = {page.number: page.text for page in pages}
         gazetteer = await asyncio.to_thread(Gazetteer.of, [document.title, *texts.values()], document.language)
+        async with self.database.reading() as session:
+            known = await storage.types_of(session, collection, gazetteer.seen, self.settings.types)
+        gazetteer = gazetteer.with_known(known)
         return [
             Passage(
                 chunk.id,

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from graph_service import storage
-from graph_service.tables import Document, Entity, Mention, Name, Relation, Sentence
+from graph_service.tables import LARGEST_ID, Document, Entity, Mention, Name, Relation, Sentence
 from service_kit.auth import Principal
 from service_kit.database import Database
 from service_kit.errors import InvalidInput, NotFound
@@ -90,9 +90,7 @@ class Entities:
             )
         if (before := decode(cursor)) is not None:
             mentions, _, identity = before.partition(":")
-            if not (mentions.isdecimal() and identity.isdecimal()):
-                raise InvalidInput("this is not a cursor of this list", field="cursor")
-            statement = statement.where(tuple_(Entity.mentions, Entity.id) < (int(mentions), int(identity)))
+            statement = statement.where(tuple_(Entity.mentions, Entity.id) < (_id(mentions), _id(identity)))
         statement = statement.order_by(Entity.mentions.desc(), Entity.id.desc()).limit(limit + 1)
         async with self.database.reading() as session:
             rows = list(await session.scalars(statement))
@@ -255,7 +253,10 @@ def _quote(sentence: Sentence, title: str) -> Quote:
 
 def _number(cursor: str | None) -> int:
     """Return the id in a cursor; 0 without one."""
-    last = decode(cursor) or "0"
-    if not last.isdecimal() or len(last) > 18:
+    return _id(decode(cursor) or "0")
+
+
+def _id(digits: str) -> int:
+    if not (digits.isascii() and digits.isdecimal() and len(digits) <= 10 and int(digits) <= LARGEST_ID):
         raise InvalidInput("this is not a cursor of this list", field="cursor")
-    return int(last)
+    return int(digits)

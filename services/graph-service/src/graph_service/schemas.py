@@ -7,11 +7,12 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from graph_service.tables import LARGEST_ID
 from service_kit.jobs import JobRow, Row, Status
 from service_kit.requests import RequestBody
 
 CollectionName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
-EntityId = Annotated[int, Field(ge=1, le=2**63 - 1)]
+EntityId = Annotated[int, Field(ge=1, le=LARGEST_ID)]
 
 
 def _has_words(text: str) -> str:

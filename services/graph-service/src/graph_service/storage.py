@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from graph_service.extraction import Extraction, Found, Passage
 from graph_service.extraction.base import LITERALS
+from graph_service.extraction.names import NAME
 from graph_service.passages import Span, sentence_spans
 from graph_service.resolution import Named, spoken
 from graph_service.tables import Chunk, Document, Entity, Graph, Mention, Name, Relation, Sentence
@@ -134,6 +135,19 @@ async def names_of(session: AsyncSession, collection: str) -> list[Named]:
         Named(name.id, name.type, name.key, name.text, name.entity_id, shown, name.by_hand, mentions)
         for name, shown, mentions in await session.execute(statement.order_by(Name.id))
     ]
+
+
+async def types_of(
+    session: AsyncSession, collection: str, keys: Collection[str], types: Collection[str]
+) -> dict[str, str]:
+    """Return the types of those of these names that the collection has, as one of `types` that says something."""
+    wanted, asked = [type_ for type_ in types if type_ != NAME], sorted(keys)
+    found: dict[str, str] = {}
+    for first in range(0, len(asked), _KEYS_AT_ONCE):
+        some = Name.key.in_(asked[first : first + _KEYS_AT_ONCE])
+        statement = select(Name.key, Name.type).where(Name.collection == collection, Name.type.in_(wanted), some)
+        found.update({row.key: row.type for row in await session.execute(statement.order_by(Name.id.desc()))})
+    return found
 
 
 async def documents_of(session: AsyncSession, names: Collection[int]) -> dict[int, frozenset[str]]:

@@ -15,6 +15,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from service_kit.jobs import QUEUED, JobColumns, now
 
+LARGEST_ID = 2**31 - 1
+"""PostgreSQL refuses to compare an INTEGER with what is larger."""
+
 
 class Base(DeclarativeBase):
     type_annotation_map: ClassVar = {dict[str, Any]: JSON}

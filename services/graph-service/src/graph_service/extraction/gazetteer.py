@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from graph_service.extraction import lexicon
 from graph_service.extraction.names import NAME, Candidate, candidates
@@ -18,28 +18,38 @@ _WEAK, _STRONG = 1, 3
 
 @dataclass(frozen=True, slots=True)
 class Gazetteer:
-    """Names by their keys with the types that were seen of them, and the words that are written small as well."""
+    """Names by their keys with the types that were seen of them, and the words that are written small as well.
+
+    `names` are those that are names for certain, `seen` all that may be.
+    """
 
     language: str = ""
     types: Mapping[str, str] = field(default_factory=dict)
     names: frozenset[str] = frozenset()
     lower: frozenset[str] = frozenset()
+    seen: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, texts: Iterable[str], language: str, known: Mapping[str, str] | None = None) -> Gazetteer:
-        """Read titles and pages; `known` are names that other documents of the collection have, and their types."""
+    def of(cls, texts: Iterable[str], language: str) -> Gazetteer:
+        """Read titles and pages."""
         votes: dict[str, Counter[str]] = defaultdict(Counter)
-        sure: set[str] = set(known or ())
+        sure: set[str] = set()
         lower: set[str] = set()
+        seen: set[str] = set()
         for text in texts:
             lower.update(match.group().lower() for match in _LOWER.finditer(text))
             for start, end in sentence_spans(text):
                 for candidate in candidates(text, start, end, language):
+                    seen.add(candidate.key)
                     if candidate.sure:
                         sure.add(candidate.key)
                     _vote(votes, candidate)
         types = {key: counts.most_common(1)[0][0] for key, counts in votes.items()}
-        return cls(language, {**types, **(known or {})}, frozenset(sure), frozenset(lower))
+        return cls(language, types, frozenset(sure), frozenset(lower), frozenset(seen))
+
+    def with_known(self, known: Mapping[str, str]) -> Gazetteer:
+        """Return the same with the types that names have in other documents, where these texts say nothing of theirs."""
+        return replace(self, types={**known, **self.types}, names=self.names | known.keys())
 
     def type_of(self, candidate: Candidate) -> str | None:
         """Return the type of what is a name, "other" if nothing says which; None for what is none."""
@@ -57,10 +67,10 @@ def _vote(votes: dict[str, Counter[str]], candidate: Candidate) -> None:
         votes[candidate.key][candidate.type] += _STRONG
     elif candidate.hint:
         votes[candidate.key][candidate.hint] += _WEAK
-    if candidate.type == "person" and len(candidate.words) > 1:
+    if (candidate.type or candidate.hint) == "person" and len(candidate.words) > 1:
         # Whoever was named in full is called by one name afterwards.
         for word in (candidate.words[0], candidate.words[-1]):
-            votes[word]["person"] += _STRONG
+            votes[word]["person"] += _STRONG if candidate.type else _WEAK
     if (
         candidate.type == "organisation"
         and len(candidate.words) == 2

@@ -44,7 +44,7 @@ FIRST_NAMES = _words(
     "russell ruth ryan sabine sally sam samantha samuel sander sandra sandy sanjay sanne sara sarah saskia scott sean sebastian sergio shane "
     "shannon sharon shaun sheila shelley shirley silvia simon sjoerd sofia sophia sophie stacey stan stanley stefan stefanie stella stephanie "
     "stephen steve steven stewart stuart sue susan susanne suzanne sven sylvia tamara tania tara ted teresa terry thea theo theresa thijs thomas "
-    "tim timothy tina todd tom tony tracy travis tyler ulrich ursula uwe valerie vanessa vera veronica victor victoria vince vincent virginia "
+    "tim timothy tina tobias todd tom tony tracy travis tyler ulrich ursula uwe valerie vanessa vera veronica victor victoria vince vincent virginia "
     "vladimir walter wanda warren wayne wendy werner wilhelm willem william willy wim wolfgang yasmin yusuf yvonne zoe"
 )
 PARTICLES = _words("van von de der den des del della di da la le el al bin ibn ter ten te zu zur zum dos du")
