@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from switchyard.client import Client, StackError, saved_key
@@ -131,5 +132,5 @@ def _table(columns: tuple[str, ...], rows: list[list[Any]]) -> None:
         return
     table = Table(*columns, box=None)
     for row in rows:
-        table.add_row(*(plain(str(cell)).replace("[", "\\[") for cell in row))
+        table.add_row(*(escape(plain(str(cell))) for cell in row))
     console.print(table)
