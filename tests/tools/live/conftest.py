@@ -18,6 +18,7 @@ from aiohttp import web
 from rich.console import Console
 
 from switchyard.client import Client
+from switchyard.policy import PATHS
 
 ADMIN, USER = "sy-admin", "sy-user"
 Script = Callable[[str, int], list[tuple[str, Any]]]
@@ -127,7 +128,7 @@ class StandIn:
 
     def app(self) -> web.Application:
         app = web.Application()
-        for service in ("rag", "notes", "doc-processor"):
+        for service in PATHS:
             app.add_routes(
                 [
                     web.get(f"/{service}/v1/providers", self._get),

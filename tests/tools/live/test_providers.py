@@ -32,7 +32,7 @@ def test_use_checks_first_then_switches_text_only_and_says_how_soon(stack: Any) 
     assert ended.returncode == 0, ended.stderr
     assert "vllm answers for text: llama3.2" in ended.stdout
     assert "text stable: ollama → vllm" in ended.stdout
-    assert "in effect in rag, notes, doc-processor after" in ended.stdout
+    assert "in effect in rag, notes, doc-processor, graph after" in ended.stdout
     assert stack.text.items() >= {"stable": "vllm", "fallbacks": ["ollama"], "previous": "ollama"}.items()
     assert stack.roles["embeddings"]["stable"] == "ollama"
     assert stack.puts[0]["why"] == "use vllm"
@@ -160,7 +160,7 @@ def test_a_service_that_does_not_follow_is_named_with_what_to_look_at(stack: Any
     stack.stuck = {"notes"}
     ended = providers(stack, "use", "vllm")
     assert ended.returncode == 1
-    assert "in effect in rag, doc-processor after" in ended.stdout
+    assert "in effect in rag, doc-processor, graph after" in ended.stdout
     assert (
         "notes does not apply it (it is at revision 1): is it running, and do all services share the volume"
         in ended.stdout
