@@ -80,8 +80,8 @@ class Load:
             self.documents.append(body["items"][0]["document"]["id"])
 
     def _note(self, client: httpx2.Client, number: int) -> None:
-        given = {"text": f"Anna: I will send report {number} of {self.label} by Friday.", "wait": 0}
-        if (body := self._took(client.post("/notes/v1/notes", json=given), 201, 202)) is not None:
+        given = {"text": f"Anna: I will send report {number} of {self.label} by Friday."}
+        if (body := self._took(client.post("/notes/v1/notes?wait=0", json=given), 201, 202)) is not None:
             self.notes.append(body["id"])
 
     def settle(self, seconds: float = 120) -> None:
