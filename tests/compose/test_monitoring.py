@@ -53,7 +53,7 @@ def use(stack: Stack, key: str) -> None:
     with stack.client(key) as client:
         ask_streamed(client, "/rag", QUESTIONS[0])
         assert client.post("/rag/v1/query", json={"question": ""}).status_code == 422
-        client.post("/notes/v1/notes", json={"text": "Ben: I order the pots on Monday.", "wait": 0})
+        client.post("/notes/v1/notes?wait=0", json={"text": "Ben: I order the pots on Monday."})
         scan = (stack.folder / "examples" / "frost-rota-photo.png").read_bytes()
         assert client.post("/doc-processor/v1/process", files={"file": ("frost.png", scan)}).status_code == 200
 
