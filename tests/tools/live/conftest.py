@@ -71,6 +71,7 @@ class StandIn:
         default_factory=lambda: {"by": "environment", "at": datetime.now(UTC).isoformat(), "why": "first"}
     )
     stuck: set[str] = field(default_factory=set)
+    absent: set[str] = field(default_factory=set)
     stale: int = 0
     check: dict[str, Any] = field(default_factory=lambda: {"ok": True, "model": "llama3.2", "seconds": 0.2})
     parity: dict[str, Any] = field(
@@ -156,6 +157,8 @@ class StandIn:
             if self.on_read is not None:
                 self.on_read(self)
             self._traffic()
+        if service in self.absent:
+            raise web.HTTPNotFound
         view = self.view()
         return web.json_response({**view, "revision": 1} if service in self.stuck else view)
 

@@ -167,6 +167,13 @@ def test_a_service_that_does_not_follow_is_named_with_what_to_look_at(stack: Any
     )
 
 
+def test_a_service_that_the_stack_does_not_have_is_not_waited_for(stack: Any) -> None:
+    stack.absent = {"graph"}
+    ended = providers(stack, "use", "vllm")
+    assert ended.returncode == 0
+    assert "in effect in rag, notes, doc-processor after" in ended.stdout
+
+
 def test_a_stale_write_is_taken_once_more_from_the_new_policy(stack: Any, client: Client) -> None:
     stack.stale = 1
     said: list[str] = []

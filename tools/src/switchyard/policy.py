@@ -127,7 +127,7 @@ def not_serving(view: View, role: str, backend: str) -> str:
 
 
 def follow(client: Client, revision: int, say: Callable[[str], None], within: float = 2.0) -> Propagation:
-    """Wait until every service has the revision, at most `within` seconds, and say how soon, or what to check."""
+    """Wait until every service of the stack has the revision, at most `within` seconds, and say how soon, or what to check."""
     began = time.monotonic()
     seconds: dict[str, float] = {}
     missing = dict.fromkeys(PATHS, "")
@@ -137,6 +137,9 @@ def follow(client: Client, revision: int, say: Callable[[str], None], within: fl
                 current = read(client, service)["revision"]
             except StackError as error:
                 missing[service] = str(error)
+                if error.status == 404:
+                    # A stack without this service, as those of earlier releases are without the newest.
+                    del missing[service]
                 continue
             if current >= revision:
                 seconds[service] = time.monotonic() - began
