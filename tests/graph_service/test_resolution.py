@@ -130,11 +130,16 @@ def test_time_grows_with_the_names_and_not_with_their_square() -> None:
         return [name(n, f"{word()} {word()}".title()) for n in range(1, count + 1)]
 
     def seconds(names: list[Named]) -> float:
-        began = time.process_time()
-        grouped(names)
-        return time.process_time() - began
+        """Return the least of three: a busy machine only adds."""
+        found = []
+        for _ in range(3):
+            began = time.process_time()
+            grouped(names)
+            found.append(time.process_time() - began)
+        return min(found)
 
-    assert seconds(some(16_000)) < 20 * max(seconds(some(4_000)), 0.05)
+    # A square would be 64.
+    assert seconds(some(32_000)) < 30 * seconds(some(4_000))
 
 
 @pytest.fixture
