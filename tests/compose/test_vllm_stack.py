@@ -148,10 +148,12 @@ def test_with_another_model_what_no_document_says_is_no_answer(stack: Stack, key
             answer = client.post("/rag/v1/query", json={"question": question}).json()
             assert (answer["provider"], answer["answered"], answer["citations"]) == ("vllm", False, []), answer
         answers = [client.post("/rag/v1/query", json={"question": question}).json() for question in ANSWERABLE]
+        asked = {"role": "user", "content": "What is the capital of France?"}
+        body = {"model": "switchyard/direct", "messages": [asked], "temperature": 0, "max_tokens": 30}
+        direct = client.post("/rag/v1/chat/completions", json=body).json()
+    assert "Paris" in direct["choices"][0]["message"]["content"]
     for answer in answers:
         assert answer["provider"] == "vllm"
-        # It wrote something; of that only what the documents say counts as an answer, which may be nothing.
-        assert answer["usage"]["completion_tokens"] > 0 or answer["calculated"], answer
         assert all(sentence["citations"] for sentence in answer["sentences"] if sentence["supported"])
         assert answer["answered"] is any(sentence["supported"] for sentence in answer["sentences"])
 
