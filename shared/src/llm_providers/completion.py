@@ -7,7 +7,8 @@ from contextlib import aclosing
 
 from llm_providers.base import LLMProvider
 from llm_providers.deadline import Deadline
-from llm_providers.types import ChatRequest, Done, Failover, Started, Token
+from llm_providers.tokens import estimate_tokens
+from llm_providers.types import ChatRequest, Done, Failover, Started, Token, Usage
 
 
 class Completion:
@@ -16,7 +17,14 @@ class Completion:
     def __init__(self) -> None:
         self._pieces: list[str] = []
         self.started = Started("", "")
-        self.done = Done("stop")
+        self._ended: Done | None = None
+
+    @property
+    def done(self) -> Done:
+        """What ended it: where it was stopped before the engine said so, with an estimate of the tokens that came."""
+        if self._ended is not None:
+            return self._ended
+        return Done("stop", Usage(0, estimate_tokens(self.text), estimated=True) if self._pieces else Usage())
 
     @property
     def text(self) -> str:
@@ -34,7 +42,7 @@ class Completion:
                 if event.restarted:
                     self._pieces.clear()
             case Done():
-                self.done = event
+                self._ended = event
 
 
 def before_stop(text: str, stop: Sequence[str]) -> str:
