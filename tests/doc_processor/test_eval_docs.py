@@ -21,6 +21,7 @@ HERE = Path(__file__).resolve().parents[2]
 EVAL = Path(os.environ.get("EVAL_DIR", HERE.parent / "shared" / "eval")) / "docs"
 pytestmark = [
     pytest.mark.live,
+    # The evaluation set may not be copied into the repository; where it lies beside it, the tests run.
     pytest.mark.skipif(not EVAL.is_dir(), reason="no evaluation documents here"),
 ]
 

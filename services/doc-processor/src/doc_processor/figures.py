@@ -31,7 +31,7 @@ class Illustrated(Protocol):
 
 @dataclass(slots=True)
 class FigureAllowance:
-    """How many more pictures of a document may be described, none once the vision model has failed; and why no more."""
+    """The pictures of a document that may still be described, none once the vision model has failed, and the reason for the limit."""
 
     left: int = 0
     why: str = "no more than VISION_FIGURES of a document are described"

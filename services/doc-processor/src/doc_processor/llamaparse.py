@@ -111,7 +111,7 @@ class LlamaParse:
     @asynccontextmanager
     async def _job(self, source: UploadedFile, pages: Sequence[int]) -> AsyncGenerator[str, None]:
         """Start a job, and at the end remove it there, with the document."""
-        # Not under its own name, which is nobody's business.
+        # Not under its own name, which may be confidential.
         name = f"document.{_SENT_AS[source.media_type]}"
         data = await asyncio.to_thread(source.path.read_bytes)
         try:

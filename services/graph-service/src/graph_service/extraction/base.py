@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from graph_service.extraction.gazetteer import Gazetteer
 
 OCCURS_WITH = "occurs-with"
-"""The kind of a relation of which no more is known than that one sentence names both."""
+"""The kind of a relation between two names that stand in one sentence, where nothing else is known of it."""
 LITERALS = frozenset({"date", "amount", "code", "email", "url"})
 """Types whose entities are values: they have one spelling, and connect nothing by themselves."""
 

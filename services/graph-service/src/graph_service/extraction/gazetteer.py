@@ -68,7 +68,7 @@ def _vote(votes: dict[str, Counter[str]], candidate: Candidate) -> None:
     elif candidate.hint:
         votes[candidate.key][candidate.hint] += _WEAK
     if (candidate.type or candidate.hint) == "person" and len(candidate.words) > 1:
-        # Whoever was named in full is called by one name afterwards.
+        # A person who was named in full is called by one name afterwards.
         for word in (candidate.words[0], candidate.words[-1]):
             votes[word]["person"] += _STRONG if candidate.type else _WEAK
     if (
