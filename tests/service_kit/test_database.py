@@ -14,7 +14,8 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
 from service_kit.database import Database, DatabaseUnavailable
-from service_kit.errors import StorageUnavailable, problem, response
+from service_kit.errors import StorageUnavailable
+from service_kit.problems import problem, response
 
 _HOLD_THE_WRITE_LOCK = """
 import sqlite3, sys
