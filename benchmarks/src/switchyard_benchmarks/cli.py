@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -137,12 +138,13 @@ def eval_documents(
 def eval_entities(
     file: Annotated[Path, typer.Argument(help="Annotated sentences in the IOB2 columns of Universal NER")],
     language: Annotated[str, typer.Option(help="Of the text, as an ISO 639-1 code")] = "en",
+    by: Annotated[str, typer.Option(help="Score this program instead; benchmarks/spacy/run.sh is one")] = "",
     json: JsonFile = None,
 ) -> None:
     """Score the embedded extraction of persons, organisations and places; needs no stack."""
     from switchyard_benchmarks import entities
 
-    evaluation = entities.entities(file, language)
+    evaluation = entities.entities(file, language, shlex.split(by))
     evaluation.write(json)
     entities.show(console, evaluation)
 
