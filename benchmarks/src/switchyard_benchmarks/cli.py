@@ -34,11 +34,15 @@ def bench_graph(
     relations: Annotated[int, typer.Option(min=100, help="Its relations")] = 1_000_000,
     steps: Annotated[int, typer.Option(min=1, max=8, help="Graphs, each twice as large as the one before")] = 4,
     seed: Annotated[int, typer.Option(help="Of what is joined with what")] = 17,
+    json: JsonFile = None,
+    html: HtmlFile = None,
 ) -> None:
     """Time neighbours and paths in made graphs of growing size; needs no stack."""
     from switchyard_benchmarks.graphs import graphs
 
-    graphs(console, entities, relations, steps, seed)
+    found = graphs(console, entities, relations, steps, seed)
+    found.show(console)
+    found.write(json, html)
 
 
 @evaluate.command("retrieval")
