@@ -153,6 +153,15 @@ def eval_entities(
     entities.show(console, evaluation)
 
 
+@evaluate.command("names")
+def eval_names() -> None:
+    """Score which made names the graph-service takes for one entity, and what likeness of embeddings would; needs no stack."""
+    from llm_providers.backends.embedded.encoder import Encoder
+    from switchyard_benchmarks import names
+
+    names.show(console, Encoder())
+
+
 @evaluate.command("compare")
 def eval_compare(before: Path, after: Path) -> None:
     """Compare two files of `--json`: the difference with its interval, and the questions that changed."""
