@@ -249,6 +249,13 @@ async def test_after_a_restart_only_the_rest_is_asked_for(start, engine) -> None
     assert len(engine.requests("/api/chat")) == 1
 
 
+async def test_what_was_described_before_a_restart_counts(start, engine) -> None:
+    async with start(vision_figures=3) as http:
+        answer = await read(http, pdf(2, 2, 2), "?first_page=2&described=2")
+    assert [page["text"].count("[figure: ") for page in answer["pages"]] == [1, 0]
+    assert len(engine.requests("/api/chat")) == 1
+
+
 async def test_without_an_engine_that_is_ready_they_are_skipped_and_named(start) -> None:
     async with start(url=f"http://127.0.0.1:{free_port()}") as http:
         answer = await read(http, pdf(2, 1))
