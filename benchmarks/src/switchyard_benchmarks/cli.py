@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ import typer
 from rich.console import Console
 
 from switchyard.client import Client, saved_key
-from switchyard.options import DATA, URL, DataDir, Url
+from switchyard.options import DATA, URL, DataDir, Port, Url
 from switchyard_benchmarks import results
 
 bench = typer.Typer(no_args_is_help=True, help="Measure speed, memory and disk; docs/performance.md has the results.")
@@ -43,6 +44,22 @@ def bench_graph(
     found = graphs(console, entities, relations, steps, seed)
     found.show(console)
     found.write(json, html)
+
+
+@bench.command("documents")
+def bench_documents(
+    files: list[Path],
+    at_once: Annotated[int, typer.Option(min=1, help="Files that are read at a time")] = 3,
+    port: Port = 8089,
+    json: JsonFile = None,
+) -> None:
+    """Read files by a doc-processor of its own; needs no stack."""
+    from switchyard_benchmarks.processor import processor
+
+    with tempfile.TemporaryDirectory() as folder:
+        found = processor(files, port, Path(folder), at_once)
+    found.show(console)
+    found.write(json, None)
 
 
 @evaluate.command("retrieval")
