@@ -27,7 +27,7 @@ _FIGURE_TASK = (
 )
 _MAX_TOKENS, _FIGURE_TOKENS = 3000, 1000
 _LONGEST_DESCRIPTION = 600
-_ENDS = re.compile(r"[.!?:]+(?=\s|$)")
+_ENDS = re.compile(r"(?<![.!?:])[.!?:]++(?=\s|$)")
 _BRACKETS = str.maketrans("[]", "()")
 
 
