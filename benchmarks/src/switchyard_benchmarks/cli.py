@@ -45,6 +45,9 @@ def eval_retrieval(
     data: Path,
     name: str,
     corpus: str | None = None,
+    graph: Annotated[
+        bool, typer.Option("--graph", help="Search the collection's graph too, which must be there")
+    ] = False,
     url: Url = URL,
     data_dir: DataDir = DATA,
     json: JsonFile = None,
@@ -53,7 +56,7 @@ def eval_retrieval(
     from switchyard_benchmarks.evaluation import retrieval
 
     with Client(url, saved_key(data_dir)) as client:
-        evaluation = retrieval(console, client, data, name, corpus)
+        evaluation = retrieval(console, client, data, name, corpus, graph=graph)
     evaluation.write(json)
     results.show(console, [evaluation])
 

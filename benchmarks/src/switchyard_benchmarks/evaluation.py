@@ -69,13 +69,16 @@ class Evidence:
         return before + self.end - self.start + after
 
 
-def retrieval(console: Console, client: Client, data: Path, name: str, corpus: str | None) -> Evaluation:
+def retrieval(
+    console: Console, client: Client, data: Path, name: str, corpus: str | None, *, graph: bool = False
+) -> Evaluation:
     """Load a corpus into a collection of its own, and return the rank of each question's first relevant passage."""
     documents = _load(console, client, data, corpus or name)
     results = []
     began = time.perf_counter()
     for question in track(rows(data / f"{name}.questions.jsonl"), description=name, console=console, transient=True):
-        body = {"question": question["question"], "collection": _collection(corpus or name), "limit": _DEPTH}
+        about = {"collection": _collection(corpus or name), "limit": _DEPTH, "graph": graph}
+        body = {"question": question["question"], **about}
         passages = client.call("POST", "/rag/v1/search", json=body)["items"]
         evidence = [Evidence.parse(each) for each in question["evidence"]]
         rank = _rank(passages, documents, question["doc_id"], evidence)

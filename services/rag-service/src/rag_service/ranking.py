@@ -18,6 +18,8 @@ _SURE = 0.1
 """A lead in the blended score from which a re-ranker hardly ever changes the first place (docs/performance.md)."""
 _WORDING_SHARE = 0.9
 """What a place in the ranking of another wording counts, against one in the question's own."""
+_GRAPH_SHARE = 1.0
+"""What joining counts."""
 _PHRASE = re.compile(r"[\"“”„«»]([^\"“”„«»]{3,200})[\"“”„«»]")
 
 
@@ -78,6 +80,12 @@ def merged(ranked: Sequence[Passage], others: Sequence[Sequence[Passage]]) -> li
         for passage in ranking:
             best[passage.chunk_id] = max(best[passage.chunk_id], _WORDING_SHARE * passage.score)
     found = [replace(passage, score=best[passage.chunk_id]) for passage in ranked]
+    return sorted(found, key=lambda passage: (-passage.score, passage.chunk_id))
+
+
+def joined(ranked: Sequence[Passage], by_graph: Mapping[int, float]) -> list[Passage]:
+    """Score each passage at least by what it joins: a graph's scores by chunk, from 0 to 1."""
+    found = [replace(p, score=max(p.score, _GRAPH_SHARE * by_graph.get(p.chunk_id, 0.0))) for p in ranked]
     return sorted(found, key=lambda passage: (-passage.score, passage.chunk_id))
 
 

@@ -16,11 +16,12 @@ from llm_providers.errors import DeadlineExceeded, Unavailable
 from llm_providers.types import EmbedKind, TokenDocument, Vectors
 from rag_service import chunk_tokens
 from rag_service.filters import Filter
+from rag_service.graph import GraphService, chunks_of
 from rag_service.indexes import WRONG_MODEL, Indexes, embedding_text
 from rag_service.keyword import KeywordIndex
 from rag_service.keyword.analysis import language_of
 from rag_service.metrics import SearchMetrics
-from rag_service.ranking import Passage, blended, exact_first, is_sure, merged, reranked
+from rag_service.ranking import Passage, blended, exact_first, is_sure, joined, merged, reranked
 from rag_service.relevance import is_relevant
 from rag_service.tables import Chunk, Document, Index
 from rag_service.versions import OFF
@@ -62,6 +63,15 @@ class _VectorHits:
     cosines: list[Mapping[tuple[str, int], float]]
 
 
+@dataclass(frozen=True, slots=True)
+class _GraphHits:
+    """The chunks that hold what joins the question's entities, with scores from 0 to 1; `reasons` why there are none."""
+
+    chunks: Mapping[int, float] = field(default_factory=dict)
+    reasons: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
 @dataclass(slots=True)
 class Retriever:
     """Searches one collection."""
@@ -72,6 +82,9 @@ class Retriever:
     reranker: RerankProvider | None
     token_reranker: Callable[[str], Awaitable[LateInteraction | None]]
     """Of an embedding backend: returns what re-ranks by the token vectors in its indexes, if the policy has it re-rank."""
+    graph: GraphService
+    graph_search: bool
+    """Whether the graph is searched where nothing is said."""
     metrics: SearchMetrics
     candidates: int
     rerank_top: int
@@ -85,13 +98,17 @@ class Retriever:
         deadline: Deadline,
         wordings: Sequence[str] = (),
         within: Filter | None = None,
+        *,
+        graph: bool | None = None,
     ) -> Found:
         """Find passages; where the index's own vectors can't be had the keywords alone decide, and `degraded` says so.
 
-        Other `wordings` of the question bring further candidates; `within` says which documents are searched. Of a document
-        that is replaced meanwhile, either the old version is found or the new one.
+        Other `wordings` of the question bring further candidates, and so do the sentences of the collection's `graph` about what
+        the question names; `within` says which documents are searched. Of a document that is replaced meanwhile, either the old
+        version is found or the new one.
         """
         started = perf_counter()
+        graph = self.graph_search if graph is None else graph
         documents: list[str] | None = None
         asked = [question, *wordings]
         loaded, tries = None, _TRIES
@@ -101,11 +118,13 @@ class Retriever:
                     documents = await within.matching(session, collection)
                 if not documents:
                     return Found([], (), {"search": round(perf_counter() - started, 4)})
-            (near, reasons, vector_seconds), (by_keyword, keyword_seconds) = await asyncio.gather(
-                self._by_vector(collection, asked, deadline, documents), self._by_keyword(collection, asked, documents)
+            (near, reasons, vector_seconds), (by_keyword, keyword_seconds), joining = await asyncio.gather(
+                self._by_vector(collection, asked, deadline, documents),
+                self._by_keyword(collection, asked, documents),
+                self._by_graph(collection, question, deadline, documents) if graph else _nothing(),
             )
             tries -= 1
-            loaded = await self._load(near.cosines if near else [], by_keyword, whole=tries > 0)
+            loaded = await self._load(near.cosines if near else [], by_keyword, joining.chunks, whole=tries > 0)
         passages, ready = loaded
         if near is not None:
             passages = await self._with_cosines(near, passages)
@@ -114,11 +133,16 @@ class Retriever:
                 log.warning("the vector index is empty", collection=collection, index=near.index.name)
                 reasons = ("searched by keywords alone: the vector index is empty; reindexing the collection fills it",)
         degraded: tuple[str, ...] = ("embeddings",) if reasons else ()
+        if joining.reasons:
+            degraded, reasons = (*degraded, "graph"), (*reasons, *joining.reasons)
         language = await asyncio.to_thread(language_of, question)
         ranked = blended(passages, language)
         if wordings:
             ranked = merged(ranked, self._by_wording(near, by_keyword, passages, language))
+        ranked = joined(ranked, joining.chunks)
         seconds = {"vectors": vector_seconds, "keywords": keyword_seconds, "search": perf_counter() - started}
+        if graph:
+            seconds["graph"] = joining.seconds
         if self.reranker is not None and self.rerank_top:
             begun = perf_counter()
             try:
@@ -202,6 +226,19 @@ class Retriever:
             ]
         return list[Mapping[int, float]](scores), perf_counter() - started
 
+    async def _by_graph(
+        self, collection: str, question: str, deadline: Deadline, documents: Collection[str] | None
+    ) -> _GraphHits:
+        started = perf_counter()
+        try:
+            connections = await self.graph.connections(collection, question, deadline)
+        except UpstreamUnavailable as error:
+            log.warning("search without the graph", why=error.detail)
+            return _GraphHits({}, (f"searched without the graph: {error.detail}",), perf_counter() - started)
+        async with self.database.reading() as session:
+            chunks = await chunks_of(session, collection, connections, documents)
+        return _GraphHits(chunks, (), perf_counter() - started)
+
     def _by_wording(
         self,
         near: _VectorHits | None,
@@ -225,6 +262,7 @@ class Retriever:
         self,
         by_vector: Sequence[Mapping[tuple[str, int], float]],
         by_keyword: Sequence[Mapping[int, float]],
+        by_graph: Collection[int],
         whole: bool,
     ) -> tuple[list[Passage], bool] | None:
         """Return the passages, and whether one is of a document that has been read to its end.
@@ -238,7 +276,7 @@ class Retriever:
         statement = (
             select(Chunk, Document.title, Document.filename, Document.language, Document.status)
             .join(Document, Document.id == Chunk.document_id)
-            .where(Document.searchable, or_(Chunk.id.in_(words), *keys))
+            .where(Document.searchable, or_(Chunk.id.in_(words.union(by_graph)), *keys))
         )
         documents = {document for document, _ in places}
         in_indexes = select(func.count()).where(Document.id.in_(documents), Document.status.not_in(OFF))
@@ -294,3 +332,7 @@ class Retriever:
             results = await rerank.rerank(question, texts, len(texts), deadline)
             return dict.fromkeys(range(len(head)), 0.0) | {result.index: result.score for result in results}
         return {}
+
+
+async def _nothing() -> _GraphHits:
+    return _GraphHits()

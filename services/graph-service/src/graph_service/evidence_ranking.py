@@ -1,0 +1,123 @@
+"""The order of evidence: what joins entities of the question comes first, then what has its other words."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from graph_service.extraction.base import LITERALS
+from graph_service.recognition import Recognised
+from graph_service.tables import Entity
+from service_kit.statements.facts import ALL_STOP_WORDS
+from service_kit.statements.normalisation import normalised
+
+_HUB = 200
+"""Mentions above which an entity joins too much to say anything."""
+_DIRECT, _JOINING = 0.7, 0.6
+"""The least of a sentence that names two entities of the question, and of one that names what joins two of them."""
+_NEAR, _BEYOND = 0.5, 0.4
+"""The most of a sentence that names one of them, and of one that names an entity beside it."""
+_TERM = re.compile(r"[^\W_]{3,}")
+_STEM = 5
+"""Letters that words have in common which differ in their endings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What a sentence joins: an entity that was gone on from, and another one; all by their ids."""
+
+    sentence: int
+    near: int
+    far: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    edge: Edge
+    steps: int
+    score: float
+
+
+class EvidenceRanking:
+    """Ranks the sentences that were read for a question; `entities` are those that it names, and those beside them."""
+
+    def __init__(self, question: str, asked: Recognised, entities: Mapping[int, Entity]) -> None:
+        self._asked = {entity.id for entity in asked.entities}
+        self._entities = entities
+        self._wanted = _terms(question) - {term for word in asked.words for term in _terms(word)}
+        self._near: list[Edge] = []
+        self._beyond: list[Edge] = []
+        self._terms: dict[int, frozenset[str]] = {}
+        self._joined = defaultdict[int, set[int]](set)
+
+    def add_near(self, edges: Sequence[Edge], texts: Mapping[int, str]) -> None:
+        """Take the relations of the question's entities, and the texts of their sentences."""
+        self._near = list(edges)
+        self._read(texts)
+        for edge in edges:
+            if not self._is_hub(edge.far):
+                self._joined[edge.far].add(edge.near)
+
+    def between(self, most: int) -> list[int]:
+        """Return the entities beside those of the question that are worth going on from."""
+        overlap = self._overlap()
+        said = defaultdict[int, float](float)
+        for edge in self._near:
+            # Half the world shares a year, so from a date leads no way on.
+            if edge.far in self._joined and self._entities[edge.near].type not in LITERALS:
+                said[edge.far] = max(said[edge.far], overlap[edge.sentence])
+        order = sorted(said, key=lambda far: (-len(self._joined[far]), -said[far], self._entities[far].mentions, far))
+        return order[:most]
+
+    def add_beyond(self, edges: Sequence[Edge], texts: Mapping[int, str]) -> None:
+        """Take the relations of those that are gone on from."""
+        self._beyond = [edge for edge in edges if edge.far not in self._asked and edge.sentence not in self._terms]
+        self._read(texts)
+
+    def best(self, most: int) -> list[Ranked]:
+        """Return each sentence once, in its best place."""
+        overlap = self._overlap()
+        said = defaultdict[int, float](float)
+        found: dict[int, Ranked] = {}
+        for edge in self._near:
+            said[edge.far] = max(said[edge.far], overlap[edge.sentence])
+            self._place(found, edge, *self._near_score(edge, overlap[edge.sentence]))
+        for edge in self._beyond:
+            self._place(found, edge, 2, _BEYOND * (overlap[edge.sentence] + said[edge.near]) / 2)
+        order = sorted(found.values(), key=lambda each: (-each.score, each.edge.sentence))
+        return [each for each in order if each.score > 0][:most]
+
+    def _near_score(self, edge: Edge, overlap: float) -> tuple[int, float]:
+        if edge.far in self._asked:
+            return 0, _DIRECT + (1 - _DIRECT) * overlap
+        if len(self._joined[edge.far]) > 1:
+            rare = 1 / (1 + math.log1p(self._entities[edge.far].mentions))
+            return 1, _JOINING + (_DIRECT - _JOINING) * (rare + overlap) / 2
+        return 1, _NEAR * overlap
+
+    def _place(self, found: dict[int, Ranked], edge: Edge, steps: int, score: float) -> None:
+        before = found.get(edge.sentence)
+        if before is None or before.score < score:
+            found[edge.sentence] = Ranked(edge, steps, score)
+
+    def _is_hub(self, entity: int) -> bool:
+        found = self._entities[entity]
+        return entity in self._asked or found.type in LITERALS or found.mentions > _HUB
+
+    def _read(self, texts: Mapping[int, str]) -> None:
+        self._terms |= {sentence: _terms(text) & self._wanted for sentence, text in texts.items()}
+
+    def _overlap(self) -> dict[int, float]:
+        """Return the share of the question's other words that each sentence has, the rare ones counting more."""
+        counts = Counter(term for terms in self._terms.values() for term in terms)
+        weights = {term: math.log(1 + len(self._terms) / (1 + counts[term])) for term in self._wanted}
+        total = sum(weights.values()) or 1.0
+        return {sentence: sum(weights[term] for term in terms) / total for sentence, terms in self._terms.items()}
+
+
+def _terms(text: str) -> frozenset[str]:
+    words = _TERM.findall(normalised(text))
+    return frozenset(word[:_STEM] for word in words if word not in ALL_STOP_WORDS)
