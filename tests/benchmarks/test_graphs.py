@@ -11,3 +11,4 @@ async def test_a_small_graph_is_measured() -> None:
     assert figures.connected > 0.9
     assert 0 < figures.neighbours[0] <= figures.neighbours[1]
     assert 0 < figures.paths[0] <= figures.paths[1]
+    assert 0 < figures.evidence[0] <= figures.evidence[1]

@@ -1,4 +1,4 @@
-"""Neighbours and paths in a made graph: how long they take, and in how much memory.
+"""Neighbours, paths and evidence in a made graph: how long they take, and in how much memory.
 
 Entities are joined as in documents: some stand in very many sentences, most in few (each end is drawn by the square of a uniform
 number). The graph lies in SQLite, as the graph-service has it, and is asked through its own use cases.
@@ -22,14 +22,17 @@ from rich.table import Table
 from sqlalchemy import insert
 
 from graph_service.entities import Entities
+from graph_service.evidence import EvidenceSearch
 from graph_service.paths import Paths
 from graph_service.tables import Chunk, Document, Entity, Graph, Name, Relation, Sentence
+from service_kit.auth import ANONYMOUS
 from service_kit.database import Database
 
 _COLLECTION = "made"
 _ASKED = 200
 _AT_ONCE = 20_000
 _RELATIONS_PER_SENTENCE = 4
+_SENTENCES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class Figures:
     relations: int
     neighbours: tuple[float, float]
     paths: tuple[float, float]
+    evidence: tuple[float, float]
     connected: float
     read_seconds: float
     memory: float
@@ -107,8 +111,11 @@ async def _asked(database: Database, entities: int, relations: int, dice: random
 
     neighbours = await _times([partial(use_cases.neighbours, entity, None, 50) for entity in chosen])
     taken = await _times([partial(path, a, b) for a, b in pairwise(chosen)])
+    evidence = EvidenceSearch(database, ("person",))
+    questions = [f"What connects {a.name} with {b.name}, who know each other?" for a, b in pairwise(chosen)]
+    searched = await _times([partial(evidence.find, _COLLECTION, q, _SENTENCES, ANONYMOUS) for q in questions])
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return Figures(entities, relations, neighbours, taken, sum(found) / len(found), read_seconds, memory)
+    return Figures(entities, relations, neighbours, taken, searched, sum(found) / len(found), read_seconds, memory)
 
 
 async def _times(calls: list[Callable[[], Awaitable[object]]]) -> tuple[float, float]:
@@ -123,7 +130,8 @@ async def _times(calls: list[Callable[[], Awaitable[object]]]) -> tuple[float, f
 
 def graphs(console: Console, entities: int, relations: int, steps: int, seed: int) -> list[Figures]:
     """Measure graphs of growing size, up to the one that was asked for, and print a row for each."""
-    table = Table("entities", "relations", "neighbours p50 / p95 ms", "path p50 / p95 ms", "connected", "read s", "MiB")
+    times = "neighbours", "path", "evidence"
+    table = Table("entities", "relations", *(f"{name} p50 / p95 ms" for name in times), "connected", "read s", "MiB")
     found = []
     for step in reversed(range(steps)):
         figures = asyncio.run(measured(entities // 2**step, relations // 2**step, seed))
@@ -131,7 +139,7 @@ def graphs(console: Console, entities: int, relations: int, steps: int, seed: in
         table.add_row(
             f"{figures.entities:,}",
             f"{figures.relations:,}",
-            *(f"{p50:.1f} / {p95:.1f}" for p50, p95 in (figures.neighbours, figures.paths)),
+            *(f"{p50:.1f} / {p95:.1f}" for p50, p95 in (figures.neighbours, figures.paths, figures.evidence)),
             f"{figures.connected:.2f}",
             f"{figures.read_seconds:.1f}",
             f"{figures.memory:.0f}",

@@ -93,10 +93,10 @@ class EvidenceRanking:
     def _near_score(self, edge: Edge, overlap: float) -> tuple[int, float]:
         if edge.far in self._asked:
             return 0, _DIRECT + (1 - _DIRECT) * overlap
+        rare = 1 / (1 + math.log1p(self._entities[edge.far].mentions))
         if len(self._joined[edge.far]) > 1:
-            rare = 1 / (1 + math.log1p(self._entities[edge.far].mentions))
             return 1, _JOINING + (_DIRECT - _JOINING) * (rare + overlap) / 2
-        return 1, _NEAR * overlap
+        return 1, _NEAR * (0.1 * rare + 0.9 * overlap)
 
     def _place(self, found: dict[int, Ranked], edge: Edge, steps: int, score: float) -> None:
         before = found.get(edge.sentence)

@@ -18,6 +18,8 @@ from service_kit.statements.facts import ALL_STOP_WORDS
 _MOST_WORDS = 200
 _LONGEST_NAME = 8
 """Words of a text that are looked at, and of a name."""
+_SHORT_ACRONYM = 3
+"""Letters of an acronym that may be a word as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,6 @@ def _is_name(words: Sequence[Word], name: str, cased: bool) -> bool:
     if len(words) > 1:
         return not all(word.key in ALL_STOP_WORDS for word in words)
     written = words[0].text
-    if words[0].key in ALL_STOP_WORDS:
+    if words[0].key in ALL_STOP_WORDS or (name.isupper() and len(name) <= _SHORT_ACRONYM):
         return len(written) > 1 and written.isupper() and written == name
     return not (cased and name[:1].isupper() and written.islower())

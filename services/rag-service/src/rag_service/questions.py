@@ -16,10 +16,11 @@ from rag_service.aggregation import TableAnswers
 from rag_service.answers import AnswerDraft, Answered, AnswerEvent, Sources
 from rag_service.budget import fitting
 from rag_service.compaction import compacted
-from rag_service.comparison import interleaved, sides
+from rag_service.comparison import sides
 from rag_service.conversations import Conversations
 from rag_service.filters import Filter
 from rag_service.prompts import RULES, answer_prompt
+from rag_service.ranking import interleaved
 from rag_service.retrieval import Found, Retriever
 from rag_service.rewriting import Rewriter, documents_language, joined_with_previous
 from rag_service.summaries import Summaries, SummaryEvent

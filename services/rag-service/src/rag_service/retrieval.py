@@ -139,7 +139,6 @@ class Retriever:
         ranked = blended(passages, language)
         if wordings:
             ranked = merged(ranked, self._by_wording(near, by_keyword, passages, language))
-        ranked = joined(ranked, joining.chunks)
         seconds = {"vectors": vector_seconds, "keywords": keyword_seconds, "search": perf_counter() - started}
         if graph:
             seconds["graph"] = joining.seconds
@@ -156,7 +155,8 @@ class Retriever:
         ranked = exact_first(question, ranked)
         relevant = is_relevant(question, language, ranked, near.model if near else "")
         rounded = {name: round(value, 4) for name, value in seconds.items()}
-        return Found(ranked[:limit], degraded, rounded, reasons, relevant, is_sure(ranked))
+        first = joined(ranked, joining.chunks, limit)
+        return Found(first, degraded, rounded, reasons, relevant, is_sure(ranked))
 
     async def are_current(self, passages: Sequence[Passage]) -> bool:
         """Return whether all documents of the passages are to be found at one moment, which is now."""
