@@ -91,7 +91,7 @@ def titles(answer: dict[str, Any]) -> list[str]:
 
 
 async def test_what_the_graph_points_at_is_among_the_first(asked: Stack, graph: ScriptedGraph) -> None:
-    without = await found(asked)
+    without = await found(asked, graph=False)
     assert "School" not in titles(without)
     assert (graph.asked, without["degraded"]) == ([], [])
     with_graph = await found(asked, graph=True)
@@ -113,15 +113,37 @@ async def test_answers_use_it_by_every_way_of_asking(asked: Stack, graph: Script
     assert len(graph.asked) == 3
 
 
-async def test_by_the_setting_questions_that_do_not_say_so_use_it(
-    tmp_path: Path, embedded: None, graph: ScriptedGraph, url: str
+@pytest.mark.parametrize("by_setting", [True, False])
+async def test_questions_that_do_not_say_whether_to_go_by_the_setting(
+    tmp_path: Path, embedded: None, graph: ScriptedGraph, url: str, by_setting: bool
 ) -> None:
-    async with running(tmp_path / "data", ScriptedProcessor(), graph_service_url=url, graph_search=True) as stack:
+    async with running(tmp_path / "data", ScriptedProcessor(), graph_service_url=url, graph_search=by_setting) as stack:
         await place(stack, "School")
         await found(stack)
-        assert len(graph.asked) == 1
-        await found(stack, graph=False)
-        assert len(graph.asked) == 1
+        await stack.query(QUESTION)
+        assert len(graph.asked) == 2 * by_setting
+        await found(stack, graph=not by_setting)
+        assert len(graph.asked) == 2 * by_setting + (not by_setting)
+
+
+async def test_a_collection_without_a_graph_lacks_nothing_unless_it_is_asked_for(
+    asked: Stack, graph: ScriptedGraph
+) -> None:
+    graph.status = 404
+    assert (await found(asked))["degraded"] == []
+    assert (await asked.query(QUESTION))["degraded"] == []
+    assert (await found(asked, graph=True))["degraded"] == ["graph"]
+    graph.status = 500
+    assert (await found(asked))["degraded"] == ["graph"]
+
+
+async def test_without_a_graph_service_no_graph_is_searched(tmp_path: Path, embedded: None) -> None:
+    async with running(tmp_path / "data", ScriptedProcessor()) as stack:
+        await place(stack, "School")
+        assert (await found(stack))["degraded"] == []
+        answer = await found(stack, graph=True)
+        assert answer["degraded"] == ["graph"]
+        assert "GRAPH_SERVICE_URL is not set" in answer["reasons"][0]
 
 
 async def test_documents_that_are_gone_or_not_asked_for_stay_out(asked: Stack, graph: ScriptedGraph) -> None:

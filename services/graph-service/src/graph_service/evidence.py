@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from graph_service.entities import Quote, quoted
 from graph_service.evidence_ranking import Edge, EvidenceRanking
@@ -22,7 +23,7 @@ from service_kit.database import Database
 from service_kit.errors import NotFound
 
 _MOST_NAMED = 8
-_MOST_NEAR, _MOST_BEYOND = 300, 600
+_MOST_NEAR, _MOST_BEYOND = 300, 300
 """Relations that are read in each direction: of one entity of the question, and of all those in between together."""
 _MOST_BETWEEN = 24
 
@@ -56,16 +57,16 @@ class EvidenceSearch:
         """Return at most `limit` sentences; raises `NotFound` for a collection without a graph."""
         principal.require(collection)
         async with self.database.reading() as session:
-            if await session.get(Graph, collection) is None:
-                raise NotFound(f"there is no graph of {collection!r}; POST /v1/graphs builds it", field="collection")
             asked = await recognised(session, collection, question, self.types, _MOST_NAMED)
-            near = [edge for entity in asked.entities for edge in await _edges(session, [entity.id], _MOST_NEAR)]
+            if not asked.entities:
+                await _require_graph(session, collection)
+                return Evidence([], [])
+            near = await _edges(session, [[entity.id] for entity in asked.entities], _MOST_NEAR)
             entities = {entity.id: entity for entity in asked.entities}
             entities |= await _entities(session, (edge.far for edge in near))
             ranking = EvidenceRanking(question, asked, entities)
-            ranking.add_near(near, await _texts(session, near))
-            beyond = await _edges(session, ranking.between(_MOST_BETWEEN), _MOST_BEYOND)
-            ranking.add_beyond(beyond, await _texts(session, beyond))
+            ranking.add_near(near)
+            ranking.add_beyond(await _edges(session, [ranking.between(_MOST_BETWEEN)], _MOST_BEYOND))
             best = ranking.best(limit)
             entities |= await _entities(session, (each.edge.far for each in best))
             quotes = await _quotes(session, (each.edge.sentence for each in best))
@@ -81,37 +82,38 @@ class EvidenceSearch:
         return Evidence(asked.entities, connections)
 
 
-async def _edges(session: AsyncSession, entities: Collection[int], most: int) -> list[Edge]:
-    """Return the relations of entities, at most `most` in each direction."""
-    found: list[Edge] = []
-    if not entities:
-        return found
-    named = select(Name.id, Name.entity_id).where(Name.entity_id.in_(entities))
-    mine = {row.id: row.entity_id for row in await session.execute(named)}
-    for near, far in ((Relation.subject_id, Relation.object_id), (Relation.object_id, Relation.subject_id)):
-        # Bounded before it is joined with anything.
-        some = (
-            select(Relation.sentence_id, near.label("near"), far.label("far"))
-            .where(near.in_(mine))
-            .limit(most)
-            .subquery()
-        )
-        ends = select(some.c.sentence_id, some.c.near, Name.entity_id).join(Name, Name.id == some.c.far)
-        for sentence, name, entity in await session.execute(ends):
-            if mine[name] != entity:
-                found.append(Edge(sentence, mine[name], entity))
-    return found
+async def _require_graph(session: AsyncSession, collection: str) -> None:
+    if await session.get(Graph, collection) is None:
+        raise NotFound(f"there is no graph of {collection!r}; POST /v1/graphs builds it", field="collection")
+
+
+async def _edges(session: AsyncSession, groups: Iterable[Sequence[int]], most: int) -> list[Edge]:
+    """Return the relations of entities with their sentences, at most `most` of each group in each direction."""
+    ends = ((Relation.subject_id, Relation.object_id), (Relation.object_id, Relation.subject_id))
+    bounded = []
+    for group in groups:
+        mine = select(Name.id).where(Name.entity_id.in_(group))
+        for near, far in ends:
+            some = select(Relation.sentence_id, near.label("near"), far.label("far")).where(near.in_(mine)).limit(most)
+            # SQLite takes a limit within a compound statement in a subquery only.
+            bounded.append(select(some.subquery()))
+    if not bounded:
+        return []
+    found, near_name, far_name = union_all(*bounded).subquery(), aliased(Name), aliased(Name)
+    statement = (
+        select(Sentence.id, near_name.entity_id, far_name.entity_id, Sentence.text)
+        .select_from(found)
+        .join(near_name, near_name.id == found.c.near)
+        .join(far_name, far_name.id == found.c.far)
+        .join(Sentence, Sentence.id == found.c.sentence_id)
+        .where(near_name.entity_id != far_name.entity_id)
+    )
+    return [Edge(*row) for row in await session.execute(statement)]
 
 
 async def _entities(session: AsyncSession, ids: Iterable[int]) -> dict[int, Entity]:
     rows = await session.scalars(select(Entity).where(Entity.id.in_(set(ids))))
     return {row.id: row for row in rows}
-
-
-async def _texts(session: AsyncSession, edges: Sequence[Edge]) -> dict[int, str]:
-    wanted = {edge.sentence for edge in edges}
-    rows = await session.execute(select(Sentence.id, Sentence.text).where(Sentence.id.in_(wanted)))
-    return {row.id: row.text for row in rows}
 
 
 async def _quotes(session: AsyncSession, ids: Iterable[int]) -> dict[int, Quote]:

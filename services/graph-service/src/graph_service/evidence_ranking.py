@@ -6,7 +6,7 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from graph_service.extraction.base import LITERALS
 from graph_service.recognition import Recognised
@@ -25,17 +25,18 @@ _STEM = 5
 """Letters that words have in common which differ in their endings."""
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """What a sentence joins: an entity that was gone on from, and another one; all by their ids."""
+class Edge(NamedTuple):
+    """What a sentence joins: an entity that was gone on from, and another one; by their ids."""
 
     sentence: int
     near: int
     far: int
+    text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ranked:
+class Ranked(NamedTuple):
+    """An edge in its place: `steps` from the question's entities, `score` from 0 to 1."""
+
     edge: Edge
     steps: int
     score: float
@@ -48,15 +49,19 @@ class EvidenceRanking:
         self._asked = {entity.id for entity in asked.entities}
         self._entities = entities
         self._wanted = _terms(question) - {term for word in asked.words for term in _terms(word)}
+        # A pattern of all words is faster than the words of every sentence.
+        self._pattern = (
+            re.compile(rf"\b(?:{'|'.join(sorted(self._wanted, key=len, reverse=True))})") if self._wanted else None
+        )
         self._near: list[Edge] = []
         self._beyond: list[Edge] = []
         self._terms: dict[int, frozenset[str]] = {}
         self._joined = defaultdict[int, set[int]](set)
 
-    def add_near(self, edges: Sequence[Edge], texts: Mapping[int, str]) -> None:
-        """Take the relations of the question's entities, and the texts of their sentences."""
+    def add_near(self, edges: Sequence[Edge]) -> None:
+        """Take the relations of the question's entities."""
         self._near = list(edges)
-        self._read(texts)
+        self._read(edges)
         for edge in edges:
             if not self._is_hub(edge.far):
                 self._joined[edge.far].add(edge.near)
@@ -72,23 +77,31 @@ class EvidenceRanking:
         order = sorted(said, key=lambda far: (-len(self._joined[far]), -said[far], self._entities[far].mentions, far))
         return order[:most]
 
-    def add_beyond(self, edges: Sequence[Edge], texts: Mapping[int, str]) -> None:
+    def add_beyond(self, edges: Sequence[Edge]) -> None:
         """Take the relations of those that are gone on from."""
         self._beyond = [edge for edge in edges if edge.far not in self._asked and edge.sentence not in self._terms]
-        self._read(texts)
+        self._read(self._beyond)
 
     def best(self, most: int) -> list[Ranked]:
         """Return each sentence once, in its best place."""
         overlap = self._overlap()
         said = defaultdict[int, float](float)
-        found: dict[int, Ranked] = {}
+        ranked = []
         for edge in self._near:
             said[edge.far] = max(said[edge.far], overlap[edge.sentence])
-            self._place(found, edge, *self._near_score(edge, overlap[edge.sentence]))
-        for edge in self._beyond:
-            self._place(found, edge, 2, _BEYOND * (overlap[edge.sentence] + said[edge.near]) / 2)
-        order = sorted(found.values(), key=lambda each: (-each.score, each.edge.sentence))
-        return [each for each in order if each.score > 0][:most]
+            ranked.append(Ranked(edge, *self._near_score(edge, overlap[edge.sentence])))
+        ranked += (
+            Ranked(edge, 2, _BEYOND * (overlap[edge.sentence] + said[edge.near]) / 2)
+            for edge in self._beyond
+            if overlap[edge.sentence]
+        )
+        ranked.sort(key=lambda each: (-each.score, each.edge.sentence))
+        found: dict[int, Ranked] = {}
+        for each in ranked:
+            if len(found) == most:
+                break
+            found.setdefault(each.edge.sentence, each)
+        return list(found.values())
 
     def _near_score(self, edge: Edge, overlap: float) -> tuple[int, float]:
         if edge.far in self._asked:
@@ -98,17 +111,15 @@ class EvidenceRanking:
             return 1, _JOINING + (_DIRECT - _JOINING) * (rare + overlap) / 2
         return 1, _NEAR * (0.1 * rare + 0.9 * overlap)
 
-    def _place(self, found: dict[int, Ranked], edge: Edge, steps: int, score: float) -> None:
-        before = found.get(edge.sentence)
-        if before is None or before.score < score:
-            found[edge.sentence] = Ranked(edge, steps, score)
-
     def _is_hub(self, entity: int) -> bool:
         found = self._entities[entity]
         return entity in self._asked or found.type in LITERALS or found.mentions > _HUB
 
-    def _read(self, texts: Mapping[int, str]) -> None:
-        self._terms |= {sentence: _terms(text) & self._wanted for sentence, text in texts.items()}
+    def _read(self, edges: Sequence[Edge]) -> None:
+        for edge in edges:
+            if edge.sentence not in self._terms:
+                found = self._pattern.findall(normalised(edge.text)) if self._pattern else ()
+                self._terms[edge.sentence] = frozenset(found)
 
     def _overlap(self) -> dict[int, float]:
         """Return the share of the question's other words that each sentence has, the rare ones counting more."""

@@ -21,6 +21,10 @@ _SECONDS = 1.0
 _SILENT_SECONDS = 15
 
 
+class NoGraph(UpstreamUnavailable):
+    """There is nothing to search: no graph of this collection, or no graph-service."""
+
+
 class Place(BaseModel):
     """Where a sentence stands, in characters of its page's text."""
 
@@ -42,16 +46,18 @@ class _Answer(BaseModel):
 
 
 class GraphService:
-    """A client of one graph-service, with the rights of a service; the caller closes the HTTP client."""
+    """A client of one graph-service, if there is one, with the rights of a service; the caller closes the HTTP client."""
 
-    def __init__(self, client: httpx2.AsyncClient, url: str, token: str) -> None:
+    def __init__(self, client: httpx2.AsyncClient, url: str | None, token: str) -> None:
         self._client = client
-        self._url = f"{url.rstrip('/')}/v1/evidence"
+        self._url = url and f"{url.rstrip('/')}/v1/evidence"
         self._headers = {"Authorization": f"Bearer {token}"}
         self._silent_until = 0.0
 
     async def connections(self, collection: str, question: str, deadline: Deadline) -> list[Connection]:
-        """Return sentences for a question, best first; raises `UpstreamUnavailable`, soon, where the graph can't be asked."""
+        """Return sentences for a question, best first; raises `NoGraph`, and, soon, `UpstreamUnavailable`."""
+        if self._url is None:
+            raise NoGraph("there is no graph-service here: GRAPH_SERVICE_URL is not set")
         if (left := self._silent_until - monotonic()) > 0:
             raise UpstreamUnavailable(f"the graph-service does not answer; the next try is in {left:.0f} s")
         body = {"collection": collection, "question": question, "limit": _SENTENCES}
@@ -60,7 +66,7 @@ class GraphService:
         try:
             answer = await self._client.post(self._url, json=body, headers=headers, timeout=seconds)
             if answer.status_code == httpx2.codes.NOT_FOUND:
-                raise UpstreamUnavailable(f"there is no graph of {collection!r}")
+                raise NoGraph(f"there is no graph of {collection!r}")
             return _Answer.model_validate_json(answer.raise_for_status().content).connections
         except httpx2.HTTPStatusError as error:
             raise UpstreamUnavailable(f"the graph-service answers {error.response.status_code}") from error

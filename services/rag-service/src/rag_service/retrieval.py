@@ -16,7 +16,7 @@ from llm_providers.errors import DeadlineExceeded, Unavailable
 from llm_providers.types import EmbedKind, TokenDocument, Vectors
 from rag_service import chunk_tokens
 from rag_service.filters import Filter
-from rag_service.graph import GraphService, chunks_of
+from rag_service.graph import GraphService, NoGraph, chunks_of
 from rag_service.indexes import WRONG_MODEL, Indexes, embedding_text
 from rag_service.keyword import KeywordIndex
 from rag_service.keyword.analysis import language_of
@@ -84,7 +84,7 @@ class Retriever:
     """Of an embedding backend: returns what re-ranks by the token vectors in its indexes, if the policy has it re-rank."""
     graph: GraphService
     graph_search: bool
-    """Whether the graph is searched where nothing is said."""
+    """Whether the graph, if there is one, is searched for questions that do not say whether to."""
     metrics: SearchMetrics
     candidates: int
     rerank_top: int
@@ -108,7 +108,6 @@ class Retriever:
         version is found or the new one.
         """
         started = perf_counter()
-        graph = self.graph_search if graph is None else graph
         documents: list[str] | None = None
         asked = [question, *wordings]
         loaded, tries = None, _TRIES
@@ -121,7 +120,7 @@ class Retriever:
             (near, reasons, vector_seconds), (by_keyword, keyword_seconds), joining = await asyncio.gather(
                 self._by_vector(collection, asked, deadline, documents),
                 self._by_keyword(collection, asked, documents),
-                self._by_graph(collection, question, deadline, documents) if graph else _nothing(),
+                self._by_graph(graph, collection, question, deadline, documents),
             )
             tries -= 1
             loaded = await self._load(near.cosines if near else [], by_keyword, joining.chunks, whole=tries > 0)
@@ -140,7 +139,7 @@ class Retriever:
         if wordings:
             ranked = merged(ranked, self._by_wording(near, by_keyword, passages, language))
         seconds = {"vectors": vector_seconds, "keywords": keyword_seconds, "search": perf_counter() - started}
-        if graph:
+        if joining.seconds:
             seconds["graph"] = joining.seconds
         if self.reranker is not None and self.rerank_top:
             begun = perf_counter()
@@ -227,12 +226,21 @@ class Retriever:
         return list[Mapping[int, float]](scores), perf_counter() - started
 
     async def _by_graph(
-        self, collection: str, question: str, deadline: Deadline, documents: Collection[str] | None
+        self,
+        wanted: bool | None,
+        collection: str,
+        question: str,
+        deadline: Deadline,
+        documents: Collection[str] | None,
     ) -> _GraphHits:
+        if not (self.graph_search if wanted is None else wanted):
+            return _GraphHits()
         started = perf_counter()
         try:
             connections = await self.graph.connections(collection, question, deadline)
         except UpstreamUnavailable as error:
+            if isinstance(error, NoGraph) and wanted is None:
+                return _GraphHits(seconds=perf_counter() - started)
             log.warning("search without the graph", why=error.detail)
             return _GraphHits({}, (f"searched without the graph: {error.detail}",), perf_counter() - started)
         async with self.database.reading() as session:
@@ -332,7 +340,3 @@ class Retriever:
             results = await rerank.rerank(question, texts, len(texts), deadline)
             return dict.fromkeys(range(len(head)), 0.0) | {result.index: result.score for result in results}
         return {}
-
-
-async def _nothing() -> _GraphHits:
-    return _GraphHits()
