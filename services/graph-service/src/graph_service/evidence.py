@@ -63,12 +63,12 @@ class EvidenceSearch:
                 return Evidence([], [])
             near = await _edges(session, [[entity.id] for entity in asked.entities], _MOST_NEAR)
             entities = {entity.id: entity for entity in asked.entities}
-            entities |= await _entities(session, (edge.far for edge in near))
+            entities |= await _entities(session, {edge.far for edge in near} - entities.keys())
             ranking = EvidenceRanking(question, asked, entities)
             ranking.add_near(near)
             ranking.add_beyond(await _edges(session, [ranking.between(_MOST_BETWEEN)], _MOST_BEYOND))
             best = ranking.best(limit)
-            entities |= await _entities(session, (each.edge.far for each in best))
+            entities |= await _entities(session, {each.edge.far for each in best} - entities.keys())
             quotes = await _quotes(session, (each.edge.sentence for each in best))
         connections = [
             Connection(
@@ -97,8 +97,6 @@ async def _edges(session: AsyncSession, groups: Iterable[Sequence[int]], most: i
             some = select(Relation.sentence_id, near.label("near"), far.label("far")).where(near.in_(mine)).limit(most)
             # SQLite takes a limit within a compound statement in a subquery only.
             bounded.append(select(some.subquery()))
-    if not bounded:
-        return []
     found, near_name, far_name = union_all(*bounded).subquery(), aliased(Name), aliased(Name)
     statement = (
         select(Sentence.id, near_name.entity_id, far_name.entity_id, Sentence.text)
@@ -111,8 +109,8 @@ async def _edges(session: AsyncSession, groups: Iterable[Sequence[int]], most: i
     return [Edge(*row) for row in await session.execute(statement)]
 
 
-async def _entities(session: AsyncSession, ids: Iterable[int]) -> dict[int, Entity]:
-    rows = await session.scalars(select(Entity).where(Entity.id.in_(set(ids))))
+async def _entities(session: AsyncSession, ids: Collection[int]) -> dict[int, Entity]:
+    rows = await session.scalars(select(Entity).where(Entity.id.in_(ids)))
     return {row.id: row for row in rows}
 
 
