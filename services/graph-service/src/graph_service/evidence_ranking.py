@@ -46,7 +46,7 @@ class EvidenceRanking:
     """Ranks the sentences that were read for a question; `entities` are those that it names, and those beside them."""
 
     def __init__(self, question: str, asked: Recognised, entities: Mapping[int, Entity]) -> None:
-        self._asked = {entity.id for entity in asked.entities}
+        self._places = {entity.id: asked.places[entity.id] for entity in asked.entities}
         self._entities = entities
         self._wanted = _terms(question) - {term for word in asked.words for term in _terms(word)}
         # A pattern of all words is faster than the words of every sentence.
@@ -57,6 +57,7 @@ class EvidenceRanking:
         self._beyond: list[Edge] = []
         self._terms: dict[int, frozenset[str]] = {}
         self._joined = defaultdict[int, set[int]](set)
+        """Of what is beside the question's entities: in which places of the question these stand."""
 
     def add_near(self, edges: Sequence[Edge]) -> None:
         """Take the relations of the question's entities."""
@@ -64,7 +65,7 @@ class EvidenceRanking:
         self._read(edges)
         for edge in edges:
             if not self._is_hub(edge.far):
-                self._joined[edge.far].add(edge.near)
+                self._joined[edge.far].add(self._places[edge.near])
 
     def between(self, most: int) -> list[int]:
         """Return the entities beside those of the question that are worth going on from."""
@@ -79,7 +80,7 @@ class EvidenceRanking:
 
     def add_beyond(self, edges: Sequence[Edge]) -> None:
         """Take the relations of those that are gone on from."""
-        self._beyond = [edge for edge in edges if edge.far not in self._asked and edge.sentence not in self._terms]
+        self._beyond = [edge for edge in edges if edge.far not in self._places and edge.sentence not in self._terms]
         self._read(self._beyond)
 
     def best(self, most: int) -> list[Ranked]:
@@ -104,7 +105,7 @@ class EvidenceRanking:
         return list(found.values())
 
     def _near_score(self, edge: Edge, overlap: float) -> tuple[int, float]:
-        if edge.far in self._asked:
+        if edge.far in self._places and self._places[edge.far] != self._places[edge.near]:
             return 0, _DIRECT + (1 - _DIRECT) * overlap
         rare = 1 / (1 + math.log1p(self._entities[edge.far].mentions))
         if len(self._joined[edge.far]) > 1:
@@ -113,7 +114,7 @@ class EvidenceRanking:
 
     def _is_hub(self, entity: int) -> bool:
         found = self._entities[entity]
-        return entity in self._asked or found.type in LITERALS or found.mentions > _HUB
+        return entity in self._places or found.type in LITERALS or found.mentions > _HUB
 
     def _read(self, edges: Sequence[Edge]) -> None:
         for edge in edges:

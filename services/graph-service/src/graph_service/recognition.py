@@ -24,9 +24,13 @@ _SHORT_ACRONYM = 3
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
-    """Entities of a text, those that are mentioned least first, and the words of their names there, as keys have them."""
+    """Entities of a text, those that are mentioned least first; where each is named; and the words there, as keys have them.
+
+    Two that are at the same place have the same name, and the text means one of them.
+    """
 
     entities: list[Entity]
+    places: dict[int, int]
     words: frozenset[str]
 
 
@@ -35,24 +39,25 @@ async def recognised(
 ) -> Recognised:
     """Return at most `most` entities of a collection; names are of `types`, or are values as they stand in the text."""
     words = list(words_of(text))[:_MOST_WORDS]
-    values = {(found.type, found.key) for found in literals(text)}
+    values = {(found.type, found.key): -place for place, found in enumerate(literals(text), 1)}
     keys = {key for place in range(len(words)) for _, key in _phrases(words, place)} | {key for _, key in values}
     # With the types the index has all of its columns.
     known = select(Name).where(Name.collection == collection, Name.type.in_({*types, *LITERALS}), Name.key.in_(keys))
     names = defaultdict[str, list[Name]](list)
     for row in await session.scalars(known):
         names[row.key].append(row)
-    asked = {row.entity_id for type_, key in values for row in names[key] if row.type == type_}
+    places = {row.entity_id: values[row.type, key] for key in names for row in names[key] if (row.type, key) in values}
     used: set[str] = set()
     cased = any(word.text[0].isupper() for word in words[1:])
     place = 0
     while place < len(words):
         length, entities = _longest(words, place, names, cased)
-        asked |= entities
+        for entity in entities:
+            places.setdefault(entity, place)
         used |= {word.key for word in words[place : place + length]}
         place += length or 1
-    least_first = select(Entity).where(Entity.id.in_(asked)).order_by(Entity.mentions, Entity.id).limit(most)
-    return Recognised(list(await session.scalars(least_first)), frozenset(used))
+    least_first = select(Entity).where(Entity.id.in_(places)).order_by(Entity.mentions, Entity.id).limit(most)
+    return Recognised(list(await session.scalars(least_first)), places, frozenset(used))
 
 
 def _phrases(words: Sequence[Word], place: int) -> Iterator[tuple[int, str]]:
