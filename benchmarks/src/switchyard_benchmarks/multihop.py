@@ -251,15 +251,7 @@ def sign_test(better: int, worse: int) -> float:
 def show(console: Console, evaluations: Sequence[Evaluation]) -> None:
     """Print how often both sentences, or exactly one, were found; in pairs who was better; and the milliseconds added at p50."""
     table = Table(
-        "questions",
-        "",
-        f"both at {_DEPTH}",
-        "exactly one",
-        "without",
-        "exactly one",
-        "better / worse / same",
-        "p",
-        "added ms",
+        "set", "", "both with", "one with", "both without", "one without", "better/worse/same", "p", "added ms"
     )
     for evaluation in evaluations:
         means = evaluation.means()
