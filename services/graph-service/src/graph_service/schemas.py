@@ -16,9 +16,11 @@ EntityId = Annotated[int, Field(ge=1, le=LARGEST_ID)]
 
 
 def _has_words(text: str) -> str:
-    if not text.strip():
+    # PostgreSQL takes no NUL.
+    text = text.replace("\x00", "").strip()
+    if not text:
         raise ValueError("is empty")
-    return text.strip()
+    return text
 
 
 class GraphIn(RequestBody):

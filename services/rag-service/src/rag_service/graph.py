@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Sequence
 from time import monotonic
 
@@ -10,7 +11,6 @@ from pydantic import BaseModel
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from llm_providers.deadline import Deadline
 from rag_service.tables import Chunk, Document
 from service_kit.context import request_id
 from service_kit.errors import UpstreamUnavailable
@@ -54,7 +54,7 @@ class GraphService:
         self._headers = {"Authorization": f"Bearer {token}"}
         self._silent_until = 0.0
 
-    async def connections(self, collection: str, question: str, deadline: Deadline) -> list[Connection]:
+    async def connections(self, collection: str, question: str) -> list[Connection]:
         """Return sentences for a question, best first; raises `NoGraph`, and, soon, `UpstreamUnavailable`."""
         if self._url is None:
             raise NoGraph("there is no graph-service here: GRAPH_SERVICE_URL is not set")
@@ -62,15 +62,15 @@ class GraphService:
             raise UpstreamUnavailable(f"the graph-service does not answer; the next try is in {left:.0f} s")
         body = {"collection": collection, "question": question, "limit": _SENTENCES}
         headers = {**self._headers, "X-Request-ID": request_id() or "search"}
-        seconds = min(_SECONDS, deadline.remaining)
         try:
-            answer = await self._client.post(self._url, json=body, headers=headers, timeout=seconds)
+            async with asyncio.timeout(_SECONDS):
+                answer = await self._client.post(self._url, json=body, headers=headers, timeout=None)
             if answer.status_code == httpx2.codes.NOT_FOUND:
                 raise NoGraph(f"there is no graph of {collection!r}")
             return _Answer.model_validate_json(answer.raise_for_status().content).connections
         except httpx2.HTTPStatusError as error:
             raise UpstreamUnavailable(f"the graph-service answers {error.response.status_code}") from error
-        except httpx2.HTTPError as error:
+        except (TimeoutError, httpx2.HTTPError) as error:
             # Without this each question would wait.
             self._silent_until = monotonic() + _SILENT_SECONDS
             raise UpstreamUnavailable(f"the graph-service cannot be reached: {type(error).__name__}") from error

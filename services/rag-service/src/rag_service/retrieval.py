@@ -120,7 +120,7 @@ class Retriever:
             (near, reasons, vector_seconds), (by_keyword, keyword_seconds), joining = await asyncio.gather(
                 self._by_vector(collection, asked, deadline, documents),
                 self._by_keyword(collection, asked, documents),
-                self._by_graph(graph, collection, question, deadline, documents),
+                self._by_graph(graph, collection, question, documents),
             )
             tries -= 1
             loaded = await self._load(near.cosines if near else [], by_keyword, joining.chunks, whole=tries > 0)
@@ -230,14 +230,13 @@ class Retriever:
         wanted: bool | None,
         collection: str,
         question: str,
-        deadline: Deadline,
         documents: Collection[str] | None,
     ) -> _GraphHits:
         if not (self.graph_search if wanted is None else wanted):
             return _GraphHits()
         started = perf_counter()
         try:
-            connections = await self.graph.connections(collection, question, deadline)
+            connections = await self.graph.connections(collection, question)
         except UpstreamUnavailable as error:
             if isinstance(error, NoGraph) and wanted is None:
                 return _GraphHits(seconds=perf_counter() - started)
