@@ -14,7 +14,7 @@ async def test_a_small_graph_is_measured() -> None:
     figures = await measured(200, 2000, 17)
     assert (figures["entities"], figures["relations"]) == (200, 2000)
     assert figures["connected"] > 0.9
-    for what in ("neighbours", "path"):
+    for what in ("neighbours", "path", "evidence"):
         assert 0 < figures[f"{what}_p50_ms"] <= figures[f"{what}_p95_ms"]
 
 

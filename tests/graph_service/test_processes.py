@@ -118,10 +118,15 @@ def test_in_the_all_in_one_process_by_the_command_line(
         out = tmp_path / "graph.graphml"
         _typed("export", str(out))
         assert len(list(ElementTree.parse(out).iter("{http://graphml.graphdrawing.org/xmlns}node"))) == 4
+        asked = {"question": "What connects the Harbour Trust with Rotterdam?", "graph": True}
+        found = client.call("POST", "/rag/v1/search", json=asked)
+        assert [item["title"] for item in found["items"]] == ["Harbour"]
+        assert found["degraded"] == []
         with pytest.raises(StackError, match="no entity"):
             CliRunner().invoke(app, ["graph", "show", "Nobody"], catch_exceptions=False)
 
         client.call("DELETE", f"/rag/v1/documents/{added['document']['id']}")
+        assert client.call("POST", "/rag/v1/search", json=asked)["items"] == []
         assert "0 entities and 0 relations of 0 documents" in _typed("build")
 
 

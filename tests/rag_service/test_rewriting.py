@@ -7,8 +7,8 @@ import pytest
 from engines import OpenAIEngine
 from engines.faults import Fault
 from harness.rag import Stack
-from rag_service.comparison import interleaved, sides
-from rag_service.ranking import Passage, merged
+from rag_service.comparison import sides
+from rag_service.ranking import Passage, interleaved, merged
 from rag_service.rewriting import documents_language
 
 TWINS = [f"# Report {number}\n\nThe pump of hall {number} was inspected in spring." for number in range(4)]

@@ -67,6 +67,9 @@ def eval_retrieval(
     data: Path,
     name: str,
     corpus: str | None = None,
+    graph: Annotated[
+        bool, typer.Option("--graph", help="Search the collection's graph too, which must be there")
+    ] = False,
     url: Url = URL,
     data_dir: DataDir = DATA,
     json: JsonFile = None,
@@ -75,9 +78,29 @@ def eval_retrieval(
     from switchyard_benchmarks.evaluation import retrieval
 
     with Client(url, saved_key(data_dir)) as client:
-        evaluation = retrieval(console, client, data, name, corpus)
+        evaluation = retrieval(console, client, data, name, corpus, graph=graph)
     evaluation.write(json)
     results.show(console, [evaluation])
+
+
+@evaluate.command("multihop")
+def eval_multihop(
+    data: Path,
+    name: str,
+    count: Annotated[int, typer.Option(min=1, help="Questions at most")] = 250,
+    seed: Annotated[int, typer.Option(help="Of the choice of questions")] = 17,
+    url: Url = URL,
+    data_dir: DataDir = DATA,
+    json: JsonFile = None,
+) -> None:
+    """Search for questions that need two passages, made from DATA/NAME.corpus.jsonl, with and without the graph."""
+    from switchyard_benchmarks import multihop
+
+    with Client(url, saved_key(data_dir)) as client:
+        evaluations = multihop.multihop(console, client, data, name, count, seed)
+    everything = [r.model_copy(update={"qid": f"{e.name} {r.qid}"}) for e in evaluations for r in e.results]
+    evaluations[0].model_copy(update={"name": name, "results": everything}).write(json)
+    multihop.show(console, evaluations)
 
 
 @evaluate.command("answers")

@@ -69,13 +69,16 @@ class Evidence:
         return before + self.end - self.start + after
 
 
-def retrieval(console: Console, client: Client, data: Path, name: str, corpus: str | None) -> Evaluation:
+def retrieval(
+    console: Console, client: Client, data: Path, name: str, corpus: str | None, *, graph: bool = False
+) -> Evaluation:
     """Load a corpus into a collection of its own, and return the rank of each question's first relevant passage."""
-    documents = _load(console, client, data, corpus or name)
+    documents = load(console, client, data, corpus or name)
     results = []
     began = time.perf_counter()
     for question in track(rows(data / f"{name}.questions.jsonl"), description=name, console=console, transient=True):
-        body = {"question": question["question"], "collection": _collection(corpus or name), "limit": _DEPTH}
+        about = {"collection": collection_of(corpus or name), "limit": _DEPTH, "graph": graph}
+        body = {"question": question["question"], **about}
         passages = client.call("POST", "/rag/v1/search", json=body)["items"]
         evidence = [Evidence.parse(each) for each in question["evidence"]]
         rank = _rank(passages, documents, question["doc_id"], evidence)
@@ -92,14 +95,14 @@ def answers(console: Console, client: Client, data: Path, name: str, count: int 
     `unmarked` is the share of the sentences not marked as unsupported that have a number or a name which the cited documents
     and the question lack; what is checked here does without the service's own grounding.
     """
-    documents = _load(console, client, data, name)
+    documents = load(console, client, data, name)
     texts = {line["doc_id"]: f"{line['title']}\n{line['text']}" for line in rows(data / f"{name}.corpus.jsonl")}
     for kind in ("questions", "unanswerable"):
         results = []
         began = time.perf_counter()
         asked = rows(data / f"{name}.{kind}.jsonl")[:count]
         for question in track(asked, description=kind, console=console, transient=True):
-            body = {"question": question["question"], "collection": _collection(name)}
+            body = {"question": question["question"], "collection": collection_of(name)}
             answer = client.call("POST", "/rag/v1/query", json=body)
             figures = {"abstains": float(not answer["answered"]), "cites": float(bool(answer["citations"]))}
             if kind == "questions":
@@ -136,11 +139,11 @@ def _rank(
     return None
 
 
-def _load(console: Console, client: Client, data: Path, name: str) -> dict[str, str]:
+def load(console: Console, client: Client, data: Path, name: str) -> dict[str, str]:
     """Add the corpus and return document id → doc_id; documents that are there already are not read again."""
     documents, jobs = {}, {}
     for line in rows(data / f"{name}.corpus.jsonl"):
-        body = {"text": line["text"], "title": line["title"], "collection": _collection(name)}
+        body = {"text": line["text"], "title": line["title"], "collection": collection_of(name)}
         added = client.call("POST", "/rag/v1/documents", json=body)["items"][0]
         documents[added["document"]["id"]] = line["doc_id"]
         if added["document"]["status"] != "ready":
@@ -150,5 +153,6 @@ def _load(console: Console, client: Client, data: Path, name: str) -> dict[str, 
     return documents
 
 
-def _collection(name: str) -> str:
+def collection_of(name: str) -> str:
+    """Return the collection of a corpus."""
     return f"eval-{name.replace('_', '-')}"

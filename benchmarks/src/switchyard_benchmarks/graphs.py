@@ -1,4 +1,4 @@
-"""Neighbours and paths in a made graph: how long they take, and in how much memory.
+"""Neighbours, paths and evidence in a made graph: how long they take, and in how much memory.
 
 Entities are joined as in documents: some stand in very many sentences, most in few (each end is drawn by the square of a uniform
 number). The graph lies in SQLite, as the graph-service has it, and is asked through its own use cases.
@@ -21,8 +21,10 @@ from rich.console import Console
 from sqlalchemy import insert
 
 from graph_service.entities import Entities
+from graph_service.evidence import EvidenceSearch
 from graph_service.paths import Paths
 from graph_service.tables import Chunk, Document, Entity, Graph, Name, Relation, Sentence
+from service_kit.auth import ANONYMOUS
 from service_kit.database import Database
 from switchyard_benchmarks.measurements import Measurements, percentiles
 
@@ -30,6 +32,7 @@ _COLLECTION = "made"
 _ASKED = 200
 _AT_ONCE = 20_000
 _RELATIONS_PER_SENTENCE = 4
+_SENTENCES = 20
 
 
 async def measured(entities: int, relations: int, seed: int) -> dict[str, Any]:
@@ -94,11 +97,15 @@ async def _asked(database: Database, entities: int, relations: int, dice: random
 
     neighbours = await _times([partial(use_cases.neighbours, entity, None, 50) for entity in chosen])
     taken = await _times([partial(path, a, b) for a, b in pairwise(chosen)])
+    evidence = EvidenceSearch(database, ("person",))
+    questions = [f"What connects {a.name} with {b.name}, who know each other?" for a, b in pairwise(chosen)]
+    searched = await _times([partial(evidence.find, _COLLECTION, q, _SENTENCES, ANONYMOUS) for q in questions])
     return {
         "entities": entities,
         "relations": relations,
         **{f"neighbours_{name}": value for name, value in percentiles(neighbours).items()},
         **{f"path_{name}": value for name, value in percentiles(taken).items()},
+        **{f"evidence_{name}": value for name, value in percentiles(searched).items()},
         "connected": round(sum(found) / len(found), 2),
         "read_s": round(read_seconds, 1),
         "process_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
@@ -116,7 +123,7 @@ async def _times(calls: list[Callable[[], Awaitable[object]]]) -> list[float]:
 
 def graphs(console: Console, entities: int, relations: int, steps: int, seed: int) -> Measurements:
     """Measure graphs of growing size, up to the one that was asked for."""
-    plots = [("relations", (f"neighbours_{name}", f"path_{name}")) for name in ("p50_ms", "p95_ms")]
+    plots = [("relations", (f"neighbours_{name}", f"path_{name}", f"evidence_{name}")) for name in ("p50_ms", "p95_ms")]
     found = Measurements(
         "Graphs", {"seed": seed}, plots=[*plots, ("relations", ("process_mib",)), ("relations", ("read_s",))]
     )

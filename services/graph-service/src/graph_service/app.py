@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from graph_service.building import GraphBuild
 from graph_service.entities import Entities
+from graph_service.evidence import EvidenceSearch
 from graph_service.export import Export
 from graph_service.extraction.model import ModelExtractor
 from graph_service.extraction.pace import Pace
@@ -67,7 +68,8 @@ def create(settings: GraphSettings, shared: SharedParts | None = None) -> FastAP
             extractor = model if settings.graph_extraction == "model" else patterns
             build = GraphBuild(database, jobs, rag, extractor, patterns, settings)
             graphs = Graphs(database, jobs, rag)
-            app.state.graph = GraphState(graphs, Entities(database), Paths(database), Export(database))
+            evidence = EvidenceSearch(database, settings.types)
+            app.state.graph = GraphState(graphs, Entities(database), Paths(database), Export(database), evidence)
             service.health.checks.append(HealthCheck("database", database.check))
             engine.add(build.task(), resume=jobs.start_forgotten)
             if shared is None:

@@ -119,7 +119,7 @@ class Entities:
                 sentence.text[mention.start - sentence.start : mention.end - sentence.start],
                 mention.start,
                 mention.end,
-                _quote(sentence, title),
+                quoted(sentence, title),
             )
             for mention, sentence, title in rows
         ]
@@ -166,7 +166,7 @@ class Entities:
         async with self.database.reading() as session:
             rows = (await session.execute(statement)).all()
         found = [
-            Related(relation.id, relation.kind, subject, other, _quote(sentence, title))
+            Related(relation.id, relation.kind, subject, other, quoted(sentence, title))
             for relation, subject, other, sentence, title in rows
         ]
         return page(found, [str(row[0].id) for row in rows], limit)
@@ -247,7 +247,8 @@ class Entities:
         await storage.changed(session, collection)
 
 
-def _quote(sentence: Sentence, title: str) -> Quote:
+def quoted(sentence: Sentence, title: str) -> Quote:
+    """Return a sentence of the document that has this title."""
     return Quote(sentence.document_id, title, sentence.page, sentence.start, sentence.end, sentence.text)
 
 

@@ -1,4 +1,4 @@
-"""`/v1/graphs`, `/v1/entities`, `/v1/relations` and `/v1/paths`."""
+"""`/v1/graphs`, `/v1/entities`, `/v1/relations`, `/v1/paths` and `/v1/evidence`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import StreamingResponse
 
 from graph_service.entities import Entities
+from graph_service.evidence import EvidenceSearch
 from graph_service.export import WRITERS, Export, Format
 from graph_service.graphs import Graphs
 from graph_service.paths import Paths
@@ -19,6 +20,8 @@ from graph_service.schemas import (
     EntityDetail,
     EntityId,
     EntityOut,
+    EvidenceIn,
+    EvidenceOut,
     GraphIn,
     GraphOut,
     JobOut,
@@ -49,6 +52,7 @@ class GraphState:
     entities: Entities
     paths: Paths
     export: Export
+    evidence: EvidenceSearch
 
 
 def state_of(request: Request) -> GraphState:
@@ -205,6 +209,13 @@ async def find_path(
         connected=bool(steps),
         steps=[_step(found[a], found[b], said) for (a, b), said in zip(steps, evidence, strict=True)],
     )
+
+
+@router.post("/evidence", tags=["relations"])
+async def find_evidence(given: EvidenceIn, state: State, user: User) -> EvidenceOut:
+    """Find the entities that a question names, and the sentences that join them with each other and with their neighbours."""
+    found = await state.evidence.find(given.collection, given.question, given.limit, user)
+    return EvidenceOut.model_validate(found)
 
 
 def _step(source: Entity, target: Entity, said: Sequence[object]) -> StepOut:

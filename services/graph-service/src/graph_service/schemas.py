@@ -16,9 +16,11 @@ EntityId = Annotated[int, Field(ge=1, le=LARGEST_ID)]
 
 
 def _has_words(text: str) -> str:
-    if not text.strip():
+    # PostgreSQL takes no NUL.
+    text = text.replace("\x00", "").strip()
+    if not text:
         raise ValueError("is empty")
-    return text.strip()
+    return text
 
 
 class GraphIn(RequestBody):
@@ -130,6 +132,34 @@ class StepOut(_FromRow):
     source: EntityOut
     target: EntityOut
     relations: list[RelationOut]
+
+
+class EvidenceIn(RequestBody):
+    """A question to the documents of a collection."""
+
+    question: Annotated[
+        str, Field(max_length=8000, examples=["What joins Acme with Rotterdam?"]), AfterValidator(_has_words)
+    ]
+    collection: CollectionName = "default"
+    limit: int = Field(20, ge=1, le=100, description="Most sentences")
+
+
+class ConnectionOut(_FromRow):
+    """A sentence that names two entities."""
+
+    entities: tuple[EntityOut, EntityOut]
+    steps: int = Field(
+        description="0: the question names both; 1: it names one of them; 2: it names what another sentence joins with one"
+    )
+    score: float = Field(description="0 to 1; means something within one answer only")
+    evidence: Evidence
+
+
+class EvidenceOut(_FromRow):
+    """The entities that a question names, and sentences for it, best first."""
+
+    entities: list[EntityOut]
+    connections: list[ConnectionOut]
 
 
 class PathOut(BaseModel):

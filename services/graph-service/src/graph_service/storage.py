@@ -83,9 +83,11 @@ async def _names(
     wanted = {(found.type, found.key): passage.text[found.start : found.end] for found in reversed(mentions)}
     found: dict[tuple[str, str], int] = {}
     keys = sorted({key for _, key in wanted})
+    # With the types too, or all names of the collection would be read: the index begins with collection and type.
+    of_types = (Name.collection == collection) & Name.type.in_({type_ for type_, _ in wanted})
     for first in range(0, len(keys), _KEYS_AT_ONCE):
         some = keys[first : first + _KEYS_AT_ONCE]
-        statement = select(Name.type, Name.key, Name.id).where(Name.collection == collection, Name.key.in_(some))
+        statement = select(Name.type, Name.key, Name.id).where(of_types, Name.key.in_(some))
         found.update({(row.type, row.key): row.id for row in await session.execute(statement)})
     new = [each for each in wanted if each not in found]
     if new:

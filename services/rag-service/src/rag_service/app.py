@@ -19,6 +19,7 @@ from rag_service.aggregation import TableAnswers
 from rag_service.chunking import Chunker
 from rag_service.conversations import Conversations
 from rag_service.documents import DEFAULT, Documents, follow_job, visible
+from rag_service.graph import GraphService
 from rag_service.index_build import KIND, IndexBuild
 from rag_service.indexes import Indexes, PolicyEmbeddings
 from rag_service.ingestion import Ingestion
@@ -134,6 +135,8 @@ def _assemble(
         indexes,
         providers.rerank,
         providers.token_reranker,
+        GraphService(client, settings.graph_service_url, service.keys.service_token()),
+        settings.graph_search,
         search_metrics,
         settings.candidates,
         settings.rerank_top,

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from itertools import zip_longest
-
-from rag_service.ranking import Passage
 
 _LONGEST = 400
 """Characters of the part of a question that names what is compared."""
@@ -37,12 +33,3 @@ def sides(question: str) -> tuple[str, ...]:
             found = (compared[: middle.start()].strip(), compared[middle.end() :].strip(" ?.!\n"))
             return found if all(found) else ()
     return ()
-
-
-def interleaved(rankings: Sequence[Sequence[Passage]], limit: int) -> list[Passage]:
-    """Return the best passages of each ranking in turn, each passage once."""
-    turns = (passage for places in zip_longest(*rankings) for passage in places if passage is not None)
-    found: dict[int, Passage] = {}
-    for passage in turns:
-        found.setdefault(passage.chunk_id, passage)
-    return list(found.values())[:limit]

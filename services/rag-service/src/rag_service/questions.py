@@ -16,10 +16,11 @@ from rag_service.aggregation import TableAnswers
 from rag_service.answers import AnswerDraft, Answered, AnswerEvent, Sources
 from rag_service.budget import fitting
 from rag_service.compaction import compacted
-from rag_service.comparison import interleaved, sides
+from rag_service.comparison import sides
 from rag_service.conversations import Conversations
 from rag_service.filters import Filter
 from rag_service.prompts import RULES, answer_prompt
+from rag_service.ranking import interleaved
 from rag_service.retrieval import Found, Retriever
 from rag_service.rewriting import Rewriter, documents_language, joined_with_previous
 from rag_service.summaries import Summaries, SummaryEvent
@@ -37,7 +38,8 @@ class Question:
     """What is asked of a collection, or of its documents `within`; `history` is the conversation so far, where the caller keeps it.
 
     `grounding` is what becomes of sentences that no passage supports; the service's setting if None. `affinity` keeps
-    a conversation on one side of a canary, `backend` asks for one engine and no other. `replaces` is the turn of the conversation
+    a conversation on one side of a canary, `backend` asks for one engine and no other. `graph` searches the collection's graph too,
+    or not; as the service's setting says if None. `replaces` is the turn of the conversation
     that is asked anew. `options` says how to generate; its
     messages, length and routing are of no effect.
     """
@@ -52,6 +54,7 @@ class Question:
     backend: str | None = None
     grounding: GroundingMode | None = None
     within: Filter | None = None
+    graph: bool | None = None
     replaces: str | None = None
     options: ChatRequest = _DEFAULTS
 
@@ -117,7 +120,7 @@ class Questions:
         top_k = question.top_k or self.top_k
         for _ in range(_TRIES):
             found = await self.retriever.search(
-                question.collection, standalone, top_k, deadline, within=question.within
+                question.collection, standalone, top_k, deadline, within=question.within, graph=question.graph
             )
             calculated = await self.tables.answer(standalone, found.passages)
             if calculated is None:
@@ -225,7 +228,10 @@ class Questions:
         """Search for both sides of a comparison too, or in other wordings where the first place is unsure."""
         collection, limit, within = question.collection, question.top_k or self.top_k, question.within
         if compared := sides(standalone):
-            more = [await self.retriever.search(collection, side, limit, deadline, within=within) for side in compared]
+            more = [
+                await self.retriever.search(collection, side, limit, deadline, within=within, graph=question.graph)
+                for side in compared
+            ]
             ranked = interleaved([first.passages, *(found.passages for found in more)], limit)
             return replace(first, passages=ranked, relevant=any(found.relevant for found in (first, *more)))
         language = await asyncio.to_thread(documents_language, standalone, first.passages)
@@ -235,7 +241,9 @@ class Questions:
         wordings = await self.rewriter.worded(self._request(question, (), 0), standalone, language, deadline)
         seconds = {"wordings": round(perf_counter() - begun, 4)}
         if wordings:
-            first = await self.retriever.search(collection, standalone, limit, deadline, wordings, within)
+            first = await self.retriever.search(
+                collection, standalone, limit, deadline, wordings, within, graph=question.graph
+            )
         return replace(first, seconds=first.seconds | seconds)
 
     async def _remembered(self, question: Question, answer: Answered) -> Answered:

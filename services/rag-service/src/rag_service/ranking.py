@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 from rag_service.keyword.analysis import terms
 from service_kit.statements.codes import codes
@@ -18,6 +19,8 @@ _SURE = 0.1
 """A lead in the blended score from which a re-ranker hardly ever changes the first place (docs/performance.md)."""
 _WORDING_SHARE = 0.9
 """What a place in the ranking of another wording counts, against one in the question's own."""
+_BEFORE_GRAPH = 3
+"""Places before those that a graph shares."""
 _PHRASE = re.compile(r"[\"“”„«»]([^\"“”„«»]{3,200})[\"“”„«»]")
 
 
@@ -79,6 +82,25 @@ def merged(ranked: Sequence[Passage], others: Sequence[Sequence[Passage]]) -> li
             best[passage.chunk_id] = max(best[passage.chunk_id], _WORDING_SHARE * passage.score)
     found = [replace(passage, score=best[passage.chunk_id]) for passage in ranked]
     return sorted(found, key=lambda passage: (-passage.score, passage.chunk_id))
+
+
+def interleaved(rankings: Sequence[Sequence[Passage]], limit: int) -> list[Passage]:
+    """Return the best passages of each ranking in turn, each passage once."""
+    turns = (passage for places in zip_longest(*rankings) for passage in places if passage is not None)
+    found: dict[int, Passage] = {}
+    for passage in turns:
+        found.setdefault(passage.chunk_id, passage)
+    return list(found.values())[:limit]
+
+
+def joined(ranked: Sequence[Passage], by_graph: Mapping[int, float], limit: int) -> list[Passage]:
+    """Return the first passages of a search, and then in turn those that a graph scores highest, and the others.
+
+    What answers a question in a second step is not like it, so that no blend of scores brings it up (docs/performance.md).
+    """
+    first, rest = ranked[:_BEFORE_GRAPH], ranked[_BEFORE_GRAPH:]
+    connected = sorted((p for p in rest if p.chunk_id in by_graph), key=lambda p: -by_graph[p.chunk_id])
+    return [*first, *interleaved([connected, rest], limit)][:limit]
 
 
 def is_sure(ranked: Sequence[Passage]) -> bool:

@@ -16,11 +16,12 @@ from llm_providers.errors import DeadlineExceeded, Unavailable
 from llm_providers.types import EmbedKind, TokenDocument, Vectors
 from rag_service import chunk_tokens
 from rag_service.filters import Filter
+from rag_service.graph import GraphService, NoGraph, chunks_of
 from rag_service.indexes import WRONG_MODEL, Indexes, embedding_text
 from rag_service.keyword import KeywordIndex
 from rag_service.keyword.analysis import language_of
 from rag_service.metrics import SearchMetrics
-from rag_service.ranking import Passage, blended, exact_first, is_sure, merged, reranked
+from rag_service.ranking import Passage, blended, exact_first, is_sure, joined, merged, reranked
 from rag_service.relevance import is_relevant
 from rag_service.tables import Chunk, Document, Index
 from rag_service.versions import OFF
@@ -62,6 +63,15 @@ class _VectorHits:
     cosines: list[Mapping[tuple[str, int], float]]
 
 
+@dataclass(frozen=True, slots=True)
+class _GraphHits:
+    """The chunks that hold what joins the question's entities, with scores from 0 to 1; `reasons` why there are none."""
+
+    chunks: Mapping[int, float] = field(default_factory=dict)
+    reasons: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
 @dataclass(slots=True)
 class Retriever:
     """Searches one collection."""
@@ -72,6 +82,9 @@ class Retriever:
     reranker: RerankProvider | None
     token_reranker: Callable[[str], Awaitable[LateInteraction | None]]
     """Of an embedding backend: returns what re-ranks by the token vectors in its indexes, if the policy has it re-rank."""
+    graph: GraphService
+    graph_search: bool
+    """Whether the graph, if there is one, is searched for questions that do not say whether to."""
     metrics: SearchMetrics
     candidates: int
     rerank_top: int
@@ -85,11 +98,14 @@ class Retriever:
         deadline: Deadline,
         wordings: Sequence[str] = (),
         within: Filter | None = None,
+        *,
+        graph: bool | None = None,
     ) -> Found:
         """Find passages; where the index's own vectors can't be had the keywords alone decide, and `degraded` says so.
 
-        Other `wordings` of the question bring further candidates; `within` says which documents are searched. Of a document
-        that is replaced meanwhile, either the old version is found or the new one.
+        Other `wordings` of the question bring further candidates, and so do the sentences of the collection's `graph` about what
+        the question names; `within` says which documents are searched. Of a document that is replaced meanwhile, either the old
+        version is found or the new one.
         """
         started = perf_counter()
         documents: list[str] | None = None
@@ -101,11 +117,13 @@ class Retriever:
                     documents = await within.matching(session, collection)
                 if not documents:
                     return Found([], (), {"search": round(perf_counter() - started, 4)})
-            (near, reasons, vector_seconds), (by_keyword, keyword_seconds) = await asyncio.gather(
-                self._by_vector(collection, asked, deadline, documents), self._by_keyword(collection, asked, documents)
+            (near, reasons, vector_seconds), (by_keyword, keyword_seconds), joining = await asyncio.gather(
+                self._by_vector(collection, asked, deadline, documents),
+                self._by_keyword(collection, asked, documents),
+                self._by_graph(graph, collection, question, documents),
             )
             tries -= 1
-            loaded = await self._load(near.cosines if near else [], by_keyword, whole=tries > 0)
+            loaded = await self._load(near.cosines if near else [], by_keyword, joining.chunks, whole=tries > 0)
         passages, ready = loaded
         if near is not None:
             passages = await self._with_cosines(near, passages)
@@ -114,11 +132,15 @@ class Retriever:
                 log.warning("the vector index is empty", collection=collection, index=near.index.name)
                 reasons = ("searched by keywords alone: the vector index is empty; reindexing the collection fills it",)
         degraded: tuple[str, ...] = ("embeddings",) if reasons else ()
+        if joining.reasons:
+            degraded, reasons = (*degraded, "graph"), (*reasons, *joining.reasons)
         language = await asyncio.to_thread(language_of, question)
         ranked = blended(passages, language)
         if wordings:
             ranked = merged(ranked, self._by_wording(near, by_keyword, passages, language))
         seconds = {"vectors": vector_seconds, "keywords": keyword_seconds, "search": perf_counter() - started}
+        if joining.seconds:
+            seconds["graph"] = joining.seconds
         if self.reranker is not None and self.rerank_top:
             begun = perf_counter()
             try:
@@ -132,7 +154,8 @@ class Retriever:
         ranked = exact_first(question, ranked)
         relevant = is_relevant(question, language, ranked, near.model if near else "")
         rounded = {name: round(value, 4) for name, value in seconds.items()}
-        return Found(ranked[:limit], degraded, rounded, reasons, relevant, is_sure(ranked))
+        first = joined(ranked, joining.chunks, limit)
+        return Found(first, degraded, rounded, reasons, relevant, is_sure(ranked))
 
     async def are_current(self, passages: Sequence[Passage]) -> bool:
         """Return whether all documents of the passages are to be found at one moment, which is now."""
@@ -202,6 +225,27 @@ class Retriever:
             ]
         return list[Mapping[int, float]](scores), perf_counter() - started
 
+    async def _by_graph(
+        self,
+        wanted: bool | None,
+        collection: str,
+        question: str,
+        documents: Collection[str] | None,
+    ) -> _GraphHits:
+        if not (self.graph_search if wanted is None else wanted):
+            return _GraphHits()
+        started = perf_counter()
+        try:
+            connections = await self.graph.connections(collection, question)
+        except UpstreamUnavailable as error:
+            if isinstance(error, NoGraph) and wanted is None:
+                return _GraphHits(seconds=perf_counter() - started)
+            log.warning("search without the graph", why=error.detail)
+            return _GraphHits({}, (f"searched without the graph: {error.detail}",), perf_counter() - started)
+        async with self.database.reading() as session:
+            chunks = await chunks_of(session, collection, connections, documents)
+        return _GraphHits(chunks, (), perf_counter() - started)
+
     def _by_wording(
         self,
         near: _VectorHits | None,
@@ -225,6 +269,7 @@ class Retriever:
         self,
         by_vector: Sequence[Mapping[tuple[str, int], float]],
         by_keyword: Sequence[Mapping[int, float]],
+        by_graph: Collection[int],
         whole: bool,
     ) -> tuple[list[Passage], bool] | None:
         """Return the passages, and whether one is of a document that has been read to its end.
@@ -238,7 +283,7 @@ class Retriever:
         statement = (
             select(Chunk, Document.title, Document.filename, Document.language, Document.status)
             .join(Document, Document.id == Chunk.document_id)
-            .where(Document.searchable, or_(Chunk.id.in_(words), *keys))
+            .where(Document.searchable, or_(Chunk.id.in_(words.union(by_graph)), *keys))
         )
         documents = {document for document, _ in places}
         in_indexes = select(func.count()).where(Document.id.in_(documents), Document.status.not_in(OFF))

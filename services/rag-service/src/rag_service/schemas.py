@@ -17,6 +17,9 @@ from service_kit.requests import RequestBody
 
 MAX_QUESTION = 8000
 MAX_TEXT = 20_000_000
+_GRAPH = (
+    "Whether what the collection's graph joins with the question's names is searched too; the service's setting if null"
+)
 _GROUNDING = "What becomes of sentences that no passage supports: marked, dropped, or no answer at all"
 
 
@@ -212,6 +215,7 @@ class SearchIn(RequestBody):
     collection: CollectionName = DEFAULT
     limit: int = Field(10, ge=1, le=100)
     filter: Filter | None = Field(None, description="Which documents are searched; all if not given")
+    graph: bool | None = Field(None, description=_GRAPH)
 
 
 class PassageOut(BaseModel):
@@ -246,6 +250,7 @@ class QueryIn(RequestBody):
     conversation_id: str | None = Field(None, max_length=64, description="Goes on with a conversation")
     remember: bool = Field(False, description="Begin a conversation; its id is in the answer")
     filter: Filter | None = Field(None, description="Which documents are searched; all if not given")
+    graph: bool | None = Field(None, description=_GRAPH)
     top_k: int | None = Field(None, ge=1, le=50)
     max_tokens: int | None = Field(None, ge=16, le=8192)
     temperature: float | None = Field(None, ge=0, le=2, description="Of the sampling; 0.2 if not given")

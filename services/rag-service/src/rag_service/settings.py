@@ -20,6 +20,10 @@ class RagSettings(ServiceSettings, OutputGuardSettings, OidcSettings):
     chroma_url: str | None = Field(
         None, description="Chroma server, http://HOST:8000; in-process in DATA_DIR if not set (one process only)"
     )
+    graph_service_url: str | None = Field(
+        None,
+        description="Where the graph-service listens, such as http://localhost:8004; no graph is searched if not set",
+    )
     doc_processor_url: str = Field("http://localhost:8003", description="Where the doc-processor listens")
     chunk_tokens: int = Field(288, ge=64, le=400, description="Size of a chunk; title and heading come on top")
     chunk_overlap_tokens: int = Field(32, ge=0, le=128, description="Tokens that neighbouring chunks share")
@@ -36,6 +40,9 @@ class RagSettings(ServiceSettings, OutputGuardSettings, OidcSettings):
         ge=0,
         le=5,
         description="Other wordings of a question, written by the model where the search is unsure; 0 for none",
+    )
+    graph_search: bool = Field(
+        True, description="Search the collection's graph too, if it has one, for questions that do not say whether to"
     )
     grounding: GroundingMode = Field(
         "mark",

@@ -38,6 +38,7 @@ _ACTS = tuple(
         ("POST", "/v1/query", "question", Kind.QUESTION),
         ("POST", "/v1/search", "search", Kind.QUESTION),
         ("POST", "/v1/chat/completions", "chat", Kind.QUESTION),
+        ("POST", "/v1/evidence", "evidence", Kind.QUESTION),
         ("POST", "/v1/embeddings", "embeddings", Kind.READING),
         ("POST", "/v1/documents", "document.upload", Kind.CHANGE),
         ("DELETE", f"/v1/documents/{_ID}", "document.delete", Kind.CHANGE),

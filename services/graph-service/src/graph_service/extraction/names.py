@@ -54,6 +54,14 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """A word as it is written, and as it stands in a name's key."""
+
+    text: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Token:
     start: int
     end: int
@@ -73,6 +81,11 @@ def key_of(name: str) -> str:
     while len(words) > 1 and words[0] in lexicon.HONORIFICS:
         words.pop(0)
     return " ".join(words)
+
+
+def words_of(text: str) -> Iterator[Word]:
+    """Yield the words of a text: a name's key is those of its words, with one space between."""
+    return (Word(token.text, token.word) for token in _tokens(text, 0, len(text), ()))
 
 
 def candidates(text: str, start: int, end: int, language: str) -> list[Candidate]:

@@ -38,7 +38,9 @@ async def search(given: SearchIn, rag: Rag, user: User) -> SearchOut:
     """Find passages by keywords and vectors, without asking a model for an answer."""
     await rag.documents.require_collection(given.collection, user)
     deadline = Deadline.after(rag.settings.query_timeout_seconds)
-    found = await rag.retriever.search(given.collection, given.question, given.limit, deadline, within=given.filter)
+    found = await rag.retriever.search(
+        given.collection, given.question, given.limit, deadline, within=given.filter, graph=given.graph
+    )
     items = [PassageOut.model_validate(passage) for passage in found.passages]
     degraded, reasons = list(found.degraded), list(found.reasons)
     return SearchOut(items=items, degraded=degraded, reasons=reasons, relevant=found.relevant, seconds=found.seconds)
@@ -81,6 +83,7 @@ async def query(
         backend=backend,
         grounding=given.grounding or collection.grounding,
         within=given.filter,
+        graph=given.graph,
         replaces=given.replaces,
     )
     if given.temperature is not None:

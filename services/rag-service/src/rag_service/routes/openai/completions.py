@@ -50,6 +50,7 @@ async def chat_completions(
         max_tokens=given.max_completion_tokens or given.max_tokens,
         affinity=f"{user.id}:{_conversation(given)}",
         backend=backend,
+        graph=given.graph,
         options=generation(given, direct=direct),
     )
     if direct:

@@ -88,6 +88,9 @@ class CompletionIn(BaseModel):
     grounding: GroundingMode | None = Field(
         None, description="An addition of ours, for collections: what becomes of sentences that no passage supports"
     )
+    graph: bool | None = Field(
+        None, description="Another, for collections: what their graph joins with the question's names is searched too"
+    )
 
 
 class EmbeddingsIn(BaseModel):
