@@ -17,6 +17,7 @@ from graph_service.extraction.pace import Pace
 from graph_service.extraction.patterns import PatternExtractor
 from graph_service.following import Following
 from graph_service.graphs import Graphs, follow_job, visible
+from graph_service.neighbourhood import Neighbourhoods
 from graph_service.paths import Paths
 from graph_service.rag import RagService
 from graph_service.routes import GraphState, job_router, router
@@ -67,7 +68,8 @@ def create(settings: GraphSettings, shared: SharedParts | None = None) -> FastAP
             extractor = model if settings.graph_extraction == "model" else patterns
             build = GraphBuild(database, jobs, rag, extractor, patterns, settings)
             graphs = Graphs(database, jobs, rag)
-            app.state.graph = GraphState(graphs, Entities(database), Paths(database), Export(database))
+            entities, around = Entities(database), Neighbourhoods(database)
+            app.state.graph = GraphState(graphs, entities, around, Paths(database), Export(database))
             service.health.checks.append(HealthCheck("database", database.check))
             engine.add(build.task(), resume=jobs.start_forgotten)
             if shared is None:

@@ -119,16 +119,25 @@ class Entities:
                 sentence.text[mention.start - sentence.start : mention.end - sentence.start],
                 mention.start,
                 mention.end,
-                _quote(sentence, title),
+                quoted(sentence, title),
             )
             for mention, sentence, title in rows
         ]
         return page(found, [str(row[0].id) for row in rows], limit)
 
-    async def relations_of(self, entity: Entity, limit: int = _SHOWN, cursor: str | None = None) -> Page[Related]:
-        """List the relations of an entity in the order in which they were found."""
+    async def relations_of(
+        self, entity: Entity, limit: int = _SHOWN, cursor: str | None = None, other: Entity | None = None
+    ) -> Page[Related]:
+        """List the relations of an entity, or those with one `other`, in the order in which they were found."""
         mine = select(Name.id).where(Name.entity_id == entity.id)
-        return await self._relations(Relation.subject_id.in_(mine) | Relation.object_id.in_(mine), limit, cursor)
+        if other is None:
+            return await self._relations(Relation.subject_id.in_(mine) | Relation.object_id.in_(mine), limit, cursor)
+        theirs = select(Name.id).where(Name.entity_id == other.id)
+        both = (
+            Relation.subject_id.in_(mine) & Relation.object_id.in_(theirs),
+            Relation.subject_id.in_(theirs) & Relation.object_id.in_(mine),
+        )
+        return await self._relations(or_(*both), limit, cursor)
 
     async def relations(
         self, collection: str, kind: str | None, limit: int, cursor: str | None, principal: Principal
@@ -166,7 +175,7 @@ class Entities:
         async with self.database.reading() as session:
             rows = (await session.execute(statement)).all()
         found = [
-            Related(relation.id, relation.kind, subject, other, _quote(sentence, title))
+            Related(relation.id, relation.kind, subject, other, quoted(sentence, title))
             for relation, subject, other, sentence, title in rows
         ]
         return page(found, [str(row[0].id) for row in rows], limit)
@@ -247,7 +256,8 @@ class Entities:
         await storage.changed(session, collection)
 
 
-def _quote(sentence: Sentence, title: str) -> Quote:
+def quoted(sentence: Sentence, title: str) -> Quote:
+    """Return a sentence of a document of this title as evidence."""
     return Quote(sentence.document_id, title, sentence.page, sentence.start, sentence.end, sentence.text)
 
 
