@@ -433,6 +433,6 @@ def test_keys_are_made_bound_and_revoked(site: Site) -> None:
 def test_who_may_not_see_engines_and_keys_is_not_offered_them(site: Site, path: str) -> None:
     key = site.client.call("POST", "/rag/v1/keys", json={"name": f"reader {path}", "collections": ["default"]})["key"]
     page = site.open(path, key=key)
-    expect(page.locator("#nav a")).to_have_count(4)
+    expect(page.locator("#nav a")).to_have_count(5)
     page.goto(f"{site.url}/#/keys")
     expect(page.locator("h1")).to_contain_text("Ask your documents")

@@ -6,6 +6,7 @@ import { signInView } from "./views/signin.js";
 const VIEWS = [
   { path: "ask", label: "Ask", load: () => import("./views/ask.js") },
   { path: "documents", label: "Documents", load: () => import("./views/documents.js") },
+  { path: "graph", label: "Graph", load: () => import("./views/graph.js") },
   { path: "notes", label: "Notes", load: () => import("./views/notes.js") },
   { path: "engines", label: "Engines", load: () => import("./views/engines.js"), allowed: user => user.admin || user.grants.includes("providers") },
   { path: "keys", label: "Keys", load: () => import("./views/keys.js"), allowed: user => user.admin },
