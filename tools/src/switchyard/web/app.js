@@ -68,7 +68,8 @@ async function route() {
   try {
     const { show } = await view.load();
     if (mine !== turn) return;
-    const left = await show(main, { user, rest });
+    // Each has its own place: what comes late must not overwrite the next view.
+    const left = await show(fill(main, h("div")).firstChild, { user, rest });
     if (mine === turn) leave = left;
     else left?.();
   } catch (error) {

@@ -1,4 +1,4 @@
-// Entities: the sign of their type, and the field in which one is searched.
+// The sign of an entity's type, and the field in which entities are searched.
 import { h, fill, searchField, svg } from "../lib/dom.js";
 import { get } from "../lib/api.js";
 
@@ -8,10 +8,10 @@ const SHAPES = ["M-1 0a1 1 0 1 0 2 0a1 1 0 1 0-2 0", "M-.9-.9H.9V.9H-.9z", "M0-1
 /** Types of which nothing follows about others: half the world shares a year. */
 export const VALUES = ["date", "amount", "code", "email", "url"];
 
-/** Draw the sign of a type, which neither shape nor colour is needed alone to tell. */
+/** The sign of a type, told by shape and by colour. */
 export function sign(type, radius) {
   let at = VALUES.includes(type) ? SHAPES.length - 1 : TYPES.indexOf(type);
-  if (at < 0) at = TYPES.push(type); // One of this installation's own.
+  if (at < 0) at = TYPES.push(type);
   return svg("path", { class: `sign c${at % 8}`, d: SHAPES[(at + (at >> 3)) % 8], transform: `scale(${radius.toFixed(1)})` });
 }
 

@@ -1,4 +1,4 @@
-// The graph of a collection: who and what its documents name, what is around one of them, and the sentences that say so.
+// The graph of a collection: who and what its documents name, and the sentences that say so.
 import { h, add, fill, button, busy, confirm, toast } from "../lib/dom.js";
 import { get, post } from "../lib/api.js";
 import { ago, count } from "../lib/format.js";
@@ -53,7 +53,7 @@ class GraphView {
 
   go(path) { history.pushState(null, "", `#/graph${path}`); }
 
-  /** Show how the graph of the collection is, and what was asked for of it. */
+  /** Show how the graph is, and what was asked for of it. */
   async refresh(first, second) {
     const graph = await this.get(`graphs/${this.collections.value}`).catch(error => { if (error.status !== 404) throw error; });
     this.body.hidden = !graph?.entities;
