@@ -10,6 +10,7 @@ import httpx2
 from fastapi import FastAPI
 
 from graph_service.building import GraphBuild
+from graph_service.communities import Communities
 from graph_service.entities import Entities
 from graph_service.export import Export
 from graph_service.extraction.model import ModelExtractor
@@ -68,8 +69,14 @@ def create(settings: GraphSettings, shared: SharedParts | None = None) -> FastAP
             extractor = model if settings.graph_extraction == "model" else patterns
             build = GraphBuild(database, jobs, rag, extractor, patterns, settings)
             graphs = Graphs(database, jobs, rag)
-            entities, around = Entities(database), Neighbourhoods(database)
-            app.state.graph = GraphState(graphs, entities, around, Paths(database), Export(database))
+            app.state.graph = GraphState(
+                graphs,
+                Entities(database),
+                Neighbourhoods(database),
+                Communities(database),
+                Paths(database),
+                Export(database),
+            )
             service.health.checks.append(HealthCheck("database", database.check))
             engine.add(build.task(), resume=jobs.start_forgotten)
             if shared is None:

@@ -108,7 +108,7 @@ class Entities:
             .join(Name, Mention.name_id == Name.id)
             .join(Sentence, Mention.sentence_id == Sentence.id)
             .join(Document, Sentence.document_id == Document.id)
-            .where(Name.entity_id == entity.id, Mention.id > _number(cursor))
+            .where(Name.entity_id == entity.id, Mention.id > number_in(cursor))
             .order_by(Mention.id)
             .limit(limit + 1)
         )
@@ -168,7 +168,7 @@ class Entities:
             .join(Sentence, Relation.sentence_id == Sentence.id)
             .join(Document, Sentence.document_id == Document.id)
             # A sentence may name one of them by two names.
-            .where(condition, _Subject.id != _Object.id, Relation.id > _number(cursor))
+            .where(condition, _Subject.id != _Object.id, Relation.id > number_in(cursor))
             .order_by(Relation.id)
             .limit(limit + 1)
         )
@@ -261,8 +261,8 @@ def quoted(sentence: Sentence, title: str) -> Quote:
     return Quote(sentence.document_id, title, sentence.page, sentence.start, sentence.end, sentence.text)
 
 
-def _number(cursor: str | None) -> int:
-    """Return the id in a cursor; 0 without one."""
+def number_in(cursor: str | None) -> int:
+    """Return the number in a cursor, 0 without one; raises `InvalidInput` for what is none."""
     return _id(decode(cursor) or "0")
 
 

@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import StreamingResponse
 
+from graph_service.communities import Communities
 from graph_service.entities import Entities
 from graph_service.export import WRITERS, Export, Format
 from graph_service.graphs import Graphs
@@ -17,6 +18,7 @@ from graph_service.neighbourhood import Neighbourhoods
 from graph_service.paths import Paths
 from graph_service.schemas import (
     CollectionName,
+    CommunityOut,
     EntityDetail,
     EntityId,
     EntityOut,
@@ -50,6 +52,7 @@ class GraphState:
     graphs: Graphs
     entities: Entities
     neighbourhoods: Neighbourhoods
+    communities: Communities
     paths: Paths
     export: Export
 
@@ -105,6 +108,16 @@ async def export_graph(
         "X-Content-Type-Options": "nosniff",
     }
     return StreamingResponse(state.export.pieces(collection, writer), media_type=writer.media_type, headers=headers)
+
+
+@router.get("/graphs/{collection}/communities", tags=["graphs"])
+async def list_communities(
+    collection: CollectionName, state: State, user: User, limit: Limit = 20, cursor: Cursor = None
+) -> Page[CommunityOut]:
+    """List groups of entities that sentences name together, the biggest first, each with those that are mentioned most."""
+    await state.graphs.get(collection, user)
+    found = await state.communities.of(collection, limit, cursor)
+    return Page(items=[CommunityOut.model_validate(row) for row in found.items], next_cursor=found.next_cursor)
 
 
 @router.get("/entities", tags=["entities"])

@@ -162,3 +162,10 @@ class NeighbourhoodOut(_FromRow):
     nodes: list[NodeOut]
     edges: list[EdgeOut] = Field(description="600 at most: those of the middle and of most sentences first")
     complete: bool = Field(description="Whether no direct neighbour was left out")
+
+
+class CommunityOut(_FromRow):
+    """Entities that sentences name together more than with others: how many, and those that are mentioned most."""
+
+    size: int
+    entities: list[EntityOut]
