@@ -18,6 +18,7 @@ from graph_service.extraction.pace import Pace
 from graph_service.extraction.patterns import PatternExtractor
 from graph_service.following import Following
 from graph_service.graphs import Graphs, follow_job, visible
+from graph_service.metrics import JOB_UNITS, GraphMetrics
 from graph_service.neighbourhood import Neighbourhoods
 from graph_service.paths import Paths
 from graph_service.rag import RagService
@@ -52,7 +53,7 @@ def create(settings: GraphSettings, shared: SharedParts | None = None) -> FastAP
             await database.migrate("graph_service")
             await stack.enter_async_context(shared_counters.shared(service.counters, database))
             client = await stack.enter_async_context(httpx2.AsyncClient())
-            metrics = JobMetrics(service.metrics.registry, {"graph": ("chunks",)})
+            metrics = JobMetrics(service.metrics.registry, JOB_UNITS)
             jobs = Jobs(database, engine, Job, visible, follow_job, metrics)
             service.metrics.before_render(jobs.count)
             rag = RagService(client, settings.rag_service_url, service.keys.service_token())
@@ -67,7 +68,8 @@ def create(settings: GraphSettings, shared: SharedParts | None = None) -> FastAP
                 Pace(settings.graph_chunks_in_flight),
             )
             extractor = model if settings.graph_extraction == "model" else patterns
-            build = GraphBuild(database, jobs, rag, extractor, patterns, settings)
+            counted = GraphMetrics(service.metrics.registry)
+            build = GraphBuild(database, jobs, rag, extractor, patterns, counted, settings)
             graphs = Graphs(database, jobs, rag)
             app.state.graph = GraphState(
                 graphs,
