@@ -22,12 +22,15 @@ from rich.table import Table
 from sqlalchemy import insert
 
 from graph_service.entities import Entities
+from graph_service.neighbourhood import Neighbourhoods
 from graph_service.paths import Paths
 from graph_service.tables import Chunk, Document, Entity, Graph, Name, Relation, Sentence
 from service_kit.database import Database
 
 _COLLECTION = "made"
 _ASKED = 200
+_DRAWN = 60
+"""Entities of a neighbourhood, as the page asks for them at first."""
 _AT_ONCE = 20_000
 _RELATIONS_PER_SENTENCE = 4
 
@@ -39,6 +42,7 @@ class Figures:
     entities: int
     relations: int
     neighbours: tuple[float, float]
+    around: tuple[float, float]
     paths: tuple[float, float]
     connected: float
     read_seconds: float
@@ -106,9 +110,10 @@ async def _asked(database: Database, entities: int, relations: int, dice: random
         found.append(bool(await paths.shortest(source, target)))
 
     neighbours = await _times([partial(use_cases.neighbours, entity, None, 50) for entity in chosen])
+    around = await _times([partial(Neighbourhoods(database).around, entity, _DRAWN) for entity in chosen])
     taken = await _times([partial(path, a, b) for a, b in pairwise(chosen)])
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return Figures(entities, relations, neighbours, taken, sum(found) / len(found), read_seconds, memory)
+    return Figures(entities, relations, neighbours, around, taken, sum(found) / len(found), read_seconds, memory)
 
 
 async def _times(calls: list[Callable[[], Awaitable[object]]]) -> tuple[float, float]:
@@ -123,7 +128,16 @@ async def _times(calls: list[Callable[[], Awaitable[object]]]) -> tuple[float, f
 
 def graphs(console: Console, entities: int, relations: int, steps: int, seed: int) -> list[Figures]:
     """Measure graphs of growing size, up to the one that was asked for, and print a row for each."""
-    table = Table("entities", "relations", "neighbours p50 / p95 ms", "path p50 / p95 ms", "connected", "read s", "MiB")
+    table = Table(
+        "entities",
+        "relations",
+        "neighbours p50 / p95 ms",
+        "neighbourhood",
+        "path p50 / p95 ms",
+        "connected",
+        "read s",
+        "MiB",
+    )
     found = []
     for step in reversed(range(steps)):
         figures = asyncio.run(measured(entities // 2**step, relations // 2**step, seed))
@@ -131,7 +145,7 @@ def graphs(console: Console, entities: int, relations: int, steps: int, seed: in
         table.add_row(
             f"{figures.entities:,}",
             f"{figures.relations:,}",
-            *(f"{p50:.1f} / {p95:.1f}" for p50, p95 in (figures.neighbours, figures.paths)),
+            *(f"{p50:.1f} / {p95:.1f}" for p50, p95 in (figures.neighbours, figures.around, figures.paths)),
             f"{figures.connected:.2f}",
             f"{figures.read_seconds:.1f}",
             f"{figures.memory:.0f}",
