@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import structlog
 from hypothesis import settings
 
-from llm_providers.backends.embedded.encoder import DEFAULT_MODEL, MODELS
+from llm_providers.backends.embedded.encoder import DEFAULT_MODEL, MODELS, LoadedModel
 
 # Plain tracebacks: the default renders every local variable of every frame, which takes minutes for a whole service.
 structlog.configure(
@@ -28,6 +29,15 @@ settings.load_profile("tests")
 def embedded_model_dir() -> Path:
     """The folder of the default sentence encoder."""
     return _built(DEFAULT_MODEL)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_loaded_model() -> Iterator[None]:
+    """Keep the default encoder in memory, where it has been built: each service of the tests would load it again."""
+    folder = MODELS[DEFAULT_MODEL].path
+    kept = LoadedModel.of(folder) if (folder / "model.onnx").exists() else None
+    yield
+    del kept
 
 
 @pytest.fixture(scope="session")

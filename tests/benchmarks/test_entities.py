@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
+from switchyard.client import StackError
 from switchyard_benchmarks.cli import evaluate
 from switchyard_benchmarks.entities import annotated, entities
 
@@ -44,3 +48,28 @@ def test_figures_count_exact_spans_and_types(tmp_path: Path) -> None:
     shown = CliRunner().invoke(evaluate, ["entities", str(path)])
     assert shown.exit_code == 0, shown.output
     assert "0.667" in shown.output
+
+
+NAMES = """
+import json, sys
+for line in sys.stdin:
+    start = json.loads(line).find("Zorvex")
+    print(json.dumps([[start, start + 6, "organisation"]]))
+"""
+
+
+def test_another_program_is_scored_alike(tmp_path: Path) -> None:
+    path, program = tmp_path / "set.iob2", tmp_path / "names.py"
+    path.write_text(FILE)
+    program.write_text(NAMES)
+    (result,) = entities(path, "en", [sys.executable, str(program)]).results
+    assert result.figures["organisation.right"] == result.figures["organisation.found"] == 1
+    assert result.figures["person.found"] == 0
+
+
+@pytest.mark.parametrize("program", ["import sys; sys.exit(3)", "print('[[1, 2]]')", "pass"])
+def test_a_program_that_fails_is_named(tmp_path: Path, program: str) -> None:
+    path = tmp_path / "set.iob2"
+    path.write_text(FILE)
+    with pytest.raises(StackError, match=re.escape(sys.executable)):
+        entities(path, "en", [sys.executable, "-c", program])

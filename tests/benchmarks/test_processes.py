@@ -8,6 +8,7 @@ import httpx2
 
 from harness.ports import free_port
 from switchyard_benchmarks.processes import KEY, chat_count, engine, rag_service
+from switchyard_benchmarks.processor import processor
 
 
 def test_a_service_answers_by_the_scripted_engine(tmp_path: Path) -> None:
@@ -18,3 +19,12 @@ def test_a_service_answers_by_the_scripted_engine(tmp_path: Path) -> None:
         assert answer.status_code == 200, answer.text
         assert "token" in answer.text
         assert chat_count(engine_url) >= 1
+
+
+def test_a_doc_processor_is_measured(tmp_path: Path) -> None:
+    text, damaged = tmp_path / "two.txt", tmp_path / "damaged.pdf"
+    text.write_text("Page one.\fPage two.")
+    damaged.write_bytes(b"%PDF-1.7 and no more")
+    (row,) = processor([text, damaged], free_port(), tmp_path / "data", at_once=2).rows
+    assert (row["files"], row["refused"], row["pages"]) == (2, 1, 2)
+    assert 20 < row["service_mb"] < row["with_workers_mb"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -103,6 +104,67 @@ def pptx() -> bytes:
     return out.getvalue()
 
 
+def drawn(*draw: Callable[[Canvas], None]) -> bytes:
+    """Make a PDF with a page for each drawing."""
+    out = io.BytesIO()
+    canvas = Canvas(out, invariant=1)
+    for each in draw:
+        canvas.drawString(72, 780, "Moorings have grown since the harbour opened; the drawing below shows how.")
+        each(canvas)
+        canvas.showPage()
+    canvas.save()
+    return out.getvalue()
+
+
+def bars(canvas: Canvas) -> None:
+    canvas.line(90, 400, 350, 400)
+    for at, height in enumerate((40, 90, 140, 120)):
+        canvas.rect(100 + 60 * at, 400, 30, height, fill=1)
+
+
+def steps(canvas: Canvas) -> None:
+    for at in range(3):
+        canvas.rect(100, 600 - 90 * at, 120, 50)
+        canvas.line(160, 600 - 90 * at, 160, 560 - 90 * at)
+        head = canvas.beginPath()
+        head.moveTo(155, 568 - 90 * at)
+        head.lineTo(165, 568 - 90 * at)
+        head.lineTo(160, 560 - 90 * at)
+        head.close()
+        canvas.drawPath(head, fill=1)
+
+
+def curve(canvas: Canvas) -> None:
+    canvas.line(100, 300, 400, 300)
+    path = canvas.beginPath()
+    path.moveTo(100, 310)
+    for at in range(20):
+        path.lineTo(100 + 15 * at, 310 + at * 37 % 150)
+    canvas.drawPath(path)
+
+
+def embedded(canvas: Canvas) -> None:
+    canvas.beginForm("curve")
+    curve(canvas)
+    canvas.endForm()
+    canvas.translate(50, 100)
+    canvas.scale(0.7, 0.7)
+    canvas.doForm("curve")
+
+
+def table(canvas: Canvas) -> None:
+    for row in range(8):
+        canvas.setFillGray(0.9 if row % 2 else 1)
+        canvas.rect(72, 600 - 20 * row, 400, 20, fill=1, stroke=0)
+        for column in range(4):
+            canvas.rect(72 + 100 * column, 600 - 20 * row, 100, 20)
+
+
+def notes(canvas: Canvas) -> None:
+    for at in range(2):
+        canvas.roundRect(72, 500 - 120 * at, 400, 100, 8)
+
+
 async def read(http: httpx2.AsyncClient, data: bytes, query: str = "") -> dict:
     reply = await http.post(f"/v1/process{query}", files={"file": ("document", data)})
     assert reply.status_code == 200, reply.text
@@ -120,6 +182,31 @@ async def test_figures_are_described_and_marked(start, engine, make) -> None:
         assert any(warning.startswith("figures-described: ") for warning in page["warnings"])
     assert len(engine.requests("/api/chat")) == 2
     assert engine.requests("/api/chat")[0].body["messages"][-1]["images"]
+
+
+async def test_drawings_are_described(start, engine) -> None:
+    async with start() as http:
+        answer = await read(http, drawn(bars, steps, curve, embedded))
+    assert [page["text"].count(MARKED) for page in answer["pages"]] == [1, 1, 1, 1]
+    sent = [request.body["messages"][-1]["images"][0] for request in engine.requests("/api/chat")]
+    for picture in map(Image.open, map(io.BytesIO, map(base64.b64decode, sent))):
+        assert 200 < picture.width < 900
+        assert picture.convert("L").getextrema()[0] < 80, "the drawing is on it"
+
+
+async def test_tables_and_boxes_are_no_drawings(start, engine) -> None:
+    async with start() as http:
+        answer = await read(http, drawn(table, notes))
+    assert engine.requests("/api/chat") == []
+    assert [page["warnings"] for page in answer["pages"]] == [[], []]
+
+
+async def test_without_the_role_pictures_and_drawings_are_named(client) -> None:
+    answer = await read(client, drawn(bars, table))
+    named = ["pictures-not-read: 1 pictures on the page were not read"]
+    assert [page["warnings"] for page in answer["pages"]] == [named, []]
+    answer = await read(client, pdf(2))
+    assert answer["pages"][0]["warnings"] == ["pictures-not-read: 2 pictures on the page were not read"]
 
 
 async def test_what_is_too_small_is_still_named(start) -> None:
@@ -159,6 +246,13 @@ async def test_after_a_restart_only_the_rest_is_asked_for(start, engine) -> None
     async with start() as http:
         answer = await read(http, pdf(1, 1, 1), "?first_page=3")
     assert [page["number"] for page in answer["pages"]] == [3]
+    assert len(engine.requests("/api/chat")) == 1
+
+
+async def test_what_was_described_before_a_restart_counts(start, engine) -> None:
+    async with start(vision_figures=3) as http:
+        answer = await read(http, pdf(2, 2, 2), "?first_page=2&described=2")
+    assert [page["text"].count("[figure: ") for page in answer["pages"]] == [1, 0]
     assert len(engine.requests("/api/chat")) == 1
 
 

@@ -16,7 +16,7 @@ from doc_processor.page_reader import PageReader, UploadedFile
 from doc_processor.parsers.base import ParsedPage
 from doc_processor.processor import Processor, sweep
 from doc_processor.workers.worker import WorkerCrashed
-from service_kit.errors import problem
+from service_kit.problems import problem
 
 CRASH, HANG, BUG = 101, 102, 107
 

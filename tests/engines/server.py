@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
+from weakref import WeakSet
 
 from aiohttp import web
 
@@ -75,7 +76,7 @@ class Engine(ABC):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._stop: asyncio.Event | None = None
-        self._sockets: set[asyncio.BaseTransport] = set()
+        self._sockets = WeakSet[asyncio.BaseTransport]()
 
     @abstractmethod
     def routes(self) -> Iterable[web.RouteDef]:
@@ -150,10 +151,13 @@ class Engine(ABC):
             self.port = server.sockets[0].getsockname()[1]
         ready.set()
         await self._stop.wait()
+        await site.stop()
+        await _settled()
         for transport in list(self._sockets):
             if isinstance(transport, asyncio.WriteTransport):
                 transport.abort()
         await runner.cleanup()
+        await _settled()
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[self._observe], client_max_size=64 * 2**20)
@@ -184,7 +188,7 @@ class Engine(ABC):
         if request.path.startswith("/_"):
             return await handler(request)  # type: ignore[no-any-return]
         if request.transport is not None:
-            self._sockets = {t for t in self._sockets if not t.is_closing()} | {request.transport}
+            self._sockets.add(request.transport)
         raw = await request.read()
         try:
             body = json.loads(raw) if raw else {}
@@ -241,6 +245,12 @@ class Engine(ABC):
             yield part
             seen.sent += 1
             seen.started.set()
+
+
+async def _settled() -> None:
+    """Let the loop finish what is under way: connections that it is accepting, or closing, would be left open by its end."""
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 def run_forever(engine: Engine) -> None:

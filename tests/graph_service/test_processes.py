@@ -25,6 +25,7 @@ from harness.serving import serving
 from switchyard.cli import app
 from switchyard.client import Client, StackError
 
+pytestmark = pytest.mark.live
 TEXT = "The Harbour Trust hired Dr. Anna de Vries. Anna de Vries answers to Peter Jansen.\n\nPeter Jansen lives in Rotterdam."
 
 

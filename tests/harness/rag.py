@@ -32,6 +32,7 @@ class ScriptedProcessor:
     cut_after: int | None = None
     hold: asyncio.Event | None = None
     first_pages: list[int] = field(default_factory=list)
+    described: list[int] = field(default_factory=list)
     properties: dict[str, str] = field(default_factory=dict)
     label: str = ""
     engine: str = "markdown"
@@ -42,8 +43,9 @@ class ScriptedProcessor:
         app = FastAPI()
 
         @app.post("/v1/process")
-        async def process(file: UploadFile, first_page: int = 1) -> Response:
+        async def process(file: UploadFile, first_page: int = 1, described: int = 0) -> Response:
             self.first_pages.append(first_page)
+            self.described.append(described)
             if self.refuse is not None:
                 return JSONResponse(self.refuse, self.refuse["status"], media_type="application/problem+json")
             if self.refuse_next > 0:

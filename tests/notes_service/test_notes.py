@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from service_kit.state import service_state
 
 MEETING = """Weekly meeting of the boat club, 3 March
@@ -51,6 +53,7 @@ async def test_not_waiting_answers_202_with_a_job_that_can_be_watched(stack: Any
     assert watched.text.startswith("event: ready\n")
 
 
+@pytest.mark.live
 async def test_a_hundred_notes_at_once_are_all_accepted(stack: Any) -> None:
     posts = [stack.http.post("/v1/notes?wait=0", json={"text": f"Note {number}. It rains."}) for number in range(100)]
     answers = await asyncio.gather(*posts)

@@ -151,6 +151,12 @@ async def test_a_cut_answer_is_asked_for_again_from_the_page_it_broke_at(run: Ca
         assert stack.processor.first_pages == [1, 3]
 
 
+async def test_the_rest_of_a_document_has_the_rest_of_the_described_pictures(run: Callable[..., Any]) -> None:
+    async with run(ScriptedProcessor(cut_after=2)) as stack:
+        await stack.add("Page one.\n\n[figure: a pump]\n\n[figure: a pier]\fPage two.\n\n[figure: a boat]\fPage three.")
+        assert stack.processor.described == [0, 3]
+
+
 async def test_nothing_but_white_space_is_no_text(stack: Any) -> None:
     answer = await stack.http.post("/v1/documents", files=[("files", ("a.txt", b" \n \n"))])
     job = await stack.ended(answer.json()["items"][0]["job_id"])

@@ -15,6 +15,7 @@ import pytest
 from drill.pauses import Pauses
 from drill.processes import HEADERS, Process, engine, service
 
+pytestmark = pytest.mark.live
 STREAMS = 3
 """Of each replica."""
 TOKENS, TOKEN_SECONDS = 3_000, 0.02

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from io import StringIO
 from typing import Any
 
-from harness.rag import Stack
+from rich.console import Console
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from harness.rag import KEY, Stack
+from harness.serving import serving
 from rag_service.lost_pages import naming
+from switchyard import documents
+from switchyard.client import Client
 
 PAGES = [f"Page {n}: the lantern at pier {n} burns {n * 3} hours." for n in range(1, 7)]
 
@@ -68,3 +77,34 @@ def test_many_lost_pages_are_counted() -> None:
     (words,) = naming(["page-failed: page 1: old"], range(1, 31))
     assert " 19, 20 and 10 more: " in words
     assert naming(["cut: at page 9", "page-failed: page 1: old"], []) == ["cut: at page 9"]
+
+
+async def test_the_command_reads_again_what_failed_and_what_lost_pages(stack: Stack) -> None:
+    stack.processor.lose = {2}
+    lacking = await add(stack)
+    stack.processor.refuse = {"status": 422, "type": "urn:switchyard:problem:unreadable", "detail": "it is damaged"}
+    broken = [("files", ("broken.txt", b"The broken one."))]
+    added = (await stack.http.post("/v1/documents", files=broken)).json()["items"][0]
+    assert (await stack.ended(added["job_id"]))["status"] == "failed"
+    whole = [("files", ("whole.txt", b"This one is whole."))]
+
+    async def retried(name: str | None = None) -> tuple[bool, str]:
+        shown = StringIO()
+        with Client(url, KEY) as client:
+            done = await asyncio.to_thread(documents.retry, Console(file=shown), client, "default", name)
+        return done, shown.getvalue()
+
+    async with serving(Starlette(routes=[Mount("/rag", stack.app)])) as url:
+        done, shown = await retried()
+        assert not done
+        assert shown.count("it is damaged") == 2
+        stack.processor.refuse, stack.processor.lose = None, set()
+        job = (await stack.http.post("/v1/documents", files=whole)).json()["items"][0]["job_id"]
+        assert (await stack.ended(job))["status"] == "ready"
+        read = len(stack.processor.first_pages)
+        assert (await retried())[0]
+        assert len(stack.processor.first_pages) == read + 2
+        assert (await about(stack, lacking["id"]))["warnings"] == []
+        assert (await about(stack, added["document"]["id"]))["status"] == "ready"
+        assert (await retried()) == (True, "")
+        assert (await retried("whole"))[0]

@@ -25,8 +25,9 @@ from llm_providers import errors as provider
 from service_kit import errors
 from service_kit.app import create_app
 from service_kit.auth import Admin, User
-from service_kit.errors import Conflict, problem
+from service_kit.errors import Conflict
 from service_kit.health import HealthCheck
+from service_kit.problems import problem
 from service_kit.server import configure
 from service_kit.settings import InvalidSettings, ServiceSettings, load
 from service_kit.state import service_state

@@ -14,7 +14,8 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
 from service_kit.database import Database, DatabaseUnavailable
-from service_kit.errors import StorageUnavailable, problem, response
+from service_kit.errors import StorageUnavailable
+from service_kit.problems import problem, response
 
 _HOLD_THE_WRITE_LOCK = """
 import sqlite3, sys
@@ -93,7 +94,7 @@ async def test_a_lock_that_others_have_is_no_full_disk(database: Database, code:
 _WITHOUT_FREE_FILES = """
 import asyncio, os, resource, sys
 from service_kit.database import Database, DatabaseUnavailable
-from service_kit.errors import problem
+from service_kit.problems import problem
 
 async def main(url):
     database = Database.open(url)

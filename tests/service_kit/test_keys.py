@@ -6,12 +6,13 @@ import json
 import os
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from service_kit.app import prepare_keys
 from service_kit.errors import InvalidInput, NotFound
+from service_kit.first_key import prepare_keys
 from service_kit.keys import KeyStore, KeysUnavailable, Scope
 from service_kit.server import keep_private
 from service_kit.settings import ServiceSettings
@@ -123,3 +124,9 @@ def test_a_bound_admin_of_an_earlier_release_is_a_user(tmp_path: Path) -> None:
     assert (found.scope, found.collections, found.grants) == (Scope.USER, ("plans",), ())
     with pytest.raises(InvalidInput):
         store.create("root", Scope.ADMIN, ["plans"])
+
+
+def test_keys_are_managed_without_the_web_framework() -> None:
+    """Importing it would take longer than all else that the command does."""
+    found = "import sys, service_kit.manage_keys; print({'fastapi', 'sqlalchemy'} & sys.modules.keys())"
+    assert subprocess.check_output([sys.executable, "-c", found], text=True).strip() == "set()"

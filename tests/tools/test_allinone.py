@@ -59,6 +59,7 @@ def test_a_kill_in_mid_ingest_loses_and_doubles_nothing(process: Any, ended: Cal
     assert index.count() == document["chunks"]
 
 
+@pytest.mark.live
 def test_the_main_job_on_real_files(process: Any, ended: Callable[..., Any]) -> None:
     client: Client = process.start()
     page = client.http.get("/")

@@ -16,6 +16,7 @@ import httpx2
 import pytest
 
 from harness.ports import free_port
+from harness.process import takes_interrupts
 
 pytestmark = pytest.mark.live
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -47,6 +48,7 @@ def test_it_ends_with_a_link_that_signs_in_once_and_notices_that_its_stack_died(
         stdin=subprocess.DEVNULL,
         stdout=inner,
         stderr=inner,
+        preexec_fn=takes_interrupts,
         env={**os.environ, "EMBEDDED_MODEL_DIR": str(embedded_model_dir), "COLUMNS": "200"},
     )
     os.close(inner)

@@ -17,6 +17,7 @@ import pytest
 from rich.console import Console
 
 from harness.ports import free_port
+from harness.process import takes_interrupts
 from switchyard import documents
 from switchyard.answers import _excerpt
 from switchyard.client import Client
@@ -200,8 +201,7 @@ def test_ctrl_c_stops_the_answer_and_not_the_chat() -> None:
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, "SWITCHYARD_API_KEY": "sy-x"},
-            # Where the tests run in the background of a shell, children inherit that Ctrl-C is ignored.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=takes_interrupts,
         )
         assert chat.stdin is not None
         assert chat.stdout is not None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +12,7 @@ import typer
 from rich.console import Console
 
 from switchyard.client import Client, saved_key
-from switchyard.options import DATA, URL, DataDir, Url
+from switchyard.options import DATA, URL, DataDir, Port, Url
 from switchyard_benchmarks import results
 
 bench = typer.Typer(no_args_is_help=True, help="Measure speed, memory and disk; docs/performance.md has the results.")
@@ -33,11 +35,31 @@ def bench_graph(
     relations: Annotated[int, typer.Option(min=100, help="Its relations")] = 1_000_000,
     steps: Annotated[int, typer.Option(min=1, max=8, help="Graphs, each twice as large as the one before")] = 4,
     seed: Annotated[int, typer.Option(help="Of what is joined with what")] = 17,
+    json: JsonFile = None,
+    html: HtmlFile = None,
 ) -> None:
     """Time neighbours and paths in made graphs of growing size; needs no stack."""
     from switchyard_benchmarks.graphs import graphs
 
-    graphs(console, entities, relations, steps, seed)
+    found = graphs(console, entities, relations, steps, seed)
+    found.show(console)
+    found.write(json, html)
+
+
+@bench.command("documents")
+def bench_documents(
+    files: list[Path],
+    at_once: Annotated[int, typer.Option(min=1, help="Files that are read at a time")] = 3,
+    port: Port = 8089,
+    json: JsonFile = None,
+) -> None:
+    """Read files by a doc-processor of its own; needs no stack."""
+    from switchyard_benchmarks.processor import processor
+
+    with tempfile.TemporaryDirectory() as folder:
+        found = processor(files, port, Path(folder), at_once)
+    found.show(console)
+    found.write(json, None)
 
 
 @evaluate.command("retrieval")
@@ -137,14 +159,24 @@ def eval_documents(
 def eval_entities(
     file: Annotated[Path, typer.Argument(help="Annotated sentences in the IOB2 columns of Universal NER")],
     language: Annotated[str, typer.Option(help="Of the text, as an ISO 639-1 code")] = "en",
+    by: Annotated[str, typer.Option(help="Score this program instead; benchmarks/spacy/run.sh is one")] = "",
     json: JsonFile = None,
 ) -> None:
     """Score the embedded extraction of persons, organisations and places; needs no stack."""
     from switchyard_benchmarks import entities
 
-    evaluation = entities.entities(file, language)
+    evaluation = entities.entities(file, language, shlex.split(by))
     evaluation.write(json)
     entities.show(console, evaluation)
+
+
+@evaluate.command("names")
+def eval_names() -> None:
+    """Score which made names the graph-service takes for one entity, and what likeness of embeddings would; needs no stack."""
+    from llm_providers.backends.embedded.encoder import Encoder
+    from switchyard_benchmarks import names
+
+    names.show(console, Encoder())
 
 
 @evaluate.command("compare")

@@ -6,6 +6,9 @@ An entity counts where span and type are exact. Types that the set does not have
 
 from __future__ import annotations
 
+import json
+import shlex
+import subprocess
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -83,16 +86,35 @@ def found_in(document: Annotated, language: str) -> set[Annotation]:
     return {(each.start, each.end, each.type) for each in mentions if each.type in _TYPES.values()}
 
 
-def entities(path: Path, language: str) -> Evaluation:
-    """Score the embedded extraction; raises `StackError` for a file that can't be read."""
+def found_by(command: Sequence[str], documents: Sequence[Annotated]) -> list[set[Annotation]]:
+    """Return what another program finds: it gets a JSON string a line, and answers each with a list of [start, end, type].
+
+    Raises `StackError` for a program that fails or answers something else.
+    """
+    texts = "".join(json.dumps(document.text) + "\n" for document in documents)
+    try:
+        done = subprocess.run(command, input=texts, stdout=subprocess.PIPE, text=True, check=True)
+        found = [
+            {(int(start), int(end), str(kind)) for start, end, kind in json.loads(line)}
+            for line in done.stdout.splitlines()
+        ]
+    except (OSError, subprocess.CalledProcessError, ValueError, TypeError) as error:
+        raise StackError(f"{shlex.join(command)}: {error}") from error
+    if len(found) != len(documents):
+        raise StackError(f"{shlex.join(command)}: {len(found)} answers to {len(documents)} texts")
+    return found
+
+
+def entities(path: Path, language: str, command: Sequence[str] = ()) -> Evaluation:
+    """Score the embedded extraction, or that of a command; raises `StackError` for a file that can't be read."""
     try:
         documents = list(annotated(path.read_text("utf-8").splitlines()))
     except (OSError, ValueError) as error:
         raise StackError(f"{path}: {error}") from error
     began = time.perf_counter()
+    all_found = found_by(command, documents) if command else [found_in(each, language) for each in documents]
     results = []
-    for document in documents:
-        found = found_in(document, language)
+    for document, found in zip(documents, all_found, strict=True):
         counts = {
             f"{type_}.{kind}": float(sum(each[2] == type_ for each in which))
             for type_ in _TYPES.values()

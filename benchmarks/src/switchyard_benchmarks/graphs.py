@@ -12,20 +12,21 @@ import resource
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from sqlalchemy import insert
 
+from graph_service.communities import Communities
 from graph_service.entities import Entities
 from graph_service.neighbourhood import Neighbourhoods
 from graph_service.paths import Paths
 from graph_service.tables import Chunk, Document, Entity, Graph, Name, Relation, Sentence
 from service_kit.database import Database
+from switchyard_benchmarks.measurements import Measurements, percentiles
 
 _COLLECTION = "made"
 _ASKED = 200
@@ -35,22 +36,8 @@ _AT_ONCE = 20_000
 _RELATIONS_PER_SENTENCE = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """Of one graph: milliseconds at the median and the 95th percentile, seconds to read it, and MiB of the process at most."""
-
-    entities: int
-    relations: int
-    neighbours: tuple[float, float]
-    around: tuple[float, float]
-    paths: tuple[float, float]
-    connected: float
-    read_seconds: float
-    memory: float
-
-
-async def measured(entities: int, relations: int, seed: int) -> Figures:
-    """Make a graph, ask it, and delete it."""
+async def measured(entities: int, relations: int, seed: int) -> dict[str, Any]:
+    """Make a graph, ask it, delete it, and return what was measured: `connected` is the share of pairs that a path joins."""
     dice = random.Random(seed)  # noqa: S311
     with tempfile.TemporaryDirectory() as folder:
         database = Database.beside(Path(folder), "graph", None)
@@ -97,7 +84,7 @@ def _relation(number: int, ids: range, dice: random.Random) -> dict[str, object]
     return {"sentence_id": sentence, "subject_id": subject, "object_id": object_, "kind": "occurs-with"}
 
 
-async def _asked(database: Database, entities: int, relations: int, dice: random.Random) -> Figures:
+async def _asked(database: Database, entities: int, relations: int, dice: random.Random) -> dict[str, Any]:
     use_cases, paths = Entities(database), Paths(database)
     async with database.reading() as session:
         chosen = [await session.get_one(Entity, dice.randint(1, entities)) for _ in range(_ASKED)]
@@ -111,44 +98,37 @@ async def _asked(database: Database, entities: int, relations: int, dice: random
 
     neighbours = await _times([partial(use_cases.neighbours, entity, None, 50) for entity in chosen])
     around = await _times([partial(Neighbourhoods(database).around, entity, _DRAWN) for entity in chosen])
+    (communities,) = await _times([partial(Communities(database).of, _COLLECTION, 20, None)])
     taken = await _times([partial(path, a, b) for a, b in pairwise(chosen)])
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return Figures(entities, relations, neighbours, around, taken, sum(found) / len(found), read_seconds, memory)
+    return {
+        "entities": entities,
+        "relations": relations,
+        **{f"neighbours_{name}": value for name, value in percentiles(neighbours).items()},
+        **{f"neighbourhood_{name}": value for name, value in percentiles(around).items()},
+        **{f"path_{name}": value for name, value in percentiles(taken).items()},
+        "connected": round(sum(found) / len(found), 2),
+        "read_s": round(read_seconds, 1),
+        "communities_s": round(communities, 1),
+        "process_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+    }
 
 
-async def _times(calls: list[Callable[[], Awaitable[object]]]) -> tuple[float, float]:
+async def _times(calls: list[Callable[[], Awaitable[object]]]) -> list[float]:
     taken = []
     for call in calls:
         began = time.perf_counter()
         await call()
-        taken.append((time.perf_counter() - began) * 1000)
-    taken.sort()
-    return taken[len(taken) // 2], taken[int(len(taken) * 0.95)]
+        taken.append(time.perf_counter() - began)
+    return taken
 
 
-def graphs(console: Console, entities: int, relations: int, steps: int, seed: int) -> list[Figures]:
-    """Measure graphs of growing size, up to the one that was asked for, and print a row for each."""
-    table = Table(
-        "entities",
-        "relations",
-        "neighbours p50 / p95 ms",
-        "neighbourhood",
-        "path p50 / p95 ms",
-        "connected",
-        "read s",
-        "MiB",
+def graphs(console: Console, entities: int, relations: int, steps: int, seed: int) -> Measurements:
+    """Measure graphs of growing size, up to the one that was asked for."""
+    plots = [("relations", (f"neighbours_{name}", f"path_{name}")) for name in ("p50_ms", "p95_ms")]
+    found = Measurements(
+        "Graphs", {"seed": seed}, plots=[*plots, ("relations", ("process_mib",)), ("relations", ("read_s",))]
     )
-    found = []
     for step in reversed(range(steps)):
-        figures = asyncio.run(measured(entities // 2**step, relations // 2**step, seed))
-        found.append(figures)
-        table.add_row(
-            f"{figures.entities:,}",
-            f"{figures.relations:,}",
-            *(f"{p50:.1f} / {p95:.1f}" for p50, p95 in (figures.neighbours, figures.around, figures.paths)),
-            f"{figures.connected:.2f}",
-            f"{figures.read_seconds:.1f}",
-            f"{figures.memory:.0f}",
-        )
-    console.print(table)
+        with console.status(f"{relations // 2**step:,} relations"):
+            found.rows.append(asyncio.run(measured(entities // 2**step, relations // 2**step, seed)))
     return found

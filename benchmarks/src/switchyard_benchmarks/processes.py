@@ -58,9 +58,13 @@ def chat_count(engine_url: str) -> int:
     return int(httpx2.get(f"{engine_url.removesuffix('/v1')}/_count").json()["chats"])
 
 
+def own_resident(pid: int) -> float:
+    """Return the resident memory of a process in MB; one that has ended has none."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return next((int(line.split()[1]) / 1000 for line in status.splitlines() if line.startswith("VmRSS")), 0.0)
+
+
 def resident(pid: int) -> float:
     """Return the resident memory of a process and its children in MB."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    own = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return own / 1000 + sum(resident(int(child)) for child in children)
+    return own_resident(pid) + sum(resident(int(child)) for child in children)

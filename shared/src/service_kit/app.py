@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Seque
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
-from sys import stdout
 from types import MappingProxyType
 
 import structlog
@@ -19,7 +18,7 @@ from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from llm_providers.providers import Providers
-from service_kit import errors, health
+from service_kit import health, problems
 from service_kit.audit import routes as audit_routes
 from service_kit.audit.log import FOLDER, AuditLog
 from service_kit.audit.middleware import Acts, Refusals
@@ -27,7 +26,8 @@ from service_kit.auth import PROVIDER_SIGN_IN, Authentication, Authenticator, au
 from service_kit.bodies import BodyLimit
 from service_kit.counters import Counters
 from service_kit.durable import Durable
-from service_kit.keys import KeyStore, Scope
+from service_kit.first_key import prepare_keys
+from service_kit.keys import KeyStore
 from service_kit.limits import Budgets, Strangers
 from service_kit.metrics import Metrics
 from service_kit.middleware import ForwardedPrefix, RequestContext, SecurityHeaders
@@ -101,7 +101,7 @@ def create_app(
     authenticate = Authenticator(keys, sessions, enabled=settings.auth_enabled)
     counters = Counters()
     app.state.service = ServiceState(settings, condition, metrics, keys, sessions, uses, counters, audit)
-    errors.install(app)
+    problems.install(app)
     router = health.router(condition, metrics)
     sign_in = open_router or APIRouter()
     open_paths = {_path(route) for route in (*app.routes, *router.routes, *sign_in.routes)}
@@ -157,20 +157,3 @@ def _allow_origins(app: FastAPI, origins: Sequence[str]) -> None:
         allow_credentials=False,
         expose_headers=("X-Request-ID", "X-Conversation-Id", "Retry-After"),
     )
-
-
-def prepare_keys(keys: KeyStore, settings: ServiceSettings, audit: AuditLog | None = None) -> None:
-    """Make sure that there is an admin key; one that is generated here is shown to the operator."""
-    keys.ensure_service_token()
-    if not settings.auth_enabled:
-        log.warning("API keys are switched off: anyone who can reach this port may do anything")
-    elif settings.admin_api_key is not None:
-        keys.adopt("environment", settings.admin_api_key.get_secret_value(), Scope.ADMIN)
-    elif (first := keys.ensure_first()) is not None:
-        if audit is not None:
-            audit.note("key.create", target="first")
-        if stdout.isatty():
-            print(f"\nYour admin API key, also in {keys.first_key}: {first}\n", flush=True)  # noqa: T201
-        else:
-            # The output of a container is its log, which must hold no key.
-            log.info("an admin key was made", where=str(keys.first_key))

@@ -16,15 +16,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from llm_providers.faults import field_of, said
 from service_kit.auth import budget_of, principal_of
-from service_kit.errors import (
-    InvalidInput,
-    RequestTimeout,
-    StorageUnavailable,
-    TooLarge,
-    TooManyRequests,
-    storage_fails,
-)
+from service_kit.errors import InvalidInput, RequestTimeout, StorageUnavailable, TooLarge, TooManyRequests
 from service_kit.middleware import route_path
+from service_kit.storage_faults import storage_fails
 
 JSON_BYTES = 1_000_000
 """Largest body of a route that takes neither texts nor files."""

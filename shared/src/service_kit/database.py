@@ -19,14 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.schema import CreateSchema
 
-from service_kit.errors import (
-    StorageUnavailable,
-    UpstreamUnavailable,
-    sqlite_busy,
-    sqlite_code,
-    storage_fails,
-    storage_unavailable,
-)
+from service_kit.errors import StorageUnavailable, UpstreamUnavailable
+from service_kit.storage_faults import sqlite_busy, sqlite_code, storage_fails, storage_unavailable
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 _LOCK_SPACE = crc32(b"switchyard writers") - 2**31

@@ -12,9 +12,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from service_kit.auth import principal_of
-from service_kit.errors import problem
 from service_kit.keys import Grant
 from service_kit.metrics import Metrics
+from service_kit.problems import problem
 
 _SECONDS = 2
 

@@ -22,10 +22,11 @@ from llm_providers.errors import DeadlineExceeded, Halted, Unavailable
 from service_kit.auth import Principal, User
 from service_kit.database import Database
 from service_kit.durable import Durable
-from service_kit.errors import Conflict, Forbidden, NotFound, UpstreamUnavailable, problem
+from service_kit.errors import Conflict, Forbidden, NotFound, UpstreamUnavailable
 from service_kit.keys import Scope
 from service_kit.metrics import JobMetrics
 from service_kit.pages import Cursor, Limit, Page, decode, page
+from service_kit.problems import problem
 from service_kit.sse import EventStream, encode
 
 QUEUED, RUNNING, READY, FAILED, CANCELLED = "queued", "running", "ready", "failed", "cancelled"

@@ -11,9 +11,9 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from socket import gethostname
 
-from service_kit.app import prepare_keys
 from service_kit.audit.log import FOLDER, AuditLog, recorded
 from service_kit.errors import InvalidInput, NotFound
+from service_kit.first_key import prepare_keys
 from service_kit.keys import Grant, Key, KeyStore, KeysUnavailable, Scope
 from service_kit.limits import KeyLimits
 from service_kit.settings import ServiceSettings, load

@@ -10,8 +10,8 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from llm_providers.routing import Observer, Policy
-from service_kit.errors import FAILURES
 from service_kit.figures import Figures
+from service_kit.problems import FAILURES
 
 STATES = ("queued", "running", "waiting")
 """The states of an open job; `waiting` is a job that has begun and waits for an unavailable peer."""

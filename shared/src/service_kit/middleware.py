@@ -11,8 +11,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service_kit.context import set_request_id, watch_fault
-from service_kit.errors import answer_to
 from service_kit.metrics import Metrics
+from service_kit.problems import answer_to
 
 log = structlog.get_logger("service_kit.access")
 _PREFIX = re.compile(r"(/[a-z0-9-]{1,64}){1,4}")

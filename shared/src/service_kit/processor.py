@@ -20,6 +20,8 @@ ASKED_FOR = "X-Switchyard-For"
 """The header that says whose file it is: the doc-processor does the work of each in turn."""
 WITHOUT_MARKUP = frozenset({"text-layer", "rapidocr", "tesseract", "plain-text", "source-code", "subtitles", "none"})
 """The engines whose text is no Markdown: a `#` at the beginning of a line is no heading there."""
+FIGURE = "[figure: "
+"""What a picture shows, in a page's text, begins so."""
 _IDLE_SECONDS = 300.0
 """The doc-processor limits the time of a page itself; this one is for a peer that is gone."""
 
@@ -97,9 +99,9 @@ class DocProcessor:
         return {**self._headers, "X-Request-ID": request_id() or "ingest", ASKED_FOR: quote(owner)}
 
     async def process(
-        self, path: Path, filename: str, first_page: int = 1, owner: str = ""
+        self, path: Path, filename: str, first_page: int = 1, owner: str = "", described: int = 0
     ) -> AsyncGenerator[ProcessedHead | ProcessedPage, None]:
-        """Yield the head and then each page from `first_page` on.
+        """Yield the head and then each page from `first_page` on; `described` pictures were so on pages that were read earlier.
 
         Raises `ProcessingRefused` for a file that can't be read, `UpstreamUnavailable` when a later try may succeed.
         """
@@ -108,7 +110,7 @@ class DocProcessor:
             request = self._client.stream(
                 "POST",
                 f"{self._url}/process",
-                params={"first_page": first_page},
+                params={"first_page": first_page, "described": described},
                 files={"file": (filename, file)},
                 headers=self._about(owner),
                 timeout=httpx2.Timeout(10, read=_IDLE_SECONDS, write=60),

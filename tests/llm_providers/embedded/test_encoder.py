@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from llm_providers.backends.embedded.encoder import MAX_TOKENS, Encoder
+from llm_providers.backends.embedded.encoder import MAX_TOKENS, Encoder, LoadedModel
 from llm_providers.errors import ContextLengthExceeded, NotConfigured
 from llm_providers.types import EmbedKind
 
@@ -47,6 +47,10 @@ def test_no_model_is_named(tmp_path: Path) -> None:
         Encoder(folder=tmp_path)
     with pytest.raises(NotConfigured, match="multilingual-e5-small and all-MiniLM-L6-v2"):
         Encoder("all-mpnet-base-v2")
+
+
+def test_a_process_loads_a_model_once(embedded_model_dir: Path) -> None:
+    assert LoadedModel.of(embedded_model_dir) is LoadedModel.of(embedded_model_dir)
 
 
 def test_one_question_finds_its_answer_in_other_languages(encoder: Encoder) -> None:

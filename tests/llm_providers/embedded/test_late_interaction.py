@@ -81,7 +81,7 @@ async def test_a_question_is_encoded_once(encoder: Encoder, monkeypatch: pytest.
     provider = EmbeddedProvider(encoder)
     _, packed = await provider.embed_with_tokens(TEXTS, soon())
     await provider.embed([QUESTION], EmbedKind.QUERY, soon())
-    monkeypatch.setattr(encoder._session, "run", None)
+    monkeypatch.setattr(encoder._loaded.session, "run", None)
     assert len(await provider.rerank_tokens(QUESTION, [TokenDocument("", each) for each in packed], soon())) == 4
     await provider.aclose()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given, settings
@@ -211,6 +211,6 @@ def test_whatever_is_said_every_span_stands_in_the_text_and_every_owner_is_a_nam
 )  # fmt: skip
 def test_hostile_transcripts_take_linear_time(text: str) -> None:
     minutes(text[:1000])
-    begun = perf_counter()
+    begun = process_time()
     minutes(text)
-    assert perf_counter() - begun < 20
+    assert process_time() - begun < 20

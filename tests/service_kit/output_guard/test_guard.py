@@ -202,10 +202,10 @@ def test_rules_may_be_flagged_only() -> None:
 def test_hostile_text_takes_bounded_time(unit: str) -> None:
     guard = OutputGuard(DEFAULT, (RULES,), KNOWN)
     began = process_time()
-    for _ in range(1000):
+    for _ in range(400):
         guard.add(unit)
     guard.finish()
-    assert process_time() - began < 60
+    assert process_time() - began < 30
 
 
 def test_findings_are_in_the_audit_log(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from harness.process import takes_interrupts
 from switchyard.client import StackError
 from switchyard.compare import gpu, load, questions
 from switchyard.compare.answer import Answer
@@ -245,7 +246,8 @@ def compare(stack: Any, tmp_path: Path, *arguments: str, key: str = "sy-admin") 
     command = [sys.executable, "-m", "switchyard", "compare", "--a", "ollama", "--b", "vllm", "--url", stack.url]
     command += ["--questions", str(tmp_path / "q.jsonl"), "--out", str(tmp_path), *arguments]
     env = {**os.environ, "COLUMNS": "200", "SWITCHYARD_API_KEY": key}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=env, preexec_fn=takes_interrupts)
 
 
 def test_a_comparison_from_the_command_line(stack: Any, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from harness.process import takes_interrupts
 from switchyard.client import Client, StackError
 from switchyard.migrate import report
 from switchyard.migrate.command import go_back
@@ -320,7 +321,8 @@ def migrate(stack: Any, folder: Path, *arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "switchyard", "migrate", "--from", "ollama", "--to", "vllm", "--url", stack.url]
     command += ["--state", str(folder / "migrate.json"), "--out", str(folder), "--hold", "0", *arguments]
     env = {**os.environ, "COLUMNS": "220", "SWITCHYARD_API_KEY": "sy-admin"}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=env, preexec_fn=takes_interrupts)
 
 
 def test_the_whole_way_with_a_report(stack: Any, tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.process import takes_interrupts
+
 pytestmark = pytest.mark.compose
 SHARED, TOOLS = (Path(__file__).parents[3] / name / "src" for name in ("shared", "tools"))
 WRITER = """\
@@ -103,6 +105,7 @@ class Stack:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            preexec_fn=takes_interrupts,
         )
 
     def run(self, *args: str) -> tuple[int, str]:

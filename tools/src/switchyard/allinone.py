@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from llm_providers import ProviderSettings, get_provider
-from service_kit import errors
+from service_kit import problems
 from service_kit.app import SharedParts
 from service_kit.context import set_request_id
 from service_kit.durable import Durable
@@ -78,7 +78,7 @@ def create(data_dir: Path, own_url: str) -> Starlette:
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     """Answer as the services do; the request's id is theirs to give, and this one reached none of them."""
     set_request_id(uuid4().hex)
-    return await errors.on_http_exception(request, error)
+    return await problems.on_http_exception(request, error)
 
 
 def _create(service: Service, known: Mapping[str, object], shared: SharedParts) -> FastAPI:

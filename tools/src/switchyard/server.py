@@ -30,7 +30,7 @@ def serve(data_dir: Path, host: str, port: int) -> None:
     os.environ.setdefault("LLM_PROVIDER", "embedded")
     _require_free(host, port)
     # After the check: these imports take most of the start-up time.
-    from service_kit.app import prepare_keys
+    from service_kit.first_key import prepare_keys
     from service_kit.keys import KeyStore
     from service_kit.server import keep_private, require_writable, server
     from service_kit.settings import ServiceSettings, load

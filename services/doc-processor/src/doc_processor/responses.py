@@ -13,7 +13,8 @@ from starlette.responses import JSONResponse, Response
 from doc_processor.events import DoneEvent, ErrorEvent, PageEvent, ProcessedDocument
 from doc_processor.processor import OpenedDocument
 from service_kit import sse
-from service_kit.errors import ServiceError, problem
+from service_kit.errors import ServiceError
+from service_kit.problems import problem
 from service_kit.sse import EventStream
 
 log = structlog.get_logger(__name__)

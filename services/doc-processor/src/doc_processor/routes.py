@@ -78,8 +78,10 @@ async def process(
     source: Annotated[UploadedFile, Depends(_received)],
     processor: Annotated[Processor, Depends(_processor)],
     first_page: Annotated[int, Query(ge=1, description="Begin here: pages before it were read earlier")] = 1,
+    described: Annotated[int, Query(ge=0, description="Pictures that were described then, of those that may be")] = 0,
 ) -> Response:
     """Turn a file into text, page by page."""
+    source.figures.take(described)
     document = await processor.open(source, first_page)
     return await respond(document, request)
 

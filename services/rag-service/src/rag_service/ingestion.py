@@ -27,7 +27,7 @@ from service_kit.durable import Task
 from service_kit.errors import Conflict
 from service_kit.jobs import CANCELLED, FAILED, OPEN, READY, Jobs
 from service_kit.originals import Originals
-from service_kit.processor import WITHOUT_MARKUP, DocProcessor, NoText, ProcessedHead, ProcessedPage
+from service_kit.processor import FIGURE, WITHOUT_MARKUP, DocProcessor, NoText, ProcessedHead, ProcessedPage
 
 log = structlog.get_logger(__name__)
 _PAGE_BATCH_SECONDS = 0.3
@@ -68,8 +68,9 @@ class Ingestion:
             await self.jobs.retry_until_available(job_id, lambda page=number: self._reread(job_id, document, page))  # type: ignore[misc]
 
     async def _reread(self, job_id: str, document: Document, number: int) -> None:
-        path = self.originals.path(document.sha256)
-        async with aclosing(self.processor.process(path, document.filename, number, document.collection)) as events:
+        path, owner = self.originals.path(document.sha256), document.collection
+        described = await self._described(document)
+        async with aclosing(self.processor.process(path, document.filename, number, owner, described)) as events:
             page = await anext((event async for event in events if isinstance(event, ProcessedPage)), None)
         async with self._open(job_id) as session:
             await session.execute(
@@ -105,7 +106,8 @@ class Ingestion:
             return
         path = self.originals.path(document.sha256)
         uncut, cut_at = 0, monotonic() + _FOUND_EARLY_SECONDS
-        pages = self.processor.process(path, document.filename, done + 1, document.collection)
+        described = await self._described(document)
+        pages = self.processor.process(path, document.filename, done + 1, document.collection, described)
         async with aclosing(batched(pages, _PAGE_BATCH_SECONDS, _FOUND_EARLY_SECONDS)) as batches:
             async for events in batches:
                 for head in (event for event in events if isinstance(event, ProcessedHead)):
@@ -127,6 +129,14 @@ class Ingestion:
                     ended = monotonic()
                     uncut, cut_at = 0, ended + max(_FOUND_EARLY_SECONDS, 4 * (ended - begun))
         await self._set_job(job_id, pages_done=done, pages_total=done)
+
+    async def _described(self, document: Document) -> int:
+        """Return how many pictures of the document's pages have been described: only so many are, over all restarts."""
+        left = func.length(func.replace(PageText.text, FIGURE, ""))
+        characters = func.coalesce(func.sum(func.length(PageText.text) - left), 0)
+        async with self.database.reading() as session:
+            of_figures = await session.scalar(select(characters).where(PageText.document_id == document.id))
+        return (of_figures or 0) // len(FIGURE)
 
     async def _store_pages(
         self, job_id: str, document: Document, pages: Sequence[ProcessedPage], *, found_now: bool

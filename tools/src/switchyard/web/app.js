@@ -69,7 +69,9 @@ async function route() {
     const { show } = await view.load();
     if (mine !== turn) return;
     // Each has its own place: what comes late must not overwrite the next view.
-    const left = await show(fill(main, h("div")).firstChild, { user, rest });
+    const place = h("div", {}, h("div", { class: "page" }, h("h1", {}, view.label)));
+    fill(main, place);
+    const left = await show(place, { user, rest });
     if (mine === turn) leave = left;
     else left?.();
   } catch (error) {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -17,8 +16,9 @@ from pdf2image.exceptions import PDFInfoNotInstalledError, PDFPageCountError, PD
 from doc_processor.figures import is_large
 from doc_processor.hidden import HiddenText
 from doc_processor.parsers import open_as
-from doc_processor.parsers.base import Opened, PageView, ParsedPage, ParseLimits, Upload
+from doc_processor.parsers.base import Opened, PageView, ParsedPage, ParseLimits, ParseWarning, Upload
 from doc_processor.parsers.parts import Parts
+from doc_processor.parsers.pdf_drawings import Box, drawings
 from doc_processor.parsers.pdf_file import attachments, layers, properties
 from doc_processor.parsers.pdf_forms import filled_in
 from doc_processor.parsers.pdf_hidden import is_unseen, unseen_objects, visible
@@ -38,6 +38,7 @@ _MAX_RENDERED_PIXELS = 18_000_000
 _MAX_VIEWED_PIXELS = 6_000_000
 _MAX_OBJECTS = 2000
 _FIGURE_SHARE = (0.02, 0.85)
+_DRAWING_DPI, _AROUND = 150, 18.0
 _ENOUGH_LETTERS = 200
 _MOST_PAGES_OF_TABLE = 50
 _LOCKED = (pdfium_c.FPDF_ERR_PASSWORD, pdfium_c.FPDF_ERR_SECURITY)
@@ -75,32 +76,27 @@ class Pages:
             letters = sum(1 for character in text if character.isalnum())
             covered = 0.0 if letters >= _ENOUGH_LETTERS else _covered(page)
             good = trusted(seen, covered, drawn=letters > 0 or _has_content(page))
+            figures = _count_figures(page, self._limits) if good else 0
             layer.close()
         except pdfium.PdfiumError as error:
             raise Unreadable("the page is damaged") from error
         finally:
             page.close()
         text = "\n\n".join(filter(None, [text, *extra]))
-        figures = self._count_figures(number) if good and self._limits.figures else 0
-        return ParsedPage(text, "text-layer", None, hidden.warnings, not good, figures=figures)
+        if self._limits.figures or not figures:
+            return ParsedPage(text, "text-layer", None, hidden.warnings, not good, figures=figures)
+        note = ParseWarning("pictures-not-read", f"{figures} pictures on the page were not read")
+        return ParsedPage(text, "text-layer", None, (*hidden.warnings, note), not good)
 
     def figures(self, number: int) -> list[Image]:
-        """Return the pictures on a page that are worth describing, as the page shows them."""
+        """Return the pictures and drawings on a page that are worth describing, as the page shows them."""
         found: list[Image] = []
         page = self._document[number - 1]
         for figure in _figures(page, self._limits):
             with suppress(pdfium.PdfiumError, ValueError, OSError):
-                found.append(figure.get_bitmap(render=True, scale_to_original=True).to_pil())
+                found.append(_cut_out(page, figure) if isinstance(figure, tuple) else _decoded(figure))
         page.close()
         return found
-
-    def _count_figures(self, number: int) -> int:
-        with suppress(pdfium.PdfiumError):
-            page = self._document[number - 1]
-            count = sum(1 for _ in _figures(page, self._limits))
-            page.close()
-            return count
-        return 0
 
     def _in_reading_order(self, number: int, found: Layout | None) -> str:
         """Return the text of a page with columns or tables; "" for any other, whose order is that in which it was drawn."""
@@ -248,15 +244,44 @@ def _covered(page: pdfium.PdfPage) -> float:
     return largest
 
 
-def _figures(page: pdfium.PdfPage, limits: ParseLimits) -> Iterator[pdfium.PdfImage]:
-    """Yield pictures that are no decoration, and not the page itself."""
+def _figures(page: pdfium.PdfPage, limits: ParseLimits) -> list[pdfium.PdfImage | Box]:
+    """List pictures that are no decoration, and not the page itself, and the places of drawings without any of them."""
+    found: list[pdfium.PdfImage | Box] = []
+    places: list[Box] = []
     area = max(1.0, page.get_width() * page.get_height())
     for image in islice(page.get_objects(filter=[pdfium_c.FPDF_PAGEOBJ_IMAGE], max_depth=4), _MAX_OBJECTS):
         left, bottom, right, top = image.get_bounds()
         share = (right - left) * (top - bottom) / area
         width, height = image.get_px_size()
         if _FIGURE_SHARE[0] <= share <= _FIGURE_SHARE[1] and is_large(width, height, limits.max_image_pixels):
-            yield image
+            found.append(image)
+            places.append((left, bottom, right, top))
+    drawn = [box for box in drawings(page) if not any(_touch(box, place) for place in places)]
+    return [*found, *drawn]
+
+
+def _count_figures(page: pdfium.PdfPage, limits: ParseLimits) -> int:
+    with suppress(pdfium.PdfiumError):
+        return len(_figures(page, limits))
+    return 0
+
+
+def _touch(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def _decoded(image: pdfium.PdfImage) -> Image:
+    decoded: Image = image.get_bitmap(render=True, scale_to_original=True).to_pil()
+    return decoded
+
+
+def _cut_out(page: pdfium.PdfPage, box: Box) -> Image:
+    """Render a part of a page, and a little around it, where the labels of a drawing stand."""
+    shown = page.get_bbox()
+    left, bottom = (max(0.0, at - start - _AROUND) for at, start in zip(box[:2], shown[:2], strict=True))
+    right, top = (max(0.0, end - at - _AROUND) for at, end in zip(box[2:], shown[2:], strict=True))
+    drawn: Image = page.render(scale=_DRAWING_DPI / _POINTS_PER_INCH, crop=(left, bottom, right, top)).to_pil()
+    return drawn
 
 
 def _has_content(page: pdfium.PdfPage) -> bool:

@@ -25,7 +25,7 @@ from rag_service.state import Rag
 from rag_service.summaries import Progress
 from service_kit.auth import Spending, User
 from service_kit.context import request_id
-from service_kit.errors import problem
+from service_kit.problems import problem
 from service_kit.providers import pinned
 from service_kit.sse import EventStream, encode
 

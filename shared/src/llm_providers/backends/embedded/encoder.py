@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from threading import Lock
+from typing import ClassVar, TypeVar
+from weakref import WeakValueDictionary
 
 import numpy as np
 import onnxruntime
@@ -59,6 +61,34 @@ MODELS = {
 }
 
 
+class LoadedModel:
+    """The tokenizer and the network of a model; all of a process that use the same folder at a time have the same one."""
+
+    _loaded: ClassVar[WeakValueDictionary[Path, LoadedModel]] = WeakValueDictionary()
+    _loading = Lock()
+
+    def __init__(self, folder: Path) -> None:
+        self.tokenize = load_tokenizer(folder)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = usable_cores()
+        # Threads that spin while they wait take the cores from everything else in the process. The pool that sessions can
+        # share is not used: from Python it can't be told not to spin, and a process has one session for each model.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # The arena keeps the largest batch ever seen; without it the process gives that memory back.
+        options.enable_cpu_mem_arena = False
+        self.session = onnxruntime.InferenceSession(
+            str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
+        )
+
+    @classmethod
+    def of(cls, folder: Path) -> LoadedModel:
+        """Return the one that is loaded from a folder, or load it."""
+        with cls._loading:
+            if (loaded := cls._loaded.get(folder)) is None:
+                loaded = cls._loaded[folder] = cls(folder)
+            return loaded
+
+
 class Encoder:
     """Sentence vectors by mean pooling, https://arxiv.org/abs/1908.10084."""
 
@@ -76,17 +106,7 @@ class Encoder:
                 backend="embedded",
             )
         self._between: Callable[[], None] = lambda: None
-        self._tokenize = load_tokenizer(model_dir)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = usable_cores()
-        # Threads that spin while they wait take the cores from everything else in the process. The pool that sessions can
-        # share is not used: from Python it can't be told not to spin, and a process has one session for each model.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # The arena keeps the largest batch ever seen; without it the process gives that memory back.
-        options.enable_cpu_mem_arena = False
-        self._session = onnxruntime.InferenceSession(
-            str(model_dir / "model.onnx"), options, providers=["CPUExecutionProvider"]
-        )
+        self._loaded = LoadedModel.of(model_dir)
 
     @property
     def space(self) -> EmbeddingModel:
@@ -104,7 +124,7 @@ class Encoder:
 
     def count(self, text: str, kind: EmbedKind = EmbedKind.DOCUMENT) -> int:
         """Return how many of the model's tokens a text takes, its prefix and the marks of beginning and end included."""
-        return len(self._tokenize([self._model.prefix(kind) + text])[0])
+        return len(self._loaded.tokenize([self._model.prefix(kind) + text])[0])
 
     def encode(self, texts: Sequence[str], kind: EmbedKind = EmbedKind.DOCUMENT, *, truncate: bool = False) -> Vectors:
         """Return unit vectors, float32 of shape (len(texts), dimension).
@@ -141,7 +161,7 @@ class Encoder:
 
     def _tokens(self, texts: Sequence[str], kind: EmbedKind, *, truncate: bool) -> list[list[int]]:
         prefix = self._model.prefix(kind)
-        tokens = self._tokenize([prefix + text for text in texts])
+        tokens = self._loaded.tokenize([prefix + text for text in texts])
         if truncate:
             return [own if len(own) <= MAX_TOKENS else [*own[: MAX_TOKENS - 1], own[-1]] for own in tokens]
         longest = max(map(len, tokens), default=0)
@@ -164,7 +184,7 @@ class Encoder:
                 ids[place, : len(tokens[row])] = tokens[row]
                 mask[place, : len(tokens[row])] = 1
             feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-            (hidden,) = self._session.run(["last_hidden_state"], feed)
+            (hidden,) = self._loaded.session.run(["last_hidden_state"], feed)
             yield rows, hidden, mask.astype(np.float32)
 
 

@@ -53,7 +53,6 @@ class GraphView {
 
   go(path) { history.pushState(null, "", `#/graph${path}`); }
 
-  /** Show how the graph is, and what was asked for of it. */
   async refresh(first, second) {
     const graph = await this.get(`graphs/${this.collections.value}`).catch(error => { if (error.status !== 404) throw error; });
     this.body.hidden = !graph?.entities;
@@ -101,7 +100,6 @@ class GraphView {
     await this.refresh(kept?.id);
   }
 
-  /** Show something else; only the newest counts. */
   async turn(work) {
     this.turning?.abort();
     const { signal } = this.turning = new AbortController();
@@ -167,7 +165,7 @@ class GraphView {
       h("p", {}, "The same as ", search.element));
   }
 
-  /** Merge or split, say so, and offer the opposite. */
+  /** Say what was changed, and offer the opposite. */
   change(control, work) {
     const { id } = this.entity;
     return busy(control, async () => {

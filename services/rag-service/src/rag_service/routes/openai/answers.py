@@ -14,7 +14,8 @@ from llm_providers.errors import ProviderError, StreamBroken
 from llm_providers.types import Failover, Thought, Token
 from rag_service.answers import Answered, AnswerEvent
 from rag_service.routes.openai.errors import openai_error
-from service_kit.errors import ServiceError, UpstreamUnavailable, problem
+from service_kit.errors import ServiceError, UpstreamUnavailable
+from service_kit.problems import problem
 
 log = structlog.get_logger(__name__)
 _MARK = "\u0001"
