@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
-from itertools import combinations
+from itertools import chain, combinations, product
 from typing import Any
 
 import pytest
@@ -161,9 +161,24 @@ def test_an_edge_shows_its_sentences_on_their_page(letters: Site) -> None:
             "button", name=re.compile("sentence: (Anna Berg and Ruth Meyer|Ruth Meyer and Anna Berg)")
         )
     ).to_be_visible()
+    walk(page, "Peter Jansen", "3 May 2026")
     page.get_by_role("button", name="date", exact=True).click()
     expect(node(page, "3 May 2026")).to_be_hidden()
     expect(node(page, "Anna Berg")).to_be_visible()
+    # The keyboard still comes to the drawing.
+    expect(page.locator(".node[tabindex='0']")).to_be_visible()
+
+
+def walk(page: Page, start: str, end: str) -> None:
+    """Go from one node to another with the arrow keys."""
+    arrows = ("ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight")
+    for keys in chain.from_iterable(product(arrows, repeat=count) for count in (1, 2, 3)):
+        node(page, start).focus()
+        for key in keys:
+            page.keyboard.press(key)
+        if page.evaluate("end => document.activeElement.ariaLabel?.startsWith(end)", end):
+            return
+    raise AssertionError(f"{end} can't be reached with the arrow keys")
 
 
 def test_a_way_is_drawn_in_steps_with_sentences(letters: Site, picture: Callable[[Page, str], None]) -> None:

@@ -23,7 +23,7 @@ export class Network {
     this.watcher.observe(this.picture);
   }
 
-  /** Draw nodes [{entity, steps}], the one in the middle first, and edges [{source, target, sentences}]. */
+  /** Draw nodes [{entity, steps}], the middle first, and edges. */
   async show(nodes, edges, signal) {
     const at = new Map(nodes.map(({ entity }, place) => [entity.id, place]));
     const drawn = await places(nodes.length, edges.map(one => [at.get(one.source), at.get(one.target), 1 + Math.log2(one.sentences) / 4]), signal);
@@ -45,6 +45,7 @@ export class Network {
   toggle(type, control) {
     if (!this.hidden.delete(type)) this.hidden.add(type);
     control.setAttribute("aria-pressed", String(!this.hidden.has(type)));
+    this.stop();
     this.draw();
   }
 
@@ -100,7 +101,7 @@ export class Network {
 
   of(element) { return this.nodes.find(node => node.mark === element?.closest("g")); }
 
-  /** Light up a node with its edges, or an edge with its ends. */
+  /** Light up a node or an edge. */
   point(one) {
     if (one === this.pointed) return;
     this.pointed = one;
@@ -178,8 +179,11 @@ export class Network {
     if (x || y) this.move(x, y);
   }
 
-  focus(node = this.nodes[0]) {
-    for (const each of this.nodes) each.mark.setAttribute("tabindex", each === node ? 0 : -1);
-    node?.mark.focus({ preventScroll: true });
+  focus(node) { this.stop(node).focus({ preventScroll: true }); }
+
+  /** Where Tab stops. */
+  stop(node = this.nodes[0]) {
+    for (const { mark } of this.nodes) mark.setAttribute("tabindex", mark === node.mark ? 0 : -1);
+    return node.mark;
   }
 }
