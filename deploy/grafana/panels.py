@@ -370,7 +370,7 @@ INGESTION = PanelRow(
         Panel(
             402,
             "Documents and notes",
-            "Jobs that ended, by how: `ingest` is a document, `note` a note, `fill` the filling of an index.",
+            "Jobs that ended, by how: `ingest` is a document, `note` a note, `fill` the filling of an index, `graph` a build.",
             (
                 (
                     per_minute("switchyard_job_results_total", "service, kind, outcome", SERVICE),
@@ -382,7 +382,7 @@ INGESTION = PanelRow(
         Panel(
             403,
             "Progress",
-            "Pages read, chunks embedded, parts of notes drafted.",
+            "Pages read, chunks embedded or read for a graph, parts of notes drafted.",
             ((per_minute("switchyard_job_progress_total", "service, kind, unit", SERVICE), "{{kind}} {{unit}}"),),
             unit="cpm",
         ),
@@ -499,4 +499,38 @@ VLLM = PanelRow(
     ),
 )
 
-ROWS = (NOW, REQUESTS, PROVIDERS, INGESTION, VLLM)
+GRAPHS = PanelRow(
+    600,
+    "Graphs",
+    (
+        Panel(
+            601,
+            "Chunks of graphs",
+            "By what has read them. `incomplete`: the model's answer was no JSON, or came too late, and patterns have read the chunk; "
+            "a model that does so often is not fit for it.",
+            ((per_minute("switchyard_graph_chunks_total", "outcome"), "{{outcome}}"),),
+            unit="cpm",
+            stacked=True,
+            nothing="no builds",
+        ),
+        Panel(
+            602,
+            "Time of a chunk",
+            "With the time it waited for its turn: builds make way for people's questions, which go through the same engines.",
+            quantiles("switchyard_graph_chunk_seconds", "outcome", "{{outcome}}", 0.5, 0.95),
+            unit="s",
+            nothing="no builds",
+        ),
+        Panel(
+            603,
+            "Found in chunks",
+            "Mentions and relations that stand in the text. `dropped` is what a model gave and no text holds: invented, or not as it "
+            "is written.",
+            ((per_minute("switchyard_graph_found_total", "kind"), "{{kind}}"),),
+            unit="cpm",
+            nothing="no builds",
+        ),
+    ),
+)
+
+ROWS = (NOW, REQUESTS, PROVIDERS, INGESTION, GRAPHS, VLLM)

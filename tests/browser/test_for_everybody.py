@@ -17,7 +17,7 @@ from browser.site import CRANE, SECONDS, TRUE, Site
 from harness.boxes import Box, overlap
 
 pytestmark = pytest.mark.browser
-VIEWS = ("ask", "documents", "notes", "engines", "keys", "programs")
+VIEWS = ("ask", "documents", "graph", "notes", "engines", "keys", "programs")
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text()
 _RULES = "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
 HOSTILE = (

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from reportlab.pdfgen.canvas import Canvas
 
 from browser.site import CRANE, TRUE, Site
@@ -433,6 +433,19 @@ def test_keys_are_made_bound_and_revoked(site: Site) -> None:
 def test_who_may_not_see_engines_and_keys_is_not_offered_them(site: Site, path: str) -> None:
     key = site.client.call("POST", "/rag/v1/keys", json={"name": f"reader {path}", "collections": ["default"]})["key"]
     page = site.open(path, key=key)
-    expect(page.locator("#nav a")).to_have_count(4)
+    expect(page.locator("#nav a")).to_have_count(5)
     page.goto(f"{site.url}/#/keys")
     expect(page.locator("h1")).to_contain_text("Ask your documents")
+
+
+def test_a_view_that_comes_late_does_not_overwrite_the_next(site: Site) -> None:
+    page = site.open("programs")
+    held: list[Route] = []
+    page.route("**/rag/v1/collections", lambda route: held.append(route))
+    with page.expect_request("**/rag/v1/collections"):
+        page.goto(f"{site.url}/#/keys")
+    page.goto(f"{site.url}/#/programs")
+    expect(page.locator("h1")).to_have_text("For programs")
+    with page.expect_response("**/rag/v1/keys"):
+        held[0].continue_()
+    expect(page.locator("h1")).to_have_text("For programs")

@@ -13,6 +13,7 @@ from prometheus_client import generate_latest
 
 from compose.monitoring import DASHBOARD, PROMETHEUS, PROVISIONING, exported, names, panels, rules, wanted
 from doc_processor.metrics import PageMetrics
+from graph_service.metrics import GraphMetrics
 from rag_service.metrics import JOB_UNITS, SearchMetrics
 from service_kit.metrics import JobMetrics, Metrics
 
@@ -29,6 +30,7 @@ def test_every_metric_that_is_asked_for_is_one_that_the_services_export() -> Non
     metrics = Metrics()
     SearchMetrics(metrics.registry)
     PageMetrics(metrics.registry)
+    GraphMetrics(metrics.registry)
     JobMetrics(metrics.registry, JOB_UNITS)
     there = exported(generate_latest(metrics.registry).decode())
     asked = {name for name in wanted() if not name.startswith("vllm:")}

@@ -198,6 +198,15 @@ async def test_a_key_sees_its_own_collections_only(stack: Any, rag: Any) -> None
     assert all(each["evidence"]["document"] == "Light" for each in detail["mentioned"])
 
 
+async def test_a_graph_counts_its_own_and_no_others(stack: Any, rag: Any) -> None:
+    rag.add("Light", LIGHT, "one")
+    rag.add("Harbour", HARBOUR, "other")
+    for collection in ("one", "other"):
+        await stack.build(collection)
+    counted = {graph["collection"]: (graph["documents"], graph["chunks"]) for graph in await stack.get("/v1/graphs")}
+    assert counted == {"one": (1, 1), "other": (1, 2)}
+
+
 async def test_a_name_has_the_type_that_other_documents_give_it(stack: Any, rag: Any) -> None:
     rag.add("a", "Yesterday Mrs. Zorvex came.")
     await stack.build()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -141,6 +142,28 @@ async def test_a_build_asks_the_model_for_typed_relations(run: Callable[..., Any
         assert relation["evidence"]["quote"] == "zorvex hired Anna Berg on 3 March 2026."
         asked = engine.requests("/chat/completions")[-1].body
         assert asked["response_format"]["json_schema"]["schema"]["properties"]["entities"]
+
+
+async def test_what_chunks_held_is_counted(run: Callable[..., Any], rag: Any, engine: Any) -> None:
+    rag.add("Harbour", TEXT)
+    async with run() as stack:
+        before = await counters(stack)
+        assert set(before.values()) == {0.0}
+        await stack.build()
+        engine.json_answer = lambda schema, prompt: "I am afraid that I can't do that."
+        rag.add("Another", "Peter Lund came.")
+        await stack.build()
+        # Six mentions and their relations by the model, three things that it made up, and one mention by patterns.
+        held = {"model": 1.0, "patterns": 0.0, "incomplete": 1.0, "mentions": 7.0, "dropped": 3.0}
+        after = await counters(stack)
+        assert {name: after[name] for name in held} == held
+        assert after["relations"] == len((await stack.get("/v1/relations", limit=200))["items"])
+
+
+async def counters(stack: Any) -> dict[str, float]:
+    text = (await stack.http.get("/metrics")).text
+    found = re.findall(r'^switchyard_graph_(?:chunks|found)_total\{\w+="(\w+)"\} (\S+)$', text, re.MULTILINE)
+    return {name: float(value) for name, value in found}
 
 
 async def test_ten_chunks_and_more_are_in_flight(run: Callable[..., Any], rag: Any, engine: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import sys
 import time
@@ -115,6 +116,7 @@ def test_in_the_all_in_one_process_by_the_command_line(
         assert "(Harbour, page 1)" in shown
         way = _typed("path", "Harbour Trust", "Rotterdam").splitlines()
         assert [line.split(" – ")[0] for line in way[::2]] == ["Harbour Trust", "Anna de Vries", "Peter Jansen"]
+        assert re.search(r"\b2 +Anna de Vries, Harbour Trust\b", _typed("communities"))
         out = tmp_path / "graph.graphml"
         _typed("export", str(out))
         assert len(list(ElementTree.parse(out).iter("{http://graphml.graphdrawing.org/xmlns}node"))) == 4

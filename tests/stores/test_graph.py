@@ -32,6 +32,16 @@ async def test_built_asked_merged_split_and_followed(tmp_path: Path, embedded: N
         trust, lisbon = [await stack.entity(name) for name in ("Harbour Trust", "Lisbon")]
         path = await stack.get("/v1/paths", **{"from": trust["id"], "to": lisbon["id"]})
         assert [step["target"]["name"] for step in path["steps"]][-1] == "Lisbon"
+        around = await stack.get(f"/v1/entities/{trust['id']}/neighbourhood")
+        steps = {node["entity"]["name"]: node["steps"] for node in around["nodes"]}
+        assert (steps["Harbour Trust"], steps["Anna de Vries"], steps["Peter Jansen"]) == (0, 1, 2)
+        between = {frozenset((edge["source"], edge["target"])): edge for edge in around["edges"]}
+        edge = between[frozenset((trust["id"], anna["id"]))]
+        assert (edge["sentences"], edge["kinds"]) == (1, ["occurs-with"])
+        said = await stack.get(f"/v1/entities/{trust['id']}/relations", **{"with": anna["id"]})
+        assert [each["evidence"] for each in said["items"]] == [edge["evidence"]]
+        groups = (await stack.get("/v1/graphs/default/communities"))["items"]
+        assert sum(each["size"] for each in groups) == 5
         page = await stack.get("/v1/entities", limit=3)
         rest = await stack.get("/v1/entities", limit=200, cursor=page["next_cursor"])
         assert {each["name"] for each in page["items"] + rest["items"]} == await stack.names()

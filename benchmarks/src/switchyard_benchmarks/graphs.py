@@ -20,8 +20,10 @@ from typing import Any
 from rich.console import Console
 from sqlalchemy import insert
 
+from graph_service.communities import Communities
 from graph_service.entities import Entities
 from graph_service.evidence import EvidenceSearch
+from graph_service.neighbourhood import Neighbourhoods
 from graph_service.paths import Paths
 from graph_service.tables import Chunk, Document, Entity, Graph, Name, Relation, Sentence
 from service_kit.auth import ANONYMOUS
@@ -30,6 +32,8 @@ from switchyard_benchmarks.measurements import Measurements, percentiles
 
 _COLLECTION = "made"
 _ASKED = 200
+_DRAWN = 60
+"""Entities of a neighbourhood, as the page asks for them at first."""
 _AT_ONCE = 20_000
 _RELATIONS_PER_SENTENCE = 4
 _SENTENCES = 20
@@ -96,6 +100,8 @@ async def _asked(database: Database, entities: int, relations: int, dice: random
         found.append(bool(await paths.shortest(source, target)))
 
     neighbours = await _times([partial(use_cases.neighbours, entity, None, 50) for entity in chosen])
+    around = await _times([partial(Neighbourhoods(database).around, entity, _DRAWN) for entity in chosen])
+    (communities,) = await _times([partial(Communities(database).of, _COLLECTION, 20, None)])
     taken = await _times([partial(path, a, b) for a, b in pairwise(chosen)])
     evidence = EvidenceSearch(database, ("person",))
     questions = [f"What connects {a.name} with {b.name}, who know each other?" for a, b in pairwise(chosen)]
@@ -104,10 +110,12 @@ async def _asked(database: Database, entities: int, relations: int, dice: random
         "entities": entities,
         "relations": relations,
         **{f"neighbours_{name}": value for name, value in percentiles(neighbours).items()},
+        **{f"neighbourhood_{name}": value for name, value in percentiles(around).items()},
         **{f"path_{name}": value for name, value in percentiles(taken).items()},
         **{f"evidence_{name}": value for name, value in percentiles(searched).items()},
         "connected": round(sum(found) / len(found), 2),
         "read_s": round(read_seconds, 1),
+        "communities_s": round(communities, 1),
         "process_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }
 

@@ -69,6 +69,22 @@ def show(
 
 
 @app.command()
+def communities(
+    collection: Collection = "default",
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Show so many")] = 20,
+    url: Url = URL,
+    data_dir: DataDir = DATA,
+) -> None:
+    """Show groups of entities that sentences name together, the biggest first, with those that are named most."""
+    with Client(url, saved_key(data_dir)) as client:
+        found = client.call("GET", f"/graph/v1/graphs/{collection}/communities", params={"limit": limit})["items"]
+        rows = [[each["size"], ", ".join(entity["name"] for entity in each["entities"])] for each in found]
+        _table(("entities", "named most"), rows)
+        if not rows:
+            say("no sentences name entities together")
+
+
+@app.command()
 def path(
     source: Name, target: Name, collection: Collection = "default", url: Url = URL, data_dir: DataDir = DATA
 ) -> None:

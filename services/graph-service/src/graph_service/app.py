@@ -10,6 +10,7 @@ import httpx2
 from fastapi import FastAPI
 
 from graph_service.building import GraphBuild
+from graph_service.communities import Communities
 from graph_service.entities import Entities
 from graph_service.evidence import EvidenceSearch
 from graph_service.export import Export
@@ -18,6 +19,8 @@ from graph_service.extraction.pace import Pace
 from graph_service.extraction.patterns import PatternExtractor
 from graph_service.following import Following
 from graph_service.graphs import Graphs, follow_job, visible
+from graph_service.metrics import JOB_UNITS, GraphMetrics
+from graph_service.neighbourhood import Neighbourhoods
 from graph_service.paths import Paths
 from graph_service.rag import RagService
 from graph_service.routes import GraphState, job_router, router
@@ -51,7 +54,7 @@ def create(settings: GraphSettings, shared: SharedParts | None = None) -> FastAP
             await database.migrate("graph_service")
             await stack.enter_async_context(shared_counters.shared(service.counters, database))
             client = await stack.enter_async_context(httpx2.AsyncClient())
-            metrics = JobMetrics(service.metrics.registry, {"graph": ("chunks",)})
+            metrics = JobMetrics(service.metrics.registry, JOB_UNITS)
             jobs = Jobs(database, engine, Job, visible, follow_job, metrics)
             service.metrics.before_render(jobs.count)
             rag = RagService(client, settings.rag_service_url, service.keys.service_token())
@@ -66,10 +69,18 @@ def create(settings: GraphSettings, shared: SharedParts | None = None) -> FastAP
                 Pace(settings.graph_chunks_in_flight),
             )
             extractor = model if settings.graph_extraction == "model" else patterns
-            build = GraphBuild(database, jobs, rag, extractor, patterns, settings)
+            counted = GraphMetrics(service.metrics.registry)
+            build = GraphBuild(database, jobs, rag, extractor, patterns, counted, settings)
             graphs = Graphs(database, jobs, rag)
-            evidence = EvidenceSearch(database, settings.types)
-            app.state.graph = GraphState(graphs, Entities(database), Paths(database), Export(database), evidence)
+            app.state.graph = GraphState(
+                graphs,
+                Entities(database),
+                Neighbourhoods(database),
+                Communities(database),
+                Paths(database),
+                Export(database),
+                EvidenceSearch(database, settings.types),
+            )
             service.health.checks.append(HealthCheck("database", database.check))
             engine.add(build.task(), resume=jobs.start_forgotten)
             if shared is None:

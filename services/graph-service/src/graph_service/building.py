@@ -20,6 +20,7 @@ from graph_service import storage
 from graph_service.extraction import Extraction, Extractor, Passage
 from graph_service.extraction.gazetteer import Gazetteer
 from graph_service.extraction.patterns import PatternExtractor
+from graph_service.metrics import GraphMetrics
 from graph_service.passages import chunk_spans
 from graph_service.pipeline import in_flight
 from graph_service.rag import PAGES, RagDocument, RagPage, RagService
@@ -47,6 +48,7 @@ class GraphBuild:
     extractor: Extractor
     patterns: PatternExtractor
     """What reads a chunk that the extractor can't."""
+    metrics: GraphMetrics
     settings: GraphSettings
 
     def task(self) -> Task:
@@ -162,12 +164,14 @@ class GraphBuild:
         await self._store(job, found)
 
     async def _read(self, job: Job, passage: Passage) -> tuple[Passage, Extraction]:
+        began = monotonic()
         extract = partial(self.extractor.extract, passage)
         try:
             found = await self.jobs.retry_until_available(job.id, extract, self.settings.graph_attempts)
         except (DeadlineExceeded, ContextLengthExceeded) as error:
             log.warning("chunk read by patterns", job=job.id, error=type(error).__name__)
             found = replace(await self.patterns.extract(passage), failed=True)
+        self.metrics.on_chunk(found, monotonic() - began)
         return passage, found
 
     async def _passages(self, job: Job) -> AsyncGenerator[Passage, None]:

@@ -108,7 +108,7 @@ class Entities:
             .join(Name, Mention.name_id == Name.id)
             .join(Sentence, Mention.sentence_id == Sentence.id)
             .join(Document, Sentence.document_id == Document.id)
-            .where(Name.entity_id == entity.id, Mention.id > _number(cursor))
+            .where(Name.entity_id == entity.id, Mention.id > number_in(cursor))
             .order_by(Mention.id)
             .limit(limit + 1)
         )
@@ -125,10 +125,19 @@ class Entities:
         ]
         return page(found, [str(row[0].id) for row in rows], limit)
 
-    async def relations_of(self, entity: Entity, limit: int = _SHOWN, cursor: str | None = None) -> Page[Related]:
-        """List the relations of an entity in the order in which they were found."""
+    async def relations_of(
+        self, entity: Entity, limit: int = _SHOWN, cursor: str | None = None, other: Entity | None = None
+    ) -> Page[Related]:
+        """List the relations of an entity, or those with one `other`, in the order in which they were found."""
         mine = select(Name.id).where(Name.entity_id == entity.id)
-        return await self._relations(Relation.subject_id.in_(mine) | Relation.object_id.in_(mine), limit, cursor)
+        if other is None:
+            return await self._relations(Relation.subject_id.in_(mine) | Relation.object_id.in_(mine), limit, cursor)
+        theirs = select(Name.id).where(Name.entity_id == other.id)
+        both = (
+            Relation.subject_id.in_(mine) & Relation.object_id.in_(theirs),
+            Relation.subject_id.in_(theirs) & Relation.object_id.in_(mine),
+        )
+        return await self._relations(or_(*both), limit, cursor)
 
     async def relations(
         self, collection: str, kind: str | None, limit: int, cursor: str | None, principal: Principal
@@ -159,7 +168,7 @@ class Entities:
             .join(Sentence, Relation.sentence_id == Sentence.id)
             .join(Document, Sentence.document_id == Document.id)
             # A sentence may name one of them by two names.
-            .where(condition, _Subject.id != _Object.id, Relation.id > _number(cursor))
+            .where(condition, _Subject.id != _Object.id, Relation.id > number_in(cursor))
             .order_by(Relation.id)
             .limit(limit + 1)
         )
@@ -252,8 +261,8 @@ def quoted(sentence: Sentence, title: str) -> Quote:
     return Quote(sentence.document_id, title, sentence.page, sentence.start, sentence.end, sentence.text)
 
 
-def _number(cursor: str | None) -> int:
-    """Return the id in a cursor; 0 without one."""
+def number_in(cursor: str | None) -> int:
+    """Return the number in a cursor, 0 without one; raises `InvalidInput` for what is none."""
     return _id(decode(cursor) or "0")
 
 

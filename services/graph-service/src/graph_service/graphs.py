@@ -86,8 +86,10 @@ class Graphs:
             .join(Name, Relation.subject_id == Name.id)
             .where(Name.collection == Graph.collection)
         )
-        in_graph = Chunk.document_id.in_(select(Document.id).where(Document.collection == Graph.collection))
-        chunks = select(func.count()).select_from(Chunk).where(in_graph)
+        # Joined: a subquery of a subquery would count the documents of every graph.
+        mine = Document.collection == Graph.collection
+        chunks = select(func.count()).select_from(Chunk).join(Document).where(mine)
+        dropped = select(func.coalesce(func.sum(Chunk.dropped), 0)).join(Document).where(mine)
         statement = select(
             Graph,
             documents.scalar_subquery().label("documents"),
@@ -95,7 +97,7 @@ class Graphs:
             relations.scalar_subquery().label("relations"),
             chunks.scalar_subquery().label("chunks"),
             chunks.where(Chunk.failed).scalar_subquery().label("incomplete"),
-            select(func.coalesce(func.sum(Chunk.dropped), 0)).where(in_graph).scalar_subquery().label("dropped"),
+            dropped.scalar_subquery().label("dropped"),
         )
         async with self.database.reading() as session:
             rows = (await session.execute(statement.where(condition).order_by(Graph.collection))).all()

@@ -60,23 +60,28 @@ class Paths:
             return found
 
     async def _read(self, collection: str, revision: int) -> _Copy:
-        subject, object_ = aliased(Name), aliased(Name)
-        pairs = (
-            select(subject.entity_id, object_.entity_id)
-            .select_from(Relation)
-            .join(subject, Relation.subject_id == subject.id)
-            .join(object_, Relation.object_id == object_.id)
-            .where(subject.collection == collection)
-            .where(subject.type.not_in(LITERALS), object_.type.not_in(LITERALS))
-            .where(subject.entity_id != object_.entity_id)
-        )
-        ends = array("q")
-        async with self.database.reading() as session:
-            rows = await session.stream(pairs)
-            async for some in rows.partitions(10_000):
-                for row in some:
-                    ends.extend(row)
-        return await asyncio.to_thread(_built, revision, ends)
+        return await asyncio.to_thread(_built, revision, await joined(self.database, collection))
+
+
+async def joined(database: Database, collection: str) -> array[int]:
+    """Return the ids of the two entities of every relation, one after the other; values are left out."""
+    subject, object_ = aliased(Name), aliased(Name)
+    pairs = (
+        select(subject.entity_id, object_.entity_id)
+        .select_from(Relation)
+        .join(subject, Relation.subject_id == subject.id)
+        .join(object_, Relation.object_id == object_.id)
+        .where(subject.collection == collection)
+        .where(subject.type.not_in(LITERALS), object_.type.not_in(LITERALS))
+        .where(subject.entity_id != object_.entity_id)
+    )
+    ends = array("q")
+    async with database.reading() as session:
+        rows = await session.stream(pairs)
+        async for some in rows.partitions(10_000):
+            for row in some:
+                ends.extend(row)
+    return ends
 
 
 def _built(revision: int, ends: array[int]) -> _Copy:

@@ -10,13 +10,16 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import StreamingResponse
 
+from graph_service.communities import Communities
 from graph_service.entities import Entities
 from graph_service.evidence import EvidenceSearch
 from graph_service.export import WRITERS, Export, Format
 from graph_service.graphs import Graphs
+from graph_service.neighbourhood import Neighbourhoods
 from graph_service.paths import Paths
 from graph_service.schemas import (
     CollectionName,
+    CommunityOut,
     EntityDetail,
     EntityId,
     EntityOut,
@@ -27,6 +30,7 @@ from graph_service.schemas import (
     JobOut,
     MentionOut,
     MergeIn,
+    NeighbourhoodOut,
     NeighbourOut,
     PathOut,
     RelationOut,
@@ -50,6 +54,8 @@ class GraphState:
 
     graphs: Graphs
     entities: Entities
+    neighbourhoods: Neighbourhoods
+    communities: Communities
     paths: Paths
     export: Export
     evidence: EvidenceSearch
@@ -108,6 +114,16 @@ async def export_graph(
     return StreamingResponse(state.export.pieces(collection, writer), media_type=writer.media_type, headers=headers)
 
 
+@router.get("/graphs/{collection}/communities", tags=["graphs"])
+async def list_communities(
+    collection: CollectionName, state: State, user: User, limit: Limit = 20, cursor: Cursor = None
+) -> Page[CommunityOut]:
+    """List groups of entities that sentences name together, the biggest first, each with those that are mentioned most."""
+    await state.graphs.get(collection, user)
+    found = await state.communities.of(collection, limit, cursor)
+    return Page(items=[CommunityOut.model_validate(row) for row in found.items], next_cursor=found.next_cursor)
+
+
 @router.get("/entities", tags=["entities"])
 async def list_entities(
     state: State,
@@ -146,10 +162,17 @@ async def list_mentions(
 
 @router.get("/entities/{entity_id}/relations", tags=["entities"])
 async def list_relations_of(
-    entity_id: EntityId, state: State, user: User, limit: Limit = 50, cursor: Cursor = None
+    entity_id: EntityId,
+    state: State,
+    user: User,
+    with_: Annotated[EntityId | None, Query(alias="with", description="Relations with this entity only")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> Page[RelationOut]:
-    """List what sentences say of an entity and another."""
-    found = await state.entities.relations_of(await state.entities.get(entity_id, user), limit, cursor)
+    """List what sentences say of an entity and others, or another."""
+    entity = await state.entities.get(entity_id, user)
+    other = None if with_ is None else await state.entities.get(with_, user)
+    found = await state.entities.relations_of(entity, limit, cursor, other)
     return Page(items=[RelationOut.model_validate(row) for row in found.items], next_cursor=found.next_cursor)
 
 
@@ -160,6 +183,13 @@ async def list_neighbours(
     """List the entities that sentences name together with this one, those of most sentences first."""
     found = await state.entities.neighbours(await state.entities.get(entity_id, user), type_, limit)
     return [NeighbourOut.model_validate(row) for row in found]
+
+
+@router.get("/entities/{entity_id}/neighbourhood", tags=["entities"])
+async def get_neighbourhood(entity_id: EntityId, state: State, user: User, limit: Limit = 60) -> NeighbourhoodOut:
+    """Return what is around an entity, to be drawn: those of most sentences, others behind them, and all edges between."""
+    found = await state.neighbourhoods.around(await state.entities.get(entity_id, user), limit)
+    return NeighbourhoodOut.model_validate(found)
 
 
 @router.post("/entities/{entity_id}/merge", tags=["entities"])

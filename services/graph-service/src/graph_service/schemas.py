@@ -167,3 +167,35 @@ class PathOut(BaseModel):
 
     connected: bool
     steps: list[StepOut]
+
+
+class NodeOut(_FromRow):
+    """An entity of a neighbourhood, so many steps away from the one in the middle."""
+
+    entity: EntityOut
+    steps: int
+
+
+class EdgeOut(_FromRow):
+    """Two entities that sentences name together; `sentences` counts them, and one is the evidence."""
+
+    source: int
+    target: int
+    kinds: list[str]
+    sentences: int
+    evidence: Evidence
+
+
+class NeighbourhoodOut(_FromRow):
+    """An entity, those around it, and the edges among all of them."""
+
+    nodes: list[NodeOut]
+    edges: list[EdgeOut] = Field(description="600 at most: those of the middle and of most sentences first")
+    complete: bool = Field(description="Whether no direct neighbour was left out")
+
+
+class CommunityOut(_FromRow):
+    """Entities that sentences name together more than with others: how many, and those that are mentioned most."""
+
+    size: int
+    entities: list[EntityOut]

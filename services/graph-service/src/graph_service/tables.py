@@ -122,10 +122,15 @@ class Relation(Base):
     """What one sentence says, or suggests, of two names; `kind` "occurs-with" says no more than that both stand in it."""
 
     __tablename__ = "relations"
+    # Neighbours are counted, and the relations of two names found, in the index alone.
+    __table_args__ = (
+        sa.Index("relations_by_subject", "subject_id", "object_id", "kind", "sentence_id"),
+        sa.Index("relations_by_object", "object_id", "subject_id", "kind", "sentence_id"),
+    )
     id: Mapped[int] = mapped_column(primary_key=True)
     sentence_id: Mapped[int] = mapped_column(ForeignKey("sentences.id", ondelete="CASCADE"), index=True)
-    subject_id: Mapped[int] = mapped_column(ForeignKey("names.id", ondelete="CASCADE"), index=True)
-    object_id: Mapped[int] = mapped_column(ForeignKey("names.id", ondelete="CASCADE"), index=True)
+    subject_id: Mapped[int] = mapped_column(ForeignKey("names.id", ondelete="CASCADE"))
+    object_id: Mapped[int] = mapped_column(ForeignKey("names.id", ondelete="CASCADE"))
     kind: Mapped[str]
 
 

@@ -6,6 +6,7 @@ import { signInView } from "./views/signin.js";
 const VIEWS = [
   { path: "ask", label: "Ask", load: () => import("./views/ask.js") },
   { path: "documents", label: "Documents", load: () => import("./views/documents.js") },
+  { path: "graph", label: "Graph", load: () => import("./views/graph.js") },
   { path: "notes", label: "Notes", load: () => import("./views/notes.js") },
   { path: "engines", label: "Engines", load: () => import("./views/engines.js"), allowed: user => user.admin || user.grants.includes("providers") },
   { path: "keys", label: "Keys", load: () => import("./views/keys.js"), allowed: user => user.admin },
@@ -67,7 +68,10 @@ async function route() {
   try {
     const { show } = await view.load();
     if (mine !== turn) return;
-    const left = await show(main, { user, rest });
+    // Each has its own place: what comes late must not overwrite the next view.
+    const place = h("div", {}, h("div", { class: "page" }, h("h1", {}, view.label)));
+    fill(main, place);
+    const left = await show(place, { user, rest });
     if (mine === turn) leave = left;
     else left?.();
   } catch (error) {

@@ -14,6 +14,16 @@ export function h(tag, props = {}, ...children) {
   return element;
 }
 
+/** Make an element of SVG; `props` are attributes, and listeners named on…. */
+export function svg(tag, props = {}, ...children) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value);
+  }
+  return add(element, children);
+}
+
 /** Append nodes and text, lists of them included; null, undefined and false are left out. */
 export function add(parent, ...children) {
   for (const child of children.flat(Infinity)) {
@@ -35,6 +45,17 @@ export function button(label, action, props = {}) {
 /** A label with its control. */
 export function field(label, control, hint) {
   return h("label", { class: "field" }, h("span", {}, label), control, hint && h("small", {}, hint));
+}
+
+/** A field in which one searches; `action` is called when nothing has been typed for a moment. */
+export function searchField(label, action) {
+  let soon;
+  return h("input", { type: "search", placeholder: label, "aria-label": label, autocomplete: "off", oninput: () => { clearTimeout(soon); soon = setTimeout(action, 200); } });
+}
+
+/** A table that can be scrolled sideways; `body` are its parts after the head. */
+export function table(label, columns, body, props = {}) {
+  return h("div", { class: "table", tabindex: "0", role: "region", "aria-label": label }, h("table", props, columns && h("thead", {}, h("tr", {}, columns.map(column => h("th", { scope: "col" }, column)))), body));
 }
 
 /** Show a message for some seconds; returns a function that takes it away. */

@@ -1,6 +1,6 @@
 // The Markdown that models write, as nodes: paragraphs, headings, lists, quotes, code, tables, emphasis. Links are shown as
 // text, and pictures not at all: an answer must not be able to make a browser fetch anything.
-import { h, add } from "./dom.js";
+import { h, add, table as scrolled } from "./dom.js";
 
 const BLOCKS = [
   [/^(#{1,6}) +/, "heading"],
@@ -53,7 +53,7 @@ export function render(parent, text, emit) {
       case "row": {
         if (/^\s*\|[\s|:-]+\|\s*$/.test(line)) break;
         const first = !table;
-        if (first) { close(); table = h("tbody"); parent.append(h("div", { class: "table", tabindex: "0", role: "region", "aria-label": "Table" }, h("table", {}, table))); }
+        if (first) { close(); table = h("tbody"); parent.append(scrolled("Table", null, table)); }
         const row = h("tr");
         table.append(row);
         for (let from = line.indexOf("|"), to; (to = line.indexOf("|", from + 1)) > 0; from = to) {

@@ -1,7 +1,6 @@
 // A small plot of the last hour, as SVG: one line, its newest and largest value in words beside it.
-import { h } from "../lib/dom.js";
+import { h, svg } from "../lib/dom.js";
 
-const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 120, HEIGHT = 28, MINUTES = 60;
 
 /** `minutes` are [{minute, …}]; `value` picks what is drawn, `show` writes it. */
@@ -12,15 +11,7 @@ export function plot(label, minutes, value, show) {
   const line = points.map(([x, y]) => `${(x / (MINUTES - 1) * WIDTH).toFixed(1)},${(HEIGHT - 2 - (top ? y / top : 0) * (HEIGHT - 4)).toFixed(1)}`);
   const latest = points.length ? show(points.at(-1)[1]) : "–";
   const words = points.length ? `${label}: ${latest} now, at most ${show(top)} in the last hour` : `${label}: nothing in the last hour`;
-  const svg = document.createElementNS(SVG, "svg");
-  for (const [name, one] of Object.entries({ viewBox: `0 0 ${WIDTH} ${HEIGHT}`, width: WIDTH, height: HEIGHT, role: "img", "aria-label": words })) svg.setAttribute(name, one);
-  if (line.length > 1) svg.append(shape("polyline", { points: line.join(" ") }));
-  else if (line.length) svg.append(shape("circle", { cx: line[0].split(",")[0], cy: line[0].split(",")[1], r: 2 }));
-  return h("span", { class: "plot", title: words }, svg, latest);
-}
-
-function shape(name, attributes) {
-  const element = document.createElementNS(SVG, name);
-  for (const [key, one] of Object.entries(attributes)) element.setAttribute(key, one);
-  return element;
+  const drawn = line.length > 1 ? svg("polyline", { points: line.join(" ") }) : line.length && svg("circle", { cx: line[0].split(",")[0], cy: line[0].split(",")[1], r: 2 });
+  const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, width: WIDTH, height: HEIGHT, role: "img", "aria-label": words }, drawn || null);
+  return h("span", { class: "plot", title: words }, picture, latest);
 }

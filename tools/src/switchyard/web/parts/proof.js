@@ -10,12 +10,8 @@ export async function drawPage(into, documentId, number, { start = 0, end = 0 } 
     const loaded = new Promise((resolve, reject) => { picture.onload = resolve; picture.onerror = reject; });
     picture.src = `${path}/picture`;
     const [layout] = await Promise.all([get(`${path}/layout`, { signal }), loaded]);
-    const boxes = lines(layout.words.filter(word => word.end > start && word.start < end));
-    const paper = h("div", { class: "paper" }, picture, boxes.map(box => {
-      const mark = h("div", { class: "quoted" });
-      Object.assign(mark.style, { left: share(box[0]), top: share(box[1]), width: share(box[2] - box[0]), height: share(box[3] - box[1]) });
-      return mark;
-    }));
+    const boxes = boxed(layout.words.filter(word => word.end > start && word.start < end), "quoted");
+    const paper = h("div", { class: "paper" }, picture, boxes);
     fill(into, paper);
     paper.querySelector(".quoted")?.scrollIntoView({ block: "center" });
     return { boxed: boxes.length, layout, paper };
@@ -36,8 +32,17 @@ async function drawText(into, documentId, number, start, end, signal) {
 
 const share = value => `${(value * 100).toFixed(3)}%`;
 
+/** Box words on their picture, line by line. */
+export function boxed(words, kind) {
+  return lines(words).map(([left, top, right, bottom]) => {
+    const mark = h("div", { class: kind });
+    Object.assign(mark.style, { left: share(left), top: share(top), width: share(right - left), height: share(bottom - top) });
+    return mark;
+  });
+}
+
 /** Join the boxes of words that stand on one line. */
-export function lines(words) {
+function lines(words) {
   const joined = [];
   for (const { box } of words) {
     const last = joined.at(-1);
@@ -73,6 +78,7 @@ export class Proof {
   }
 
   close() {
+    if (this.element.hidden) return;
     this.element.hidden = true;
     document.body.classList.remove("proving");
     this.loading?.abort();

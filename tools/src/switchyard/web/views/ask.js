@@ -1,5 +1,5 @@
 // Conversations: ask, watch the answer come, see its proof, ask again.
-import { h, fill, button, busy, confirm, toast } from "../lib/dom.js";
+import { h, fill, button, busy, confirm, searchField, toast } from "../lib/dom.js";
 import { events, get, patch, put, remove, Problem } from "../lib/api.js";
 import { ago } from "../lib/format.js";
 import { answerBody, answerFoot, StreamingAnswer } from "../parts/answer.js";
@@ -23,7 +23,7 @@ class AskView {
     this.proof = new Proof();
     this.leaving = new AbortController();
     this.list = h("ul", { class: "conversations" });
-    this.search = h("input", { type: "search", placeholder: "Search conversations", "aria-label": "Search conversations", oninput: () => this.searchSoon() });
+    this.search = searchField("Search conversations", () => this.listConversations());
     this.turns = h("div", { class: "turns", tabindex: "0", role: "region", "aria-label": "Questions and answers" });
     this.text = h("textarea", { rows: 2, required: true, maxlength: 8000, placeholder: "Ask your documents…", "aria-label": "Question", onkeydown: event => this.key(event), oninput: () => this.grow() });
     this.send = h("button", { class: "primary" }, "Ask");
@@ -57,11 +57,6 @@ class AskView {
     fill(this.turns, h("div", { class: "empty" }, h("h1", {}, nothing ? "Add your first documents" : "Ask your documents"),
       nothing ? h("p", {}, "There is nothing to ask yet. ", h("a", { href: "#/documents" }, "Add files"), ", and come back.")
         : h("p", {}, "Every sentence of an answer is checked against your documents. Click a number to see the page, with the words that say so.")));
-  }
-
-  searchSoon() {
-    clearTimeout(this.searching);
-    this.searching = setTimeout(() => this.listConversations(), 200);
   }
 
   async listConversations() {

@@ -1,8 +1,8 @@
 // One document: its pages as pictures with their text beside, line by line; what was not read; the original.
-import { h, fill, button, busy, toast } from "../lib/dom.js";
+import { h, add, fill, button, busy, toast } from "../lib/dom.js";
 import { get, post } from "../lib/api.js";
 import { ago, count, percent, size } from "../lib/format.js";
-import { drawPage, lines } from "../parts/proof.js";
+import { boxed, drawPage } from "../parts/proof.js";
 import { follow } from "./documents.js";
 
 export async function show(main, id, number) {
@@ -82,11 +82,7 @@ class DocumentView {
       const mean = sure.length ? sure.reduce((sum, word) => sum + word.confidence, 0) / sure.length : null;
       const point = on => {
         paper.querySelectorAll(".pointed").forEach(one => one.remove());
-        if (on) for (const box of lines(words)) {
-          const mark = h("div", { class: "pointed" });
-          Object.assign(mark.style, { left: `${box[0] * 100}%`, top: `${box[1] * 100}%`, width: `${(box[2] - box[0]) * 100}%`, height: `${(box[3] - box[1]) * 100}%` });
-          paper.append(mark);
-        }
+        if (on) add(paper, boxed(words, "pointed"));
       };
       return h("p", { tabindex: "0", class: mean !== null && mean < 0.8 ? "unsure" : "", title: mean === null ? undefined : `${percent(mean)} sure`, onmouseenter: () => point(true), onmouseleave: () => point(false), onfocus: () => point(true), onblur: () => point(false) }, line);
     }));

@@ -1,5 +1,5 @@
 // Documents: add files and folders, watch them being read, find them, open one.
-import { h, add, fill, button, busy, toast } from "../lib/dom.js";
+import { h, add, fill, button, busy, searchField, table, toast } from "../lib/dom.js";
 import { events, get, post, remove, call, Problem } from "../lib/api.js";
 import { ago, count, seconds, size } from "../lib/format.js";
 import { collectionChoice } from "../parts/collections.js";
@@ -23,7 +23,7 @@ class DocumentsView {
     this.leaving = new AbortController();
     this.rows = h("tbody");
     this.more = button("Show more", () => this.next(), { hidden: true });
-    this.named = h("input", { type: "search", placeholder: "Search by name", "aria-label": "Search by name", oninput: () => { clearTimeout(this.soon); this.soon = setTimeout(() => this.reload(), 200); } });
+    this.named = searchField("Search by name", () => this.reload());
     this.status = h("select", { "aria-label": "Status", onchange: () => this.reload() }, [["", "all"], ["ready", "ready"], ["running", "being read"], ["queued", "waiting"], ["failed", "failed"]].map(([value, label]) => h("option", { value }, label)));
     this.order = h("select", { "aria-label": "Order", onchange: () => this.sort() }, ["newest first", "by name", "largest first"].map(label => h("option", {}, label)));
     this.choice = h("span");
@@ -37,7 +37,7 @@ class DocumentsView {
     this.element = h("div", { class: "page" }, h("h1", {}, "Documents"), this.leaves, this.drop,
       h("p", { class: "row" }, h("label", {}, "Add to collection ", this.target), h("datalist", { id: "collection-names" })), this.uploads,
       h("div", { class: "row" }, this.choice, this.named, this.status, this.order),
-      h("div", { class: "table", tabindex: "0", role: "region", "aria-label": "Documents" }, h("table", { class: "documents" }, h("thead", {}, h("tr", {}, ["Name", "Status", "Pages", "Size", "Added", "Actions"].map(label => h("th", { scope: "col" }, label)))), this.rows)), this.more);
+      table("Documents", ["Name", "Status", "Pages", "Size", "Added", "Actions"], this.rows, { class: "documents" }), this.more);
     this.watched = new Set();
   }
 

@@ -1,5 +1,5 @@
 // Engines: who serves what and how well, the trial of a candidate against its gates, the switches, and who has used them.
-import { h, fill, button, busy, confirm, toast } from "../lib/dom.js";
+import { h, fill, button, busy, confirm, table, toast } from "../lib/dom.js";
 import { get, post, put, remove } from "../lib/api.js";
 import { clock, count, percent, seconds } from "../lib/format.js";
 import { STAGES, judged, place, step, title } from "../parts/migration.js";
@@ -27,7 +27,7 @@ class EnginesView {
     this.reports = h("div");
     this.fault = h("p", { class: "warn", role: "alert" });
     this.element = h("div", { class: "page wide" }, h("div", { class: "row" }, h("h1", {}, "Engines"), h("span", { class: "grow" }), this.halting), this.fault, this.roles,
-      user.admin && [h("h2", {}, "Reports"), this.reports, h("h2", {}, "Who has changed what"), h("div", { class: "table", tabindex: "0", role: "region", "aria-label": "Changes" }, h("table", {}, h("thead", {}, h("tr", {}, ["When", "Who", "Why", "Revision"].map(label => h("th", { scope: "col" }, label)))), this.audit))]);
+      user.admin && [h("h2", {}, "Reports"), this.reports, h("h2", {}, "Who has changed what"), table("Changes", ["When", "Who", "Why", "Revision"], this.audit)]);
   }
 
   async refresh() {
@@ -88,7 +88,7 @@ class EnginesView {
         CHAT.includes(name) && h("td", {}, !state.extractive.includes(backend) && plot("tokens/s", minutes, one => one.tokens_per_second, value => value.toFixed(1))));
     };
     return h("section", { class: "card", "aria-label": `Role ${name}`, dataset: { role: name } }, h("div", { class: "row" }, h("h2", {}, name), h("span", { class: `badge ${now.state === "ready" || now.state === "not watched" ? "good" : "bad"}` }, now.state), policy.halted && h("span", { class: "badge bad" }, "stopped"), h("span", { class: "grow" }), this.user.admin && this.buttons(name, policy, able)),
-      h("div", { class: "table", tabindex: "0", role: "region", "aria-label": `Engines for ${name}` }, h("table", {}, h("thead", {}, h("tr", {}, ["Engine", "Part", "State", "Under way", "Requests a minute", CHAT.includes(name) ? "First token" : "Time", CHAT.includes(name) && "Tokens/s"].filter(Boolean).map(label => h("th", { scope: "col" }, label)))), h("tbody", {}, able.map(row)))),
+      table(`Engines for ${name}`, ["Engine", "Part", "State", "Under way", "Requests a minute", CHAT.includes(name) ? "First token" : "Time", CHAT.includes(name) && "Tokens/s"].filter(Boolean), h("tbody", {}, able.map(row))),
       this.trial(name, policy));
   }
 
@@ -100,9 +100,9 @@ class EnginesView {
       const { gates } = this.state.policy, { stable, candidate_window: candidate, tripped } = tried;
       const gate = (label, key, limit, write) => h("tr", { class: tripped.some(one => one.gate === key) ? "bad" : "" }, h("th", { scope: "row" }, label), h("td", {}, write(stable[key])), h("td", {}, write(candidate[key])), h("td", {}, write(limit)), h("td", {}, meter(candidate[key], limit)));
       parts.push(h("p", { class: tripped.length ? "warn" : "dim" }, tripped.length ? `Stopped: ${tripped.map(one => one.words).join("; ")}` : `${count(candidate.requests, "request")} of at least ${gates.min_requests} within ${seconds(gates.window_seconds)}; ${stable.requests} on ${policy.stable}`),
-        h("div", { class: "table", tabindex: "0", role: "region", "aria-label": "Gates" }, h("table", {}, h("thead", {}, h("tr", {}, ["Gate", policy.stable, policy.candidate, "Limit", "Against it"].map(label => h("th", { scope: "col" }, label)))), h("tbody", {},
+        table("Gates", ["Gate", policy.stable, policy.candidate, "Limit", "Against it"], h("tbody", {},
           gate("errors", "error_rate", gates.max_error_rate, percent), gate("95 % within", "p95_seconds", gates.max_p95_seconds, seconds), gate("first token, 95 %", "first_token_p95_seconds", gates.max_first_token_p95_seconds, seconds),
-          gate("unusable answers", "unusable_rate", gates.max_unusable_rate, percent), gate("invalid JSON", "invalid_json_rate", gates.max_invalid_json_rate, percent)))));
+          gate("unusable answers", "unusable_rate", gates.max_unusable_rate, percent), gate("invalid JSON", "invalid_json_rate", gates.max_invalid_json_rate, percent))));
     }
     if (compared?.compared) parts.push(h("p", {}, `Shadow: ${count(compared.compared ?? 0, "answer")} compared; likeness ${percent(compared.mean_similarity)}, the same citations ${percent(compared.mean_citation_overlap)}`));
     return h("div", { class: "trial" }, parts);

@@ -1,5 +1,5 @@
 // Keys, for administrators: make, bind and revoke them, and see which are used.
-import { h, fill, button, busy, confirm, field, toast } from "../lib/dom.js";
+import { h, fill, button, busy, confirm, field, table, toast } from "../lib/dom.js";
 import { get, post, remove } from "../lib/api.js";
 import { ago } from "../lib/format.js";
 
@@ -39,6 +39,6 @@ export async function show(main, { user }) {
     await list();
   }
 
-  fill(main, h("div", { class: "page" }, h("h1", {}, "Keys"), made, h("div", { class: "table", tabindex: "0", role: "region", "aria-label": "Keys" }, h("table", {}, h("thead", {}, h("tr", {}, ["Name", "May use", "Made", "Last used", "Actions"].map(label => h("th", { scope: "col" }, label)))), rows)), form));
+  fill(main, h("div", { class: "page" }, h("h1", {}, "Keys"), made, table("Keys", ["Name", "May use", "Made", "Last used", "Actions"], rows), form));
   await list();
 }

@@ -1,8 +1,9 @@
 // Notes: paste a transcript or choose a file, watch its parts, see the source of each point, edit, tick off, export.
-import { h, add, fill, button, busy, confirm, field, toast } from "../lib/dom.js";
-import { call, events, get, put, remove, post } from "../lib/api.js";
+import { h, add, fill, button, busy, confirm, field, searchField, toast } from "../lib/dom.js";
+import { call, get, put, remove, post } from "../lib/api.js";
 import { ago, count } from "../lib/format.js";
 import { calendar, dateOf } from "../parts/calendar.js";
+import { watched } from "../parts/progress.js";
 
 const KINDS = [["general", "any text"], ["meeting", "a meeting"], ["lecture", "a lecture"], ["interview", "an interview"]];
 
@@ -18,7 +19,7 @@ class NotesView {
   constructor(signal) {
     this.signal = signal;
     this.list = h("ul", { class: "cards" });
-    this.search = h("input", { type: "search", placeholder: "Search notes", "aria-label": "Search notes", oninput: () => { clearTimeout(this.soon); this.soon = setTimeout(() => this.reload(), 200); } });
+    this.search = searchField("Search notes", () => this.reload());
     this.text = h("textarea", { rows: 6, placeholder: "Paste a transcript or any text…", "aria-label": "Text" });
     this.file = h("input", { type: "file", "aria-label": "File", onchange: () => this.make() });
     this.kind = h("select", {}, KINDS.map(([value, label]) => h("option", { value }, label)));
@@ -92,17 +93,13 @@ class NoteView {
   }
 
   async wait() {
-    const bar = h("progress", { "aria-label": "Parts" }), words = h("p", { class: "dim", role: "status" }, "Waiting…");
-    fill(this.element, back(), h("h1", {}, this.note.source_name || "A new note"), bar, words, button("Cancel", event => busy(event.target, () => remove(`/notes/v1/jobs/${this.note.job_id}`))));
+    fill(this.element, back(), h("h1", {}, this.note.source_name || "A new note"));
     try {
-      for await (const [, job] of events("GET", `/notes/v1/jobs/${this.note.job_id}/events`, { signal: this.signal })) {
-        if (job.parts_total) Object.assign(bar, { max: job.parts_total, value: job.parts_done });
-        fill(words, job.waiting_for ? `Waiting for ${job.waiting_for}` : job.parts_total ? `${job.parts_done} of ${count(job.parts_total, "part")} read` : job.stage ?? "");
-      }
+      await watched(this.element, `/notes/v1/jobs/${this.note.job_id}`, "part", this.signal);
       this.note = await get(`/notes/v1/notes/${this.id}`, { signal: this.signal });
       await this.draw();
     } catch (error) {
-      if (error.name !== "AbortError") fill(words, error.message);
+      if (error.name !== "AbortError") add(this.element, h("p", { class: "warn" }, error.message));
     }
   }
 
