@@ -73,6 +73,9 @@ def test_what_only_looks_like_a_value_is_none(text: str) -> None:
         ("en", "The Clean Air Act forbids it.", [("Clean Air Act", "law")]),
         ("en", "It lies in Lawrence, KS, by a lake.", [("Lawrence", "place"), ("KS", "place")]),
         ("en", "Google's office is near London.", [("Google", "organisation"), ("London", "place")]),
+        ("en", "Ilse Vos: Good. Anna Berg: Let us go.", [("Ilse Vos", "person"), ("Anna Berg", "person")]),
+        ("en", "| Grower | Area |\n| Anna Berg | Rotterdam |", [("Anna Berg", "person"), ("Rotterdam", "place")]),
+        ("en", "- Beneficial insects\n- Makes compost", []),
         ("de", "Der Hund von Angela Merkel lebt in Berlin.", [("Angela Merkel", "person"), ("Berlin", "place")]),
         (
             "nl",

@@ -49,10 +49,6 @@ class EvidenceRanking:
         self._places = {entity.id: asked.places[entity.id] for entity in asked.entities}
         self._entities = entities
         self._wanted = _terms(question) - {term for word in asked.words for term in _terms(word)}
-        # A pattern of all words is faster than the words of every sentence.
-        self._pattern = (
-            re.compile(rf"\b(?:{'|'.join(sorted(self._wanted, key=len, reverse=True))})") if self._wanted else None
-        )
         self._near: list[Edge] = []
         self._beyond: list[Edge] = []
         self._terms: dict[int, frozenset[str]] = {}
@@ -119,8 +115,8 @@ class EvidenceRanking:
     def _read(self, edges: Sequence[Edge]) -> None:
         for edge in edges:
             if edge.sentence not in self._terms:
-                found = self._pattern.findall(normalised(edge.text)) if self._pattern else ()
-                self._terms[edge.sentence] = frozenset(found)
+                text = normalised(edge.text)
+                self._terms[edge.sentence] = frozenset(term for term in self._wanted if _begins_a_word(text, term))
 
     def _overlap(self) -> dict[int, float]:
         """Return the share of the question's other words that each sentence has, the rare ones counting more."""
@@ -128,6 +124,13 @@ class EvidenceRanking:
         weights = {term: math.log(1 + len(self._terms) / (1 + counts[term])) for term in self._wanted}
         total = sum(weights.values()) or 1.0
         return {sentence: sum(weights[term] for term in terms) / total for sentence, terms in self._terms.items()}
+
+
+def _begins_a_word(text: str, term: str) -> bool:
+    place = text.find(term)
+    while place > 0 and text[place - 1].isalnum():
+        place = text.find(term, place + 1)
+    return place >= 0
 
 
 def _terms(text: str) -> frozenset[str]:

@@ -31,6 +31,10 @@ NAME = "other"
 """The type of a name of which nothing more is known."""
 
 
+_BEFORE_CAPITAL = (": ", ": “", ': "', "“", "\n", "\t", "| ", "- ", "* ")
+"""After these a word has a capital as that of a sentence has: in what somebody says, in lines, cells and items of lists."""
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A run of capitalised words; `sure` unless its capital may be that of a sentence, a title or a German noun.
@@ -112,7 +116,8 @@ def _tokens(text: str, start: int, end: int, stop_words: Collection[str]) -> Ite
             word = normalised(written).rstrip(".")
             initial = len(written) == 1 and text.startswith(".", match.end())
             stop = word in stop_words and not initial
-            yield _Token(match.start(), match.start() + len(written), written, word, first, stop)
+            begins = first or text.endswith(_BEFORE_CAPITAL, 0, match.start())
+            yield _Token(match.start(), match.start() + len(written), written, word, begins, stop)
             first = False
 
 
