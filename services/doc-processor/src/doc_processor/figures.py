@@ -34,7 +34,7 @@ class FigureAllowance:
     """The pictures of a document that may still be described, none once the vision model has failed, and the reason for the limit."""
 
     left: int = 0
-    why: str = "no more than VISION_FIGURES of a document are described"
+    why: str = "at most VISION_FIGURES pictures of a document are described"
 
     def take(self, wanted: int) -> int:
         """Return how many of the wanted ones may be described, and count them."""

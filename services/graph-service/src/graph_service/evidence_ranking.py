@@ -64,7 +64,7 @@ class EvidenceRanking:
                 self._joined[edge.far].add(self._places[edge.near])
 
     def between(self, most: int) -> list[int]:
-        """Return the entities beside those of the question that are worth going on from."""
+        """Return the neighbours of the question's entities whose own relations are to be read, at most `most`."""
         overlap = self._overlap()
         said = defaultdict[int, float](float)
         for edge in self._near:

@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 class Following:
     """Compares each graph with its collection every so many seconds.
 
-    A graph whose newest build has failed, or was cancelled, is left to whoever looks after it.
+    A graph whose newest build has failed or was cancelled is not built again by itself.
     """
 
     database: Database

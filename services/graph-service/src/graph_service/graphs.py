@@ -1,4 +1,4 @@
-"""The use cases of graphs: build, look at, delete; a graph is seen by whoever may use its collection."""
+"""The use cases of graphs: build, look at, delete; the rights are those of its collection."""
 
 from __future__ import annotations
 

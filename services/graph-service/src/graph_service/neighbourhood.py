@@ -55,7 +55,7 @@ class Neighbourhood:
 
 @dataclass(frozen=True, slots=True)
 class Neighbourhoods:
-    """Reads neighbourhoods; no more than `most` relations are looked at in each direction to find who is near."""
+    """Reads neighbourhoods; the nearest entities are chosen among the first `most` relations in each direction."""
 
     database: Database
     most: int = 50_000

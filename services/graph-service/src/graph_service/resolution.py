@@ -98,7 +98,7 @@ class Resolution:
             for type_, some in by_type.items()
             for candidate in (_short_forms(some) if type_ == "person" else _acronyms(some))
         ]
-        # Whoever is one by a longer form is one person that a shorter one may stand for.
+        # Longer forms come first: the names that they join are one person for the shorter forms.
         self._candidates = sorted(
             candidates, key=lambda each: (len(each[0].words) == 1, len(each[0].words[0]) == 1, -len(each[0].words))
         )

@@ -21,7 +21,7 @@ _LONGEST_NAME = 300
 
 
 async def store(session: AsyncSession, collection: str, passage: Passage, extraction: Extraction) -> None:
-    """Store what was found in a chunk; nothing if the chunk has been read already, or is gone with its document."""
+    """Store what was found in a chunk, unless it was stored before or its document has been deleted."""
     waiting = (Chunk.id == passage.chunk_id) & Chunk.done.is_(False)
     done = {"done": True, "dropped": extraction.dropped, "failed": extraction.failed}
     if await session.scalar(update(Chunk).where(waiting).values(done).returning(Chunk.id)) is None:

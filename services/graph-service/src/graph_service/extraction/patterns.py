@@ -1,6 +1,6 @@
 """Extraction without a model: values, capitalised names, and that names stand in one sentence.
 
-What it can't know it does not say: a relation says no more than that one sentence names both.
+Its relations say only that one sentence names both entities.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ class GraphView {
     else if (graph?.entities) await this.open(first || (await this.foremost()), "page");
   }
 
-  /** Whoever is named most. */
+  /** The entity that is named most. */
   async foremost() {
     const { items } = await this.get(`entities?limit=50&collection=${this.collections.value}`);
     return (items.find(one => ![...VALUES, "other"].includes(one.type)) ?? items[0]).id;
