@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import ctypes
 import io
 from pathlib import Path
 
 import pypdfium2 as pdfium
+import pypdfium2.raw as pdfium_c
 import pytest
 from reportlab.pdfgen.canvas import Canvas
 
@@ -179,6 +181,28 @@ def test_attached_documents_are_further_pages(opened, samples) -> None:
     assert document.own_pages == 2
     assert document.view(3, 400).image.width == 400
     document.close()
+
+
+def test_a_file_that_is_attached_to_a_place_on_a_page_is_named(opened, samples) -> None:
+    document = pdfium.PdfDocument(samples.pdf("The first page.", "The second page."))
+    page = document[1]
+    annotation = pdfium_c.FPDFPage_CreateAnnot(page, pdfium_c.FPDF_ANNOT_FILEATTACHMENT)
+    name = ctypes.cast(
+        ctypes.create_string_buffer("quotes.xlsx".encode("utf-16-le") + b"\0\0"), ctypes.POINTER(ctypes.c_ushort)
+    )
+    file = pdfium_c.FPDFAnnot_AddFileAttachment(annotation, name)
+    assert pdfium_c.FPDFAttachment_SetFile(file, document, (ctypes.c_char * 4)(*b"PK\3\4"), 4)
+    pdfium_c.FPDFPage_CloseAnnot(annotation)
+    page.close()
+    out = io.BytesIO()
+    document.save(out)
+    document.close()
+    read = opened(out.getvalue())
+    assert [note.code for note in read.page(1).warnings] == []
+    (note,) = read.page(2).warnings
+    assert (note.code, note.detail) == (
+        "attachment-not-read", "the file on the page, quotes.xlsx, was not read: add it by itself"
+    )  # fmt: skip
 
 
 def test_attachments_are_read_to_a_bounded_depth(opened, samples) -> None:

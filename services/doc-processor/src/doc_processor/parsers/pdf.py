@@ -17,10 +17,10 @@ from doc_processor.figures import is_large
 from doc_processor.hidden import HiddenText
 from doc_processor.parsers import open_as
 from doc_processor.parsers.base import Opened, PageView, ParsedPage, ParseLimits, ParseWarning, Upload
-from doc_processor.parsers.parts import Parts
+from doc_processor.parsers.parts import Parts, shown
 from doc_processor.parsers.pdf_drawings import Box, drawings
 from doc_processor.parsers.pdf_file import attachments, layers, properties
-from doc_processor.parsers.pdf_forms import filled_in
+from doc_processor.parsers.pdf_forms import attached, filled_in
 from doc_processor.parsers.pdf_hidden import is_unseen, unseen_objects, visible
 from doc_processor.parsers.pdf_layout import Layout, TableEdge, layout
 from doc_processor.parsers.pdf_text import joined, laid_out, trusted
@@ -77,6 +77,7 @@ class Pages:
             covered = 0.0 if letters >= _ENOUGH_LETTERS else _covered(page)
             good = trusted(seen, covered, drawn=letters > 0 or _has_content(page))
             figures = _count_figures(page, self._limits) if good else 0
+            notes = [*hidden.warnings, *(_not_read(name) for name in attached(page))]
             layer.close()
         except pdfium.PdfiumError as error:
             raise Unreadable("the page is damaged") from error
@@ -84,9 +85,9 @@ class Pages:
             page.close()
         text = "\n\n".join(filter(None, [text, *extra]))
         if self._limits.figures or not figures:
-            return ParsedPage(text, "text-layer", None, hidden.warnings, not good, figures=figures)
-        note = ParseWarning("pictures-not-read", f"{figures} pictures on the page were not read")
-        return ParsedPage(text, "text-layer", None, (*hidden.warnings, note), not good)
+            return ParsedPage(text, "text-layer", None, tuple(notes), not good, figures=figures)
+        notes.append(ParseWarning("pictures-not-read", f"{figures} pictures on the page were not read"))
+        return ParsedPage(text, "text-layer", None, tuple(notes), not good)
 
     def figures(self, number: int) -> list[Image]:
         """Return the pictures and drawings on a page that are worth describing, as the page shows them."""
@@ -264,6 +265,10 @@ def _count_figures(page: pdfium.PdfPage, limits: ParseLimits) -> int:
     with suppress(pdfium.PdfiumError):
         return len(_figures(page, limits))
     return 0
+
+
+def _not_read(name: str) -> ParseWarning:
+    return ParseWarning("attachment-not-read", f"the file on the page, {shown(name)}, was not read: add it by itself")
 
 
 def _touch(one: Box, other: Box) -> bool:

@@ -1,4 +1,4 @@
-"""What people filled in, typed or noted on a PDF page: form fields, free text and notes, which the text layer does not hold."""
+"""What people filled in, typed, noted or attached on a PDF page, which the text layer does not hold."""
 
 from __future__ import annotations
 
@@ -40,6 +40,16 @@ def filled_in(page: Any, form: Any, layer: Any) -> list[str]:
         elif kind in _NOTES:
             lines.append(_note(annotation, layer if kind in _MARKS else None))
     return [line for line in dict.fromkeys(lines) if line]
+
+
+def attached(page: Any) -> list[str]:
+    """List the names of the files that are attached to places on the page."""
+    names = []
+    for annotation in _annotations(page):
+        if pdfium_c.FPDFAnnot_GetSubtype(annotation) == pdfium_c.FPDF_ANNOT_FILEATTACHMENT:
+            file = pdfium_c.FPDFAnnot_GetFileAttachment(annotation)
+            names.append((_text(partial(pdfium_c.FPDFAttachment_GetName, file)) if file else "") or "without a name")
+    return names
 
 
 def _note(annotation: Any, layer: Any) -> str:
