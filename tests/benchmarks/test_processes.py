@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx2
 
 from harness.ports import free_port
+from switchyard_benchmarks.graph_build import graph_build
 from switchyard_benchmarks.processes import KEY, chat_count, engine, rag_service
 from switchyard_benchmarks.processor import processor
 
@@ -28,3 +29,10 @@ def test_a_doc_processor_is_measured(tmp_path: Path) -> None:
     (row,) = processor([text, damaged], free_port(), tmp_path / "data", at_once=2).rows
     assert (row["files"], row["refused"], row["pages"]) == (2, 1, 2)
     assert 20 < row["service_mb"] < row["with_workers_mb"]
+
+
+def test_the_build_of_a_graph_is_measured(tmp_path: Path) -> None:
+    (row,) = graph_build(2, free_port(), tmp_path).rows
+    assert (row["pages"], row["chunks"]) == (2, 2)
+    assert row["relations"] > 60
+    assert row["service_mb"] > 20

@@ -46,6 +46,21 @@ def bench_graph(
     found.write(json, html)
 
 
+@bench.command("build")
+def bench_build(
+    pages: Annotated[int, typer.Option(min=1, help="Of the one document")] = 5000,
+    port: Port = 8089,
+    json: JsonFile = None,
+) -> None:
+    """Build the graph of a long made document by a graph-service of its own; needs no stack."""
+    from switchyard_benchmarks.graph_build import graph_build
+
+    with tempfile.TemporaryDirectory() as folder, console.status(f"{pages} pages"):
+        found = graph_build(pages, port, Path(folder))
+    found.show(console)
+    found.write(json, None)
+
+
 @bench.command("documents")
 def bench_documents(
     files: list[Path],

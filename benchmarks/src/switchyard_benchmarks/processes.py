@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from threading import Event, Thread
 
 import httpx2
 
@@ -14,6 +15,7 @@ from switchyard.server import child
 from switchyard_benchmarks.overhead.engine import MODEL
 
 KEY = "sy-benchmark-admin-key"
+_LOOK_SECONDS = 0.2
 
 
 def process(
@@ -68,3 +70,24 @@ def resident(pid: int) -> float:
     """Return the resident memory of a process and its children in MB."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return own_resident(pid) + sum(resident(int(child)) for child in children)
+
+
+@contextmanager
+def watched(pid: int) -> Iterator[list[float]]:
+    """Yield the most resident MB so far of a process alone, and with its children."""
+    most, ended = [0.0, 0.0], Event()
+
+    def look() -> None:
+        while not ended.wait(_LOOK_SECONDS):
+            try:
+                most[:] = [max(most[0], own_resident(pid)), max(most[1], resident(pid))]
+            except OSError:
+                continue  # a worker has just ended
+
+    thread = Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield most
+    finally:
+        ended.set()
+        thread.join()

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
-from threading import Event, Thread
 
 import httpx2
 
 from switchyard_benchmarks.measurements import Measurements
-from switchyard_benchmarks.processes import KEY, own_resident, process, resident
-
-_EVERY_SECONDS = 0.2
+from switchyard_benchmarks.processes import KEY, process, watched
 
 
 def processor(files: Sequence[Path], port: int, data_dir: Path, at_once: int) -> Measurements:
@@ -28,7 +24,7 @@ def processor(files: Sequence[Path], port: int, data_dir: Path, at_once: int) ->
     }
     with (
         process("doc_processor", port, "/livez", **environment) as child,
-        _watched(child.pid) as most,
+        watched(child.pid) as most,
         httpx2.Client(
             base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {KEY}"}, timeout=3600
         ) as http,
@@ -55,24 +51,3 @@ def _pages(http: httpx2.Client, path: Path) -> int:
     if answer.is_server_error:
         answer.raise_for_status()
     return len(answer.json()["pages"]) if answer.is_success else 0
-
-
-@contextmanager
-def _watched(pid: int) -> Iterator[list[float]]:
-    """Yield the most resident MB so far of a process alone, and with its children."""
-    most, ended = [0.0, 0.0], Event()
-
-    def look() -> None:
-        while not ended.wait(_EVERY_SECONDS):
-            try:
-                most[:] = [max(most[0], own_resident(pid)), max(most[1], resident(pid))]
-            except OSError:
-                continue  # a worker has just ended
-
-    thread = Thread(target=look, daemon=True)
-    thread.start()
-    try:
-        yield most
-    finally:
-        ended.set()
-        thread.join()
