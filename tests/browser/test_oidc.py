@@ -72,7 +72,7 @@ def sign_in(team: Site, page: Page, login: str) -> None:
 def test_rights_follow_from_groups(team: Site, page: Page) -> None:
     sign_in(team, page, "anna@planning")
     expect(page.locator("#account summary")).to_have_text("anna")
-    expect(page.locator("#nav a")).to_have_count(4)
+    expect(page.locator("#nav a")).to_have_count(5)
     page.locator("#account summary").click()
     expect(page.locator("#account")).to_contain_text("may use plans")
     (cookie,) = [one for one in page.context.cookies() if one["name"] == "switchyard_session"]
