@@ -54,6 +54,9 @@ def use(stack: Stack, key: str) -> None:
         ask_streamed(client, "/rag", QUESTIONS[0])
         assert client.post("/rag/v1/query", json={"question": ""}).status_code == 422
         client.post("/notes/v1/notes?wait=0", json={"text": "Ben: I order the pots on Monday."})
+        client.post("/rag/v1/documents", json={"text": "Anna Berg orders the pots.", "title": "Pots"})
+        built = client.post("/graph/v1/graphs", json={"collection": "default", "again": True})
+        assert built.status_code in (202, 404), "404 until the document is ready"
         scan = (stack.folder / "examples" / "frost-rota-photo.png").read_bytes()
         assert client.post("/doc-processor/v1/process", files={"file": ("frost.png", scan)}).status_code == 200
 
