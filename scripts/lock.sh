@@ -16,6 +16,8 @@ for project in services/*/pyproject.toml; do
   # rag-service's image has the client of Chroma's server, the all-in-one process Chroma itself.
   extra=()
   if [[ $project == services/rag-service/* ]]; then extra=(--extra server); fi
+  # graspologic-native names SciPy, and does without it unless it is given SciPy's matrices.
+  if [[ $project == services/graph-service/* ]]; then extra=(--no-emit-package scipy); fi
   compile "${extra[@]}" "$project" -o "${project%/pyproject.toml}/requirements.lock"
 done
 compile tools/pyproject.toml -o tools/requirements.lock
