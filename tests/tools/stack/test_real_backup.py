@@ -74,11 +74,14 @@ services:
   doc-processor:
     <<: *writer
     volumes: ["processor-audit:/data"]
+  graph-service:
+    <<: *writer
+    volumes: ["graph:/data"]
   chroma:
     <<: *writer
     volumes: ["chroma:/data"]
 configs: {writer: {file: ./writer.py}}
-volumes: {rag: {}, notes: {}, processor-audit: {}, chroma: {}, keys: {}, policy: {}}
+volumes: {rag: {}, notes: {}, processor-audit: {}, graph: {}, chroma: {}, keys: {}, policy: {}}
 """
 
 
@@ -131,7 +134,7 @@ class Stack:
 def stack(tmp_path: Path) -> Iterator[Stack]:
     made = Stack(tmp_path)
     made.docker("compose", "create")
-    for volume in ("rag", "notes", "processor-audit", "chroma", "keys", "policy"):
+    for volume in ("rag", "notes", "processor-audit", "graph", "chroma", "keys", "policy"):
         made.volume("import os; os.chown('/v', 10001, 10001); os.chmod('/v', 0o750)", user="0", **{volume: "/v"})
     made.volume("open('/v/key', 'w').write('secret')", keys="/v")
     made.docker("compose", "up", "-d")
