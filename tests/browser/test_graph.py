@@ -84,7 +84,7 @@ def test_a_graph_is_built_and_brought_up_to_date(site: Site, picture: Callable[[
     picture(page, "graph-none")
     page.get_by_role("button", name="Build the graph").click()
     expect(page.get_by_text("0 of 1 chunk read")).to_be_visible()
-    # Whoever comes meanwhile sees it too.
+    # A second reader who opens the page during the build sees its progress too.
     page.reload()
     expect(page.get_by_text("0 of 1 chunk read")).to_be_visible()
     page.get_by_role("button", name="Cancel").click()

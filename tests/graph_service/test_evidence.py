@@ -129,7 +129,7 @@ async def test_any_question_is_answered(built: Any, question: str) -> None:
 
 
 async def test_the_work_does_not_grow_with_the_relations_of_an_entity(tmp_path: Path) -> None:
-    """Counts the rows that are fetched: of an entity with ten times as many relations no more are."""
+    """Ten times as many relations of an entity do not make the service fetch more rows."""
     rows = [await _fetched(tmp_path / str(relations), relations) for relations in (2_000, 20_000)]
     assert rows[1] == rows[0]
 

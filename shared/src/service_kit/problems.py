@@ -106,7 +106,7 @@ def answer_to(error: Exception) -> JSONResponse:
 
 
 async def on_http_exception(request: Request, error: Exception) -> JSONResponse:
-    """Return the problem detail of an error of the framework, whose phrases say no more than the status."""
+    """Return the problem detail of an error of the framework; its standard phrases are replaced by a sentence."""
     assert isinstance(error, HTTPException)
     kinds = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 400: "bad-request"}
     plain = {404: "there is nothing at this path", 405: f"this path does not take {request.method}"}

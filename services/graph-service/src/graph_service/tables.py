@@ -119,7 +119,7 @@ class Mention(Base):
 
 
 class Relation(Base):
-    """What one sentence says, or suggests, of two names; `kind` "occurs-with" says no more than that both stand in it."""
+    """A relation of two names in one sentence; the kind "occurs-with" means only that the sentence has both."""
 
     __tablename__ = "relations"
     # Neighbours are counted, and the relations of two names found, in the index alone.
